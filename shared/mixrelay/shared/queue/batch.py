@@ -1,0 +1,107 @@
+"""What a worker holds: one lane's messages, leased together."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NewType, Self
+
+import orjson
+
+Number = NewType("Number", str)
+"""A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
+
+
+class Lane(StrEnum):
+    """Where messages of one type wait. `ODD` holds what routing could not place."""
+
+    EVENT = "event"
+    IMPORT = "import"
+    PROFILE_UPDATE = "profile_update"
+    GROUP_UPDATE = "group_update"
+    ODD = "odd"
+
+    @property
+    def ordered(self) -> bool:
+        """One batch at a time in the whole fleet, so that updates arrive as they were pushed."""
+        return self in (Lane.PROFILE_UPDATE, Lane.GROUP_UPDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One message of a batch, with what routing put in front of it."""
+
+    number: Number
+    received_ms: int
+    """When it was routed, by Redis's clock (Unix milliseconds)."""
+    replays: int
+    payload: bytes
+    """The tuple, verbatim."""
+
+    @classmethod
+    def parse(cls, stored: bytes) -> Self:
+        number, received, replays, payload = stored.split(b" ", 3)
+        return cls(Number(number.decode()), int(received), int(replays), payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages of one lane, leased to this worker under `claim` until the lease ends."""
+
+    id: str
+    claim: str
+    lane: Lane
+    members: tuple[Member, ...]
+    queue_id: str
+    """The queue's own random id: with a message's number it makes an `$insert_id`."""
+    attempts: int = 0
+    """Requests already made with it."""
+    failures: int = 0
+    """Those of them that count towards the attempts limit."""
+    part: bool = False
+    """It came out of a split after failures: its limit is lower."""
+    ambiguous: bool = False
+    """The last request may have been carried out although no answer came."""
+    suspect: bool = False
+    """Workers died with it: handle it while holding nothing else."""
+    probe: bool = False
+    """Its destination is paused, and this is the one request that finds out whether it is back."""
+    destination: str | None = None
+    cornered: bool = False
+    rival: str | None = None
+    """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
+    rival_payload: bytes | None = None
+
+    @classmethod
+    def parse(cls, reply: list[Any], claim: str) -> Self:
+        _, batch_id, state_json, queue_id, lengths, joined, rival = reply
+        state = orjson.loads(state_json)
+        members, start = [], 0
+        for length in map(int, lengths.split(b",")) if lengths else ():
+            members.append(Member.parse(joined[start : start + length]))
+            start += length
+        return cls(
+            id=batch_id.decode(),
+            claim=claim,
+            lane=Lane(state["lane"]),
+            members=tuple(members),
+            queue_id=queue_id.decode(),
+            attempts=state["attempts"],
+            failures=state["failures"],
+            part=state.get("part", False),
+            ambiguous=state.get("ambiguous", False),
+            suspect=state.get("suspect", False),
+            probe=state.get("probe", False),
+            destination=state.get("destination"),
+            cornered="cornered" in state,
+            rival=state.get("rival"),
+            rival_payload=Member.parse(rival).payload if rival else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No batch now, and when to ask again."""
+
+    wait_seconds: float | None
+    """Until something is due; None where the lane is empty."""
+    suspects_wait: bool
+    """A batch that killed its workers waits for one that holds nothing else."""

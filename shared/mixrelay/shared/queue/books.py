@@ -1,0 +1,134 @@
+"""All figures of a queue at one instant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import orjson
+
+from mixrelay.shared.queue.batch import Lane
+
+TOTALS = (
+    "received",
+    "delivered",
+    "dead",
+    "replayed",
+    "discarded",
+    "redelivered",
+    "ambiguous",
+)
+"""Counters since the queue began. `dead` counts burials; `Books.dead` is what lies there now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PausedDestination:
+    """A destination to which nobody sends, and why."""
+
+    destination: str
+    lane: str
+    kind: str
+    reason: str
+    status: int
+    seconds: float
+    """Until one batch probes; 0 where it may now."""
+    failures: int
+    """In a row."""
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The figures that rule 1 of docs/internals.md relates, read by one script."""
+
+    now_ms: int
+    queued: int
+    """In the list that producers push to, not yet routed."""
+    lanes: Mapping[Lane, int]
+    leased: Mapping[Lane, int]
+    parked: Mapping[Lane, int]
+    batches: int
+    dead: int
+    dead_by: Mapping[tuple[str, int, str], int]
+    """Letters by (reason, status, type)."""
+    oldest_letter_ms: int | None
+    totals: Mapping[str, int]
+    minutes: Mapping[int, Mapping[str, int]]
+    """The counters of this minute and the one before, by minutes since the epoch."""
+    paused: tuple[PausedDestination, ...]
+    oldest_ms: int | None
+    """When the oldest routed message was received."""
+    empty_at_ms: int | None
+    """When the list was last seen empty: what waits there is not older."""
+    head: bytes | None = field(repr=False, default=None)
+    """The start of the oldest tuple in the list."""
+
+    @property
+    def in_flight(self) -> int:
+        """Messages in batches, leased or parked."""
+        return sum(self.leased.values()) + sum(self.parked.values())
+
+    @property
+    def waiting(self) -> int:
+        """Everything that is neither delivered, nor discarded, nor a dead letter."""
+        return self.queued + sum(self.lanes.values()) + self.in_flight
+
+    @property
+    def difference(self) -> int:
+        """What rule 1 says is 0: received - (delivered + discarded + lanes + batches + dead)."""
+        placed = sum(self.lanes.values()) + self.in_flight + self.dead
+        ended = self.totals["delivered"] + self.totals["discarded"]
+        return self.totals["received"] - ended - placed
+
+    @classmethod
+    def parse(cls, reply: list[Any]) -> Self:
+        raw = orjson.loads(reply[0])
+        now = int(raw["now"])
+        return cls(
+            now_ms=now,
+            queued=raw["queued"],
+            lanes=_by_lane(raw["lanes"]),
+            leased=_by_lane(raw["leased"]),
+            parked=_by_lane(raw["parked"]),
+            batches=int(raw["batches"]),
+            dead=raw["dead"],
+            dead_by={_grouping(name): int(count) for name, count in raw["dead_by"].items()},
+            oldest_letter_ms=_optional(raw.get("oldest_letter")),
+            totals=dict.fromkeys(TOTALS, 0)
+            | {name: int(count) for name, count in raw["totals"].items()},
+            minutes={
+                int(minute): {name: int(count) for name, count in counters.items()}
+                for minute, counters in raw["minutes"].items()
+            },
+            paused=tuple(
+                _paused(name, pause, now) for name, pause in sorted(raw["pauses"].items()) if pause
+            ),
+            oldest_ms=_optional(raw.get("oldest")),
+            empty_at_ms=_optional(raw.get("empty_at")),
+            head=reply[1] if len(reply) > 1 else None,
+        )
+
+
+def _by_lane(counts: Mapping[str, int]) -> dict[Lane, int]:
+    return {lane: int(counts.get(lane, 0)) for lane in Lane}
+
+
+def _grouping(name: str) -> tuple[str, int, str]:
+    reason, status, kind = name.split("|")
+    return reason, int(status), kind
+
+
+def _optional(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
+    return PausedDestination(
+        destination=name,
+        lane=pause.get("lane", ""),
+        kind=pause.get("kind", ""),
+        reason=pause.get("reason", ""),
+        status=int(pause.get("status", 0)),
+        seconds=max(0.0, (float(pause["until"]) - now) / 1000),
+        failures=int(pause.get("failures", 0)),
+        since_ms=int(float(pause.get("since", now))),
+    )

@@ -1,0 +1,43 @@
+"""Names of a queue's keys. Nothing outside this package knows one."""
+
+import re
+from dataclasses import dataclass
+
+from mixrelay.shared.errors import ConfigurationError
+
+_TAG = re.compile(r"\{([^}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The list `queue` and the root that all other keys of it start with.
+
+    All keys of a queue hash to one slot of a cluster, by the part in braces (Redis: Cluster
+    specification, hash tags). A name that has such a part keeps it.
+
+    Raises:
+        ConfigurationError: the name is empty, or has a `}` that makes no tag.
+    """
+
+    queue: str
+    root: str
+
+    @classmethod
+    def of(cls, queue: str) -> "Keys":
+        if not queue:
+            raise ConfigurationError(
+                "The queue's name is empty; set MIXRELAY_QUEUE to a list's name."
+            )
+        if "}" not in queue:
+            return cls(queue, f"{{{queue}}}")
+        # Redis hashes what stands between the first brace and the first closing one after it.
+        tagged = _TAG.search(queue)
+        if tagged is None or queue.index("{") != tagged.start():
+            raise ConfigurationError(
+                f"The queue's name {queue!r} has a brace but no hash tag such as 'name' in "
+                "'{name}:events', so its keys could not share a cluster slot; choose another name."
+            )
+        return cls(queue, queue)
+
+    def __call__(self, name: str) -> str:
+        return f"{self.root}:{name}"

@@ -1,0 +1,185 @@
+-- What every script stands on: the names of keys, the clock, the state of a
+-- batch, the counters, and the burial of a letter. The loader puts it in front.
+--
+-- KEYS  Q     the list that anyone may RPUSH to
+--       ROOT  "{Q}": every other key is ROOT:name, and so in Q's slot. Names are
+--             made here, since ids of batches and destinations are only known here.
+--
+--   ROOT:id               string  the queue's own random id, made once
+--   ROOT:number           string  the last number given to a message
+--   ROOT:empty_at         string  when routing last left Q empty (ms)
+--   ROOT:lane:<lane>      list    members, "<number> <received ms> <replays> <payload>"
+--   ROOT:batch:<id>       list    the members of one batch
+--   ROOT:batches          hash    batch id -> its state as JSON
+--   ROOT:leases           zset    leased batches by the end of their lease
+--   ROOT:parked:<lane>    zset    parked batches by the time they are due
+--   ROOT:order:<lane>     list    every batch of an ordered lane, in arrival order
+--   ROOT:claims           hash    a worker's claim -> the batch it was answered with
+--   ROOT:pause:<dest>     hash    until when nobody sends there, and why
+--   ROOT:pauses           set     the destinations that have such a hash
+--   ROOT:accepted         hash    destination -> when it last accepted something
+--   ROOT:letters          hash    number -> the letter's meta as JSON, newline, payload
+--   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
+--                                 dead:status:<s> and dead:type:<t> likewise
+--   ROOT:dead:counts      hash    "reason|status|type" -> letters
+--   ROOT:history          hash    number -> the deaths of a letter now replayed
+--   ROOT:totals           hash    counters since the queue began
+--   ROOT:minute:<n>       hash    the same counters within one minute, kept a day
+--   ROOT:done:<op>        string  the answer already given to a move, kept 10 minutes
+local Q, ROOT = KEYS[1], KEYS[2]
+
+local ORDERED = { profile_update = true, group_update = true }
+local KIND_OF = {
+  event = "event", events = "event", ["/track"] = "event",
+  import = "import", imports = "import", ["/import"] = "import",
+  profile_update = "profile_update", people = "profile_update", ["/engage"] = "profile_update",
+  group_update = "group_update", groups = "group_update", ["/groups"] = "group_update",
+}
+-- unpack() fails at about 8,000 values: every slice stays far below.
+local SLICE = 1000
+local DONE_MS = 600000
+local MINUTE_KEPT_S = 90000
+
+local function key(name) return ROOT .. ":" .. name end
+
+local function clock()
+  local time = redis.call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local NOW = clock()
+
+-- A script is not rolled back when a command in it fails. So what it is about to
+-- write to is looked at first, and a foreign value there stops it untouched.
+local function expect(kind, ...)
+  for _, name in ipairs({ ... }) do
+    local found = redis.call("TYPE", name).ok
+    if found ~= "none" and found ~= kind then
+      return redis.error_reply("WRONGTYPE key '" .. name .. "' holds a " .. found .. ", not a " .. kind)
+    end
+  end
+end
+
+local function push(command, name, values)
+  for first = 1, #values, SLICE do
+    redis.call(command, name, unpack(values, first, math.min(first + SLICE - 1, #values)))
+  end
+end
+
+local function tally(field, by)
+  if by == 0 then return end
+  local minute = key("minute:" .. math.floor(NOW / 60000))
+  redis.call("HINCRBY", key("totals"), field, by)
+  redis.call("HINCRBY", minute, field, by)
+  redis.call("EXPIRE", minute, MINUTE_KEPT_S)
+end
+
+-- A move whose reply was lost is asked for again under the same op.
+local function answered(op) return redis.call("GET", key("done:" .. op)) end
+local function answer(op, text) redis.call("SET", key("done:" .. op), text, "PX", DONE_MS) end
+
+local function split_member(member)
+  local number, received, replays, at = string.match(member, "^(%S+) (%d+) (%d+) ()")
+  return number, tonumber(received), tonumber(replays), string.sub(member, at)
+end
+
+local function load(id)
+  local state = redis.call("HGET", key("batches"), id)
+  return state and cjson.decode(state)
+end
+
+local function save(id, state) redis.call("HSET", key("batches"), id, cjson.encode(state)) end
+
+local function owned(id, claim)
+  local state = load(id)
+  return state and state.claim == claim and state
+end
+
+local function release_probe(state)
+  if state.probe and state.destination then
+    redis.call("HDEL", key("pause:" .. state.destination), "probe", "probe_until")
+  end
+  state.probe = nil
+end
+
+local function unlease(id, state)
+  redis.call("ZREM", key("leases"), id)
+  if state.claim then redis.call("HDEL", key("claims"), state.claim) end
+  state.claim, state.owner, state.sending = nil, nil, nil
+end
+
+local function park(id, state, due)
+  unlease(id, state)
+  state.due = due
+  redis.call("ZADD", key("parked:" .. state.lane), due, id)
+  save(id, state)
+end
+
+local function finish(id, state)
+  unlease(id, state)
+  redis.call("UNLINK", key("batch:" .. id))
+  redis.call("HDEL", key("batches"), id)
+  redis.call("ZREM", key("parked:" .. state.lane), id)
+  if ORDERED[state.lane] then redis.call("LREM", key("order:" .. state.lane), 1, id) end
+end
+
+local function members_of(id) return redis.call("LRANGE", key("batch:" .. id), 0, -1) end
+
+local function replace_members(id, members)
+  redis.call("DEL", key("batch:" .. id))
+  push("RPUSH", key("batch:" .. id), members)
+end
+
+-- A second batch right behind a batch, with the same past.
+local function part_off(id, state, part_id, members, changes)
+  local part = cjson.decode(cjson.encode(state))
+  part.claim, part.owner, part.sending, part.probe, part.rival = nil, nil, nil, nil, nil
+  local _, received = split_member(members[1])
+  part.oldest = received
+  for name, value in pairs(changes) do part[name] = value end
+  push("RPUSH", key("batch:" .. part_id), members)
+  park(part_id, part, NOW)
+end
+
+local function kind_word(payload)
+  return KIND_OF[string.match(payload, '^%s*%[%s*"([%a_/]+)"') or ""]
+end
+
+local INDEXES = { "reason", "status", "type" }
+
+local function index_letter(letter, at)
+  redis.call("ZADD", key("dead"), at, letter.id)
+  for _, name in ipairs(INDEXES) do
+    redis.call("ZADD", key("dead:" .. name .. ":" .. letter[name]), at, letter.id)
+  end
+  redis.call("HINCRBY", key("dead:counts"), letter.reason .. "|" .. letter.status .. "|" .. letter.type, 1)
+end
+
+local function unindex_letter(letter)
+  redis.call("ZREM", key("dead"), letter.id)
+  for _, name in ipairs(INDEXES) do
+    redis.call("ZREM", key("dead:" .. name .. ":" .. letter[name]), letter.id)
+  end
+  local counted = letter.reason .. "|" .. letter.status .. "|" .. letter.type
+  if redis.call("HINCRBY", key("dead:counts"), counted, -1) < 1 then
+    redis.call("HDEL", key("dead:counts"), counted)
+  end
+end
+
+-- verdict: reason, status (HTTP, 0 for none), error, field, attempts of this life
+local function bury(member, lane, verdict)
+  local number, received, replays, payload = split_member(member)
+  local past = replays > 0 and redis.call("HGET", key("history"), number)
+  past = past and cjson.decode(past) or { attempts = 0 }
+  local letter = {
+    id = number, lane = lane, type = kind_word(payload) or "unknown",
+    reason = verdict.reason, status = verdict.status or 0,
+    error = verdict.error or "", field = verdict.field or "",
+    attempts = past.attempts + verdict.attempts, replays = replays,
+    first_seen = received, dead_since = NOW, deaths = past.deaths,
+  }
+  redis.call("HSET", key("letters"), number, cjson.encode(letter) .. "\n" .. payload)
+  redis.call("HDEL", key("history"), number)
+  index_letter(letter, NOW)
+  tally("dead", 1)
+  tally("dead:" .. letter.type .. ":" .. letter.reason, 1)
+end

@@ -1,0 +1,52 @@
+-- Every figure at one instant (queue.md rule 1).
+-- Answer  JSON, and the head of Q (so that its age can be told) or false
+local HEAD_SHOWN = 4096
+local LANES = { "event", "import", "profile_update", "group_update", "odd" }
+
+local lanes, oldest = {}, nil
+local function older(received)
+  if received and (not oldest or received < oldest) then oldest = received end
+end
+for _, lane in ipairs(LANES) do
+  local name = key("lane:" .. lane)
+  lanes[lane] = redis.call("LLEN", name)
+  local head = redis.call("LINDEX", name, 0)
+  if head then
+    local _, received = split_member(head)
+    older(received)
+  end
+end
+
+local leased, parked = {}, {}
+local batches = redis.call("HGETALL", key("batches"))
+for i = 1, #batches, 2 do
+  local state = cjson.decode(batches[i + 1])
+  local into = state.claim and leased or parked
+  into[state.lane] = (into[state.lane] or 0) + redis.call("LLEN", key("batch:" .. batches[i]))
+  older(state.oldest)
+end
+
+local function hash(name)
+  local flat, found = redis.call("HGETALL", name), {}
+  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
+  return found
+end
+
+local pauses = {}
+for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
+  pauses[destination] = hash(key("pause:" .. destination))
+end
+local minutes = {}
+for back = 0, 1 do
+  local minute = math.floor(NOW / 60000) - back
+  minutes[tostring(minute)] = hash(key("minute:" .. minute))
+end
+local head = redis.call("LINDEX", Q, 0)
+local oldest_letter = redis.call("ZRANGE", key("dead"), 0, 0, "WITHSCORES")[2]
+return { cjson.encode({
+  now = NOW, queued = redis.call("LLEN", Q), lanes = lanes, leased = leased, parked = parked,
+  batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
+  dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
+  totals = hash(key("totals")), minutes = minutes, pauses = pauses, oldest = oldest,
+  empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
+}), head and string.sub(head, 1, HEAD_SHOWN) }

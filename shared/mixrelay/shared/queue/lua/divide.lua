@@ -1,0 +1,46 @@
+-- Parts a batch: members named in a part leave it for a batch of their own right
+-- behind it, parked and due at once; the rest stays leased (delivery.md: split in
+-- halves, one request a destination; queue.md rule 4: a trial without the head's profile).
+-- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count
+--       begins anew), destination (of what stays), own, behind (the parts hold the cornered head's profile),
+--       parts: list of {id, numbers, destination, own}}
+-- Answer  "done", "already", "lost"
+local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+if answered(op) then return "already" end
+local state = owned(id, claim)
+if not state then return "lost" end
+local wrong = expect("list", key("batch:" .. id), key("order:" .. state.lane))
+  or expect("zset", key("parked:" .. state.lane), key("leases"))
+if wrong then return wrong end
+
+local part_of, groups = {}, {}
+for i, part in ipairs(plan.parts) do
+  groups[i] = {}
+  for _, number in ipairs(part.numbers) do part_of[number] = i end
+end
+local stay = {}
+for _, member in ipairs(members_of(id)) do
+  local group = groups[part_of[split_member(member)]] or stay
+  group[#group + 1] = member
+end
+if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end
+
+if plan.strikes then state.failures, state.part = 0, true end
+if plan.destination then state.destination, state.own = plan.destination, plan.own end
+local before = id
+for i, part in ipairs(plan.parts) do
+  if #groups[i] > 0 then
+    if ORDERED[state.lane] then
+      redis.call("LINSERT", key("order:" .. state.lane), "AFTER", before, part.id)
+      before = part.id
+    end
+    part_off(id, state, part.id, groups[i], {
+      destination = part.destination or state.destination, own = part.own,
+      behind = plan.behind and state.rival or nil,
+    })
+  end
+end
+replace_members(id, stay)
+save(id, state)
+answer(op, "done")
+return "done"

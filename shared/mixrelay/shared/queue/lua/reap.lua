@@ -1,0 +1,70 @@
+-- Ends leases: of everyone whose time is up, or of one owner at once, whose work-horse
+-- died (queue.md rules 2, 14). What was being sent may have arrived. A batch whose
+-- worker died three times is halved at this and each further death, until the killer
+-- stands alone and has killed twice alone.
+-- ARGV  most batches, owner ("" for those whose time is up), 1 if it counts as a death
+-- Answer  {batches, messages}
+local most, owner, died = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
+local DEATHS_TOGETHER, DEATHS_ALONE = 3, 2
+local wrong = expect("hash", key("batches"), key("letters"), key("totals"), key("claims"))
+  or expect("zset", key("leases"), key("dead"))
+if wrong then return wrong end
+
+local function halve(id, state, members)
+  local middle = math.ceil(#members / 2)
+  local part_id = id .. "-" .. state.deaths
+  replace_members(id, { unpack(members, 1, middle) })
+  if ORDERED[state.lane] then
+    redis.call("LINSERT", key("order:" .. state.lane), "AFTER", id, part_id)
+  end
+  part_off(id, state, part_id, { unpack(members, middle + 1) }, {})
+end
+
+-- True where the batch is gone.
+local function suspect(id, state, was_suspect)
+  local members = members_of(id)
+  state.suspect = true
+  if #members > 1 then return halve(id, state, members) end
+  if not was_suspect then return end
+  state.deaths_alone = (state.deaths_alone or 0) + 1
+  if state.deaths_alone < DEATHS_ALONE then return end
+  bury(members[1], state.lane, {
+    reason = "poison", attempts = state.attempts,
+    error = "its worker died " .. state.deaths .. " times, the last " .. DEATHS_ALONE .. " with this message alone",
+  })
+  finish(id, state)
+  return true
+end
+
+local function end_lease(id, state)
+  local count = redis.call("LLEN", key("batch:" .. id))
+  if state.sending then
+    state.ambiguous = true
+    state.attempts = state.attempts + 1
+  end
+  release_probe(state)
+  state.rival = nil
+  tally("redelivered", count)
+  if died then
+    state.deaths = state.deaths + 1
+    local was_suspect = state.suspect
+    unlease(id, state)
+    if (was_suspect or state.deaths >= DEATHS_TOGETHER) and suspect(id, state, was_suspect) then
+      return count
+    end
+  end
+  park(id, state, NOW)
+  return count
+end
+
+local ids = owner == "" and redis.call("ZRANGE", key("leases"), "-inf", NOW, "BYSCORE", "LIMIT", 0, most)
+  or redis.call("ZRANGE", key("leases"), 0, -1)
+local batches, messages = 0, 0
+for _, id in ipairs(ids) do
+  local state = load(id)
+  if state and (owner == "" or state.owner == owner) and batches < most then
+    batches = batches + 1
+    messages = messages + end_lease(id, state)
+  end
+end
+return { batches, messages }

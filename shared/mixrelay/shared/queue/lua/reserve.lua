@@ -1,0 +1,168 @@
+-- Leases one batch of a lane to a worker: a parked one that is due, else a fresh
+-- one from the lane (queue.md rules 2, 3, 4, 12, 14). Asked again with the same
+-- claim, it answers with the same batch.
+-- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
+--       destination that this worker's own records of the lane go to,
+--       parked batches up to which a paused lane still hands out fresh ones
+--       (lanes whose records have several destinations), 1 if the worker holds nothing
+-- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, members joined,
+--          the cornered head's payload or false}
+--     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing}
+local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
+local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local lease_ms, linger = tonumber(ARGV[6]), tonumber(ARGV[7])
+local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[10] == "1"
+
+local CHUNK = 50        -- members read before their bytes are counted
+local LOOKED_AT = 64    -- parked batches looked at in one call
+local TRIALS_BEHIND = 8 -- batches set aside behind a cornered head before it counts as an outage
+local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
+
+local wrong = expect("list", LANE, ORDER) or expect("hash", key("batches"), key("claims"))
+  or expect("zset", key("leases"), PARKED)
+if wrong then return wrong end
+
+local wait, suspects = -1, 0
+local function wait_for(ms)
+  if wait < 0 or ms < wait then wait = math.max(ms, 1) end
+end
+
+local function reply(id, state)
+  local members = members_of(id)
+  local lengths = {}
+  for i, member in ipairs(members) do lengths[i] = #member end
+  local rival = state.rival and redis.call("LINDEX", key("batch:" .. state.rival), 0)
+  return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
+    table.concat(lengths, ","), table.concat(members), rival }
+end
+
+local function lease(id, state, as_probe)
+  redis.call("ZREM", PARKED, id)
+  redis.call("ZADD", key("leases"), NOW + lease_ms, id)
+  redis.call("HSET", key("claims"), claim, id)
+  state.claim, state.owner, state.due = claim, owner, nil
+  if as_probe then
+    state.probe = true
+    redis.call("HSET", key("pause:" .. state.destination), "probe", id, "probe_until", NOW + lease_ms)
+  end
+  save(id, state)
+  return reply(id, state)
+end
+
+-- "open", "probe" (the pause is over: one may try), "last" (so, but this one failed last), or nil
+local function gate(name, id)
+  if not name then return "open" end
+  local pause = redis.call("HMGET", key("pause:" .. name), "until", "probe_until", "last")
+  if not pause[1] then return "open" end
+  local closed_until = math.max(tonumber(pause[1]), tonumber(pause[2] or 0))
+  if closed_until > NOW then return wait_for(closed_until - NOW) end
+  return pause[3] == id and "last" or "probe"
+end
+
+-- What waits for credentials that this worker no longer uses is tried with the new ones at once.
+local function outdated(state)
+  return state.own and destination ~= "" and state.destination ~= destination
+end
+
+local function try_parked(id, state, even_last)
+  if outdated(state) then
+    state.destination = destination
+  elseif state.due > NOW then
+    return wait_for(state.due - NOW)
+  end
+  if state.suspect and not alone then
+    suspects = 1
+    return
+  end
+  local open = gate(state.destination, id)
+  if open == "last" and not even_last then return nil, true end
+  return open and lease(id, state, open ~= "open")
+end
+
+local function take_members()
+  local taken, bytes = {}, 0
+  while #taken < most do
+    local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + CHUNK, most) - 1)
+    for _, member in ipairs(chunk) do
+      if #taken > 0 and bytes + #member > most_bytes then return taken end
+      taken[#taken + 1] = member
+      bytes = bytes + #member
+    end
+    if #chunk < CHUNK then break end
+  end
+  return taken
+end
+
+local function any_replayed(members)
+  if redis.call("EXISTS", key("history")) == 0 then return nil end
+  for _, member in ipairs(members) do
+    if not string.find(member, "^%S+ %d+ 0 ") then return true end
+  end
+end
+
+local function fresh(changes)
+  local length = redis.call("LLEN", LANE)
+  if length == 0 then return end
+  local _, received = split_member(redis.call("LINDEX", LANE, 0))
+  local age = NOW - received
+  if length < most and age < linger then return wait_for(linger - age) end
+  local name = destination ~= "" and destination or nil
+  local open = gate(name, "")
+  if not open and redis.call("ZCARD", PARKED) < fresh_while_paused then open = "open" end
+  if not open then return end
+  local members = take_members()
+  replace_members(claim, members)
+  redis.call("LTRIM", LANE, #members, -1)
+  if ORDERED[lane] then redis.call("RPUSH", ORDER, claim) end
+  local state = {
+    lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received, reserved = NOW,
+    destination = name, own = name and true, replayed = any_replayed(members),
+  }
+  for field, value in pairs(changes or {}) do state[field] = value end
+  return lease(claim, state, open == "probe")
+end
+
+local function parallel()
+  local last_failed
+  local due = redis.call("ZRANGE", PARKED, 0, LOOKED_AT - 1)
+  for _, id in ipairs(due) do
+    local state = load(id)
+    local batch, failed_last = try_parked(id, state)
+    if batch then return batch end
+    if failed_last then last_failed = last_failed or { id, state } end
+  end
+  return fresh() or (last_failed and try_parked(last_failed[1], last_failed[2], true))
+end
+
+-- The head cannot be delivered although it stands alone. Is it the head, or Mixpanel?
+-- The next batch is tried in its place; the worker leaves out the head's own profile.
+local function trial(head)
+  local waiting = redis.call("LRANGE", ORDER, 1, TRIALS_BEHIND)
+  for _, id in ipairs(waiting) do
+    local state = load(id)
+    if state.behind ~= head then
+      state.rival = head
+      return try_parked(id, state, true)
+    end
+  end
+  if #waiting < TRIALS_BEHIND then return fresh({ rival = head }) end
+end
+
+local function ordered()
+  local head = redis.call("LINDEX", ORDER, 0)
+  if not head then return fresh() end
+  for _, id in ipairs(redis.call("LRANGE", ORDER, 0, TRIALS_BEHIND)) do
+    if load(id).claim then return end -- one batch at a time in the whole fleet
+  end
+  local state = load(head)
+  if state.cornered == "untried" then
+    local batch = trial(head)
+    if batch then return batch end
+  end
+  return try_parked(head, state, true)
+end
+
+local repeated = redis.call("HGET", key("claims"), claim)
+if repeated then return reply(repeated, load(repeated)) end
+local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
+return batch or { "none", wait, suspects }

@@ -1,0 +1,35 @@
+-- Moves tuples from Q to the lane that their type word names (queue.md rules 5, 7),
+-- each with its number and the time of receipt in front. JSON is not read here.
+-- ARGV  most tuples, most bytes, a random id for a queue that has none, partition
+-- Answer  {moved, left in Q}
+local most, most_bytes, new_id, partition = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local CHUNK = 16 -- read before the bytes are counted, so a run of large tuples costs little too
+
+local LANES = { "event", "import", "profile_update", "group_update", "odd" }
+local wrong = expect("list", Q, key("lane:event"), key("lane:import"), key("lane:profile_update"),
+  key("lane:group_update"), key("lane:odd")) or expect("hash", key("totals"))
+if wrong then return wrong end
+
+redis.call("SETNX", key("id"), new_id)
+local taken, bytes = {}, 0
+while #taken < most and bytes < most_bytes do
+  local chunk = redis.call("LPOP", Q, math.min(CHUNK, most - #taken))
+  if not chunk then break end
+  for _, payload in ipairs(chunk) do
+    taken[#taken + 1] = payload
+    bytes = bytes + #payload
+  end
+end
+
+local last = redis.call("INCRBY", key("number"), #taken)
+local lanes = { event = {}, import = {}, profile_update = {}, group_update = {}, odd = {} }
+for i, payload in ipairs(taken) do
+  local lane = lanes[kind_word(payload) or "odd"]
+  lane[#lane + 1] = string.format("%s-%d %d 0 ", partition, last - #taken + i, NOW) .. payload
+end
+for _, lane in ipairs(LANES) do push("RPUSH", key("lane:" .. lane), lanes[lane]) end
+tally("received", #taken)
+
+local left = redis.call("LLEN", Q)
+if left == 0 then redis.call("SET", key("empty_at"), NOW) end
+return { #taken, left }

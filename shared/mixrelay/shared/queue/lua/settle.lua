@@ -1,0 +1,197 @@
+-- Ends what a worker began with a batch: each member that has a verdict is moved and
+-- counted, the rest keeps the lease, is parked for a retry, or is given back (queue.md
+-- rules 1, 2, 4, 5, 12).
+-- ARGV  batch id, claim, op, plan as JSON:
+--   sent         a request was made
+--   accepted     the destination answered as Mixpanel does when it is well
+--   destination  where the request went
+--   delivered    "all", or a list of numbers
+--   dead         list of {number, reason, status, error, field}
+--   move         {lane, numbers}: to the end of another lane
+--   rest         "keep", "park" or "back": what happens to members without a verdict
+--   park         {delay (ms), counts, ambiguous, error, status, cornered,
+--                 pause {kind, base, cap, jitter, at_least (ms)}}
+--   exhausts     a cornered head that this acceptance convicts (ordered lanes)
+--   behind       the whole trial holds the cornered head's profile: it waits behind it
+-- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed)
+local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
+if answered(op) then return "already" end
+local state = owned(id, claim)
+if not state then
+  tally("lost", 1)
+  return "lost"
+end
+
+local MOVE_TO = plan.move and key("lane:" .. plan.move.lane) or key("lane:" .. state.lane)
+local wrong = expect("hash", key("letters"), key("totals"), key("history"), key("dead:counts"))
+  or expect("zset", key("dead"), key("leases"), key("parked:" .. state.lane))
+  or expect("list", MOVE_TO, key("lane:" .. state.lane), key("batch:" .. id))
+if wrong then return wrong end
+
+local attempts = state.attempts + (plan.sent and 1 or 0)
+state.attempts = attempts
+if plan.destination then state.destination = plan.destination end
+
+local function forget(members)
+  for _, member in ipairs(members) do
+    local number, _, replays = split_member(member)
+    if replays > 0 then redis.call("HDEL", key("history"), number) end
+  end
+end
+
+local function verdicts()
+  local of = {}
+  if type(plan.delivered) == "table" then
+    for _, number in ipairs(plan.delivered) do of[number] = "delivered" end
+  end
+  for _, number in ipairs(plan.move and plan.move.numbers or {}) do of[number] = "move" end
+  for _, dead in ipairs(plan.dead or {}) do of[dead.number] = dead end
+  return of
+end
+
+local function carry_out()
+  local of, delivered, moved, left = verdicts(), {}, {}, {}
+  for _, member in ipairs(members_of(id)) do
+    local verdict = of[split_member(member)]
+    if verdict == "move" then
+      moved[#moved + 1] = member
+    elseif type(verdict) == "table" then
+      verdict.attempts = attempts
+      bury(member, state.lane, verdict)
+    elseif verdict == "delivered" or plan.delivered == "all" then
+      delivered[#delivered + 1] = member
+    else
+      left[#left + 1] = member
+    end
+  end
+  push("RPUSH", MOVE_TO, moved)
+  forget(delivered)
+  return #delivered, left
+end
+
+local function all_delivered()
+  if state.replayed then forget(members_of(id)) end
+  return redis.call("LLEN", key("batch:" .. id)), {}
+end
+
+local function reopen(name)
+  redis.call("HSET", key("accepted"), name, NOW)
+  redis.call("DEL", key("pause:" .. name))
+  redis.call("SREM", key("pauses"), name)
+  state.probe = nil
+end
+
+local function backoff(pause, failures)
+  local delay = math.min(pause.cap, pause.base * 2 ^ math.min(failures - 1, 30)) + pause.jitter
+  return math.floor(math.max(delay, pause.at_least or 0))
+end
+
+-- Others passed since this batch last failed: the batch is to blame, not the destination.
+local function fails_alone(pause)
+  local accepted = redis.call("HGET", key("accepted"), state.destination)
+  return pause.kind ~= "configuration" and accepted and state.failed_at
+    and tonumber(accepted) > state.failed_at
+end
+
+-- One backoff for the fleet: requests that were under way together fail as one.
+local function pause_destination(park)
+  local name = key("pause:" .. state.destination)
+  local before = redis.call("HMGET", name, "failures", "until", "since")
+  local failures, closed_until = tonumber(before[1] or 0), tonumber(before[2] or 0)
+  if state.probe or closed_until <= NOW then
+    failures = failures + 1
+    closed_until = NOW + backoff(park.pause, failures)
+  else
+    closed_until = math.max(closed_until, NOW + (park.pause.at_least or 0))
+  end
+  redis.call("HSET", name, "until", closed_until, "failures", failures, "since", before[3] or NOW,
+    "kind", park.pause.kind, "reason", park.error, "status", park.status or 0,
+    "lane", state.lane, "last", id)
+  release_probe(state)
+  redis.call("SADD", key("pauses"), state.destination)
+  return closed_until
+end
+
+local function park_rest(park)
+  local due = NOW + (park.delay or 0)
+  if park.pause and fails_alone(park.pause) then
+    state.streak = (state.streak or 0) + 1
+    due = NOW + backoff(park.pause, state.streak)
+  elseif park.pause then
+    state.streak = nil
+    due = pause_destination(park)
+  end
+  if park.counts then state.failures = state.failures + 1 end
+  if park.ambiguous then state.ambiguous = true end
+  state.failed_at, state.error, state.status = NOW, park.error, park.status
+  state.cornered = park.cornered and "untried" or nil
+  return due
+end
+
+-- A trial that failed too: the head has its next try before another trial.
+local function end_trial()
+  local head = state.rival and load(state.rival)
+  if head and head.cornered then
+    head.cornered = "tried"
+    save(state.rival, head)
+  end
+  state.rival = nil
+end
+
+-- Nothing is known about it yet, so it can wait in its lane as if never taken.
+local function can_go_home()
+  local new = state.attempts == 0 and state.deaths == 0 and not (state.part or state.behind)
+  return new and (not ORDERED[state.lane] or redis.call("LLEN", key("order:" .. state.lane)) == 1)
+end
+
+local function give_back(left)
+  release_probe(state)
+  state.rival = nil
+  if not can_go_home() then return park(id, state, NOW) end
+  local reversed = {}
+  for i = #left, 1, -1 do reversed[#reversed + 1] = left[i] end
+  push("LPUSH", key("lane:" .. state.lane), reversed)
+  finish(id, state)
+end
+
+local function exhaust(head_id)
+  local head = load(head_id)
+  if not (head and head.cornered and not head.claim) then return end
+  for _, member in ipairs(members_of(head_id)) do
+    bury(member, head.lane, {
+      reason = "exhausted", status = head.status, error = head.error, attempts = head.attempts,
+    })
+  end
+  finish(head_id, head)
+end
+
+local count, left
+if plan.delivered == "all" and not plan.dead and not plan.move then
+  count, left = all_delivered()
+else
+  count, left = carry_out()
+end
+tally("delivered", count)
+tally("delivered:" .. state.lane, count)
+if plan.accepted and state.destination then reopen(state.destination) end
+if plan.exhausts then exhaust(plan.exhausts) end
+if plan.behind then state.behind = state.rival end
+
+if #left == 0 then
+  release_probe(state)
+  finish(id, state)
+else
+  replace_members(id, left)
+  if plan.rest == "park" then
+    local due = park_rest(plan.park)
+    end_trial()
+    release_probe(state)
+    park(id, state, due)
+  elseif plan.rest == "back" then
+    give_back(left)
+  else
+    save(id, state)
+  end
+end
+answer(op, "done")
+return "done"

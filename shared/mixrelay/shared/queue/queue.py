@@ -1,0 +1,212 @@
+"""The queue: one typed interface whose methods are the moves of a message.
+
+Every method is one atomic script (docs/internals.md has the rules). All may be repeated after
+a lost reply: a worker chooses its claims, and every other move carries an id of its own, so
+that a repetition answers as the first did. What raises `redis.RedisError` may have been
+carried out.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from redis import Redis
+
+from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
+from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.keys import Keys
+from mixrelay.shared.queue.letterbox import LetterBox
+from mixrelay.shared.queue.scripts import Scripts
+from mixrelay.shared.queue.settlement import Division, Settled, Settlement
+
+ROUTED_AT_MOST = 1_000
+"""Tuples one call of `route` moves; no script may hold the server for long."""
+ROUTED_BYTES = 2 * 1024 * 1024
+LETTERS_AT_MOST = 500
+"""Letters one call of `replay` or `discard` moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a batch is, and how long a lane gathers one."""
+
+    records: int = 2_000
+    """Mixpanel: Import Events, records a request."""
+    bytes: int = 2 * 1024 * 1024
+    linger_seconds: float = 0.5
+    """A lane that holds fewer records waits until its oldest is this old."""
+
+
+def new_id() -> str:
+    """A claim or the id of a move: random, so that no two workers ever choose the same."""
+    return secrets.token_hex(12)
+
+
+class Queue:
+    """One queue on one Redis or Valkey node."""
+
+    def __init__(self, redis: Redis, name: str = "mixpanel_queue", *, partition: int = 0) -> None:
+        """Opens nothing: the first move connects.
+
+        Args:
+            redis: a client with `decode_responses` off, timeouts of seconds and retries off
+                (`mixrelay.shared.connection.connect`).
+            name: the list's name.
+            partition: stands in front of every number.
+
+        Raises:
+            ConfigurationError: the name cannot be a queue's.
+        """
+        self.name = name
+        self.redis = redis
+        self._keys = Keys.of(name)
+        self._partition = partition
+        self._scripts = Scripts(redis, self._keys)
+        self.letters = LetterBox(redis, self._keys)
+
+    def push(self, tuples: Sequence[bytes]) -> int:
+        """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
+        return int(self.redis.rpush(self.name, *tuples))  # type: ignore[arg-type, unused-ignore]
+
+    def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
+        """Moves tuples from the list to their lanes; returns how many, and how many are left."""
+        moved, left = self._scripts.run("route", most, ROUTED_BYTES, new_id(), self._partition)
+        return int(moved), int(left)
+
+    def reserve(
+        self,
+        lane: Lane,
+        *,
+        owner: str,
+        claim: str,
+        lease_seconds: float,
+        destination: str | None = None,
+        limits: Limits | None = None,
+        fresh_while_paused: int = 0,
+        alone: bool = False,
+    ) -> Batch | Nothing:
+        """Leases one batch of a lane.
+
+        Args:
+            lane: where to look.
+            owner: names the process, so that its parent can end its leases.
+            claim: chosen by the worker; asked again with it, the same batch is answered.
+            lease_seconds: until someone else may have the batch.
+            destination: where this worker's own records of the lane go.
+            limits: of a fresh batch.
+            fresh_while_paused: parked batches up to which a lane whose records have several
+                destinations hands out fresh ones although `destination` is paused.
+            alone: the worker holds nothing else, so it may have a batch that killed others.
+        """
+        limits = limits or Limits()
+        reply = self._scripts.run(
+            "reserve",
+            lane,
+            owner,
+            claim,
+            limits.records,
+            limits.bytes,
+            _ms(lease_seconds),
+            _ms(limits.linger_seconds),
+            destination or "",
+            fresh_while_paused,
+            int(alone),
+        )
+        if reply[0] == b"batch":
+            return Batch.parse(reply, claim)
+        wait = int(reply[1])
+        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]))
+
+    def extend(self, batches: Sequence[Batch], lease_seconds: float) -> frozenset[str]:
+        """Prolongs the leases; returns the ids of batches that are no longer this worker's."""
+        held = [part for batch in batches for part in (batch.id, batch.claim)]
+        lost = self._scripts.run("extend", _ms(lease_seconds), *held) if held else []
+        return frozenset(batch_id.decode() for batch_id in lost)
+
+    def begin(self, batch: Batch, *, doubtful: int = 0) -> bool:
+        """Marks the batch as being sent; False where it is no longer this worker's.
+
+        Args:
+            batch: what is about to be sent.
+            doubtful: its records that are not safe to send twice. They are counted as
+                `ambiguous` where an earlier request may have been carried out.
+        """
+        return bool(self._scripts.run("begin", batch.id, batch.claim, doubtful))
+
+    def settle(self, batch: Batch, settlement: Settlement, *, op: str | None = None) -> Settled:
+        """Carries out the verdicts. Repeat it with the same `op` after a lost reply."""
+        plan = orjson.dumps(settlement.plan())
+        return Settled(
+            self._scripts.run("settle", batch.id, batch.claim, op or new_id(), plan).decode()
+        )
+
+    def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Settled:
+        """Parts a batch: the parts are parked right behind it, due at once.
+
+        Repeat it with the same `op` after a lost reply.
+        """
+        op = op or new_id()
+        ids = [f"{op}-{index}" for index in range(len(division.parts))]
+        plan = orjson.dumps(division.plan(ids))
+        return Settled(self._scripts.run("divide", batch.id, batch.claim, op, plan).decode())
+
+    def expand(
+        self,
+        batch: Batch,
+        number: Number,
+        payloads: Sequence[bytes],
+        *,
+        rest: bytes | None = None,
+        op: str | None = None,
+    ) -> Settled:
+        """Puts the records of a list message in its place, as messages of their own.
+
+        Args:
+            batch: the batch that holds it.
+            number: the list message's.
+            payloads: a tuple for each record, at most 1,000.
+            rest: the tuple with the list of the records that are left over.
+            op: the move's id; repeat it with the same after a lost reply.
+        """
+        tail = [] if rest is None else [rest]
+        return Settled(
+            self._scripts.run(
+                "expand",
+                batch.id,
+                batch.claim,
+                op or new_id(),
+                number,
+                len(tail),
+                *payloads,
+                *tail,
+            ).decode()
+        )
+
+    def reap(self, most: int = 20) -> tuple[int, int]:
+        """Ends leases whose time is up; returns how many batches and messages come back."""
+        batches, messages = self._scripts.run("reap", most, "", 1)
+        return int(batches), int(messages)
+
+    def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
+        """Ends all leases of one owner at once; `died` counts as a death of each batch."""
+        batches, messages = self._scripts.run("reap", 1_000, owner, int(died))
+        return int(batches), int(messages)
+
+    def replay(self, numbers: Sequence[Number], *, op: str | None = None) -> int:
+        """Moves letters back to their lanes; returns how many still were letters."""
+        return int(self._scripts.run("replay", op or new_id(), *numbers))
+
+    def discard(
+        self, numbers: Sequence[Number], *, why: str = "operator", op: str | None = None
+    ) -> int:
+        """Deletes letters for good; returns how many still were letters."""
+        return int(self._scripts.run("discard", op or new_id(), why, *numbers))
+
+    def books(self) -> Books:
+        """Every figure at one instant."""
+        return Books.parse(self._scripts.run("books"))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,78 @@
+"""Loads the Lua scripts that move messages and runs them by their SHA.
+
+Every script but `books` is allowed to run when Redis is full (flag `allow-oom`): a worker
+must be able to drain the queue that fills the memory (Redis: Lua API reference, script flags).
+"""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from mixrelay.shared.errors import WrongKeyType
+from mixrelay.shared.queue.keys import Keys
+
+NAMES = (
+    "route",
+    "reserve",
+    "extend",
+    "begin",
+    "settle",
+    "divide",
+    "expand",
+    "reap",
+    "replay",
+    "discard",
+    "books",
+)
+_READ_ONLY = frozenset({"books"})
+
+
+@cache
+def source(name: str) -> str:
+    """The script as the server gets it: flags, what all share, its own text."""
+    folder = files("mixrelay.shared.queue") / "lua"
+    flags = "no-writes" if name in _READ_ONLY else "allow-oom"
+    prelude = (folder / "_prelude.lua").read_text(encoding="utf-8")
+    return f"#!lua flags={flags}\n{prelude}{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
+
+
+@cache
+def sha(name: str) -> str:
+    # The server's name for a script, by definition SHA-1 of its text: no security rests on it.
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+class Scripts:
+    """Runs the scripts of one queue on one connection pool."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self._redis = redis
+        self._keys = (keys.queue, keys.root)
+
+    def run(self, name: str, *args: str | bytes | float) -> Any:
+        """The script's answer.
+
+        Raises:
+            WrongKeyType: a key that it would write to holds a foreign value; nothing was changed.
+            redis.RedisError: the server is away or refused; whether the script ran is unknown.
+        """
+        try:
+            return self._run(name, args)
+        except ResponseError as error:
+            if str(error).startswith("WRONGTYPE"):
+                raise WrongKeyType(
+                    f"{error}. Another program writes to this key: rename one of them or move the "
+                    "value away. Nothing was changed."
+                ) from error
+            raise
+
+    def _run(self, name: str, args: tuple[str | bytes | float, ...]) -> Any:
+        try:
+            return self._redis.evalsha(sha(name), len(self._keys), *self._keys, *args)
+        except NoScriptError:
+            # A restart or SCRIPT FLUSH forgets scripts; EVAL runs this one and keeps it.
+            return self._redis.eval(source(name), len(self._keys), *self._keys, *args)

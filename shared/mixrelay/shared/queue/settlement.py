@@ -1,0 +1,185 @@
+"""How a worker ends what it began with a batch: the arguments of `settle` and `divide`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from mixrelay.shared.queue.batch import Lane, Number
+
+
+class Settled(StrEnum):
+    """What became of a settlement."""
+
+    DONE = "done"
+    ALREADY = "already"
+    """Asked twice, since the first reply was lost; it was carried out once."""
+    LOST = "lost"
+    """The lease had ended and the batch is someone else's: nothing was changed."""
+
+
+class PauseKind(StrEnum):
+    OUTAGE = "outage"
+    CONFIGURATION = "configuration"
+    """Credentials, address or certificate are wrong: every batch would fail, none is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """One message's verdict: a dead letter."""
+
+    number: Number
+    reason: str
+    error: str
+    """What Mixpanel said, or the rule that was broken."""
+    field: str = ""
+    status: int = 0
+    """HTTP status of the answer, 0 where there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nobody sends to the destination for `base_ms`, doubled at each failure up to `cap_ms`."""
+
+    kind: PauseKind
+    base_ms: int = 2_000
+    cap_ms: int = 60_000
+    jitter_ms: int = 0
+    at_least_ms: int = 0
+    """What the server asked for (`Retry-After`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """The rest of the batch waits for another try, with its members together."""
+
+    error: str
+    status: int = 0
+    delay_ms: int = 0
+    """Where `pause` is not given."""
+    pause: Pause | None = None
+    counts: bool = False
+    """Towards the attempts limit."""
+    ambiguous: bool = False
+    """The request was sent and no answer came."""
+    cornered: bool = False
+    """A lone message of an ordered lane that reached its limit: try the next batch in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A verdict for each member, or none: what has none follows `rest`."""
+
+    delivered: Literal["all"] | Sequence[Number] = ()
+    dead: Sequence[Dead] = ()
+    move_to: Lane | None = None
+    move: Sequence[Number] = ()
+    rest: Literal["keep", "back"] | Park = "keep"
+    """Keep the lease, give the members back to where they came from, or park them."""
+    sent: bool = False
+    """A request was made."""
+    accepted: bool = False
+    """The destination answered as it does when it is well: a pause of it is over."""
+    destination: str | None = None
+    exhausts: str | None = None
+    """A cornered batch that the acceptance of its rival convicts."""
+    behind: bool = False
+    """A trial that holds only the cornered profile: it waits behind the head."""
+
+    def plan(self) -> dict[str, Any]:
+        """As the script reads it; what is not set is left out, since Lua takes null for true."""
+        park = self.rest if isinstance(self.rest, Park) else None
+        return _without_nothing(
+            {
+                "sent": self.sent,
+                "accepted": self.accepted,
+                "destination": self.destination,
+                "delivered": self.delivered if self.delivered == "all" else list(self.delivered),
+                "dead": [_dead(dead) for dead in self.dead],
+                "move": {"lane": self.move_to, "numbers": list(self.move)} if self.move else None,
+                "rest": "park" if park else self.rest,
+                "park": _park(park) if park else None,
+                "exhausts": self.exhausts,
+                "behind": self.behind,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Members that leave a batch for one of their own."""
+
+    numbers: Sequence[Number]
+    destination: str | None = None
+    own: bool = False
+    """The destination uses the worker's own credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """How a batch is parted: what no part names stays, and stays leased."""
+
+    parts: Sequence[Part]
+    strikes: bool = False
+    """A split after failures: their count begins anew, with the lower limit of a part."""
+    destination: str | None = None
+    own: bool = False
+    behind: bool = False
+    """The parts hold the profile of the cornered head and wait behind it."""
+
+    def plan(self, ids: Sequence[str]) -> dict[str, Any]:
+        parts = [
+            _without_nothing(
+                {
+                    "id": part_id,
+                    "numbers": list(part.numbers),
+                    "destination": part.destination,
+                    "own": part.own,
+                }
+            )
+            for part_id, part in zip(ids, self.parts, strict=True)
+        ]
+        return _without_nothing(
+            {
+                "parts": parts,
+                "strikes": self.strikes,
+                "destination": self.destination,
+                "own": self.own,
+                "behind": self.behind,
+            }
+        )
+
+
+def _dead(dead: Dead) -> dict[str, Any]:
+    return {
+        "number": dead.number,
+        "reason": dead.reason,
+        "error": dead.error,
+        "field": dead.field,
+        "status": dead.status,
+    }
+
+
+def _park(park: Park) -> dict[str, Any]:
+    pause = park.pause and {
+        "kind": park.pause.kind,
+        "base": park.pause.base_ms,
+        "cap": park.pause.cap_ms,
+        "jitter": park.pause.jitter_ms,
+        "at_least": park.pause.at_least_ms,
+    }
+    return _without_nothing(
+        {
+            "error": park.error,
+            "status": park.status,
+            "delay": park.delay_ms,
+            "pause": pause,
+            "counts": park.counts,
+            "ambiguous": park.ambiguous,
+            "cornered": park.cornered,
+        }
+    )
+
+
+def _without_nothing(plan: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plan.items() if value not in (None, False, [], ())}
