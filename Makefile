@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test lint format demo clean
+.PHONY: venv test chaos bench lint format demo clean
 
 venv: $(READY)
 
@@ -16,6 +16,13 @@ $(READY): pyproject.toml
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Minutes of kills, signals and outages: CI runs it, `make test` does not.
+chaos: $(READY)
+	$(BIN)/python -m pytest tests/chaos -v
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.drain
 
 lint: $(READY)
 	$(BIN)/ruff check .

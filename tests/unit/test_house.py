@@ -1,0 +1,83 @@
+"""The layout holds in every tool: what fails silently is compared here."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = {"producer", "worker", "shared", "console", "sandbox"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TOOL = PROJECT["tool"]
+
+
+@pytest.mark.parametrize(
+    ("where", "roots"),
+    [
+        ("wheel", TOOL["hatch"]["build"]["targets"]["wheel"]["packages"]),
+        ("editable install", TOOL["hatch"]["build"]["dev-mode-dirs"]),
+        ("mypy files", TOOL["mypy"]["files"]),
+        ("mypy path", TOOL["mypy"]["mypy_path"].split(":")),
+        ("coverage", TOOL["coverage"]["run"]["source_pkgs"]),
+        ("ruff", TOOL["ruff"]["src"]),
+        ("ruff bans", list(TOOL["ruff"]["lint"]["flake8-tidy-imports"]["banned-api"])),
+        ("pyright", TOOL["pyright"]["extraPaths"]),
+    ],
+)
+def test_every_tool_names_the_same_source_roots(where, roots):
+    named = {
+        root.removeprefix("$MYPY_CONFIG_FILE_DIR/")
+        .removesuffix("/mixrelay")
+        .removeprefix("mixrelay.")
+        for root in roots
+    }
+    assert named == PARTS, where
+
+
+def test_no_part_makes_mixrelay_an_ordinary_package():
+    assert not list(ROOT.glob("*/mixrelay/__init__.py"))
+
+
+def test_every_part_is_typed():
+    assert {path.parent.name for path in ROOT.glob("*/mixrelay/*/py.typed")} == PARTS
+
+
+def test_git_ignores_no_file_of_a_package():
+    sources = [f"{part}/mixrelay" for part in sorted(PARTS)]
+    ignored = subprocess.run(
+        ["git", "ls-files", "--others", "--ignored", "--exclude-standard", *sources],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert [name for name in ignored if "__pycache__" not in name] == []
+
+
+def test_the_version_is_the_changelogs_newest():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    newest = next(line for line in changelog.splitlines() if line.startswith("## ["))
+    assert newest.startswith(f"## [{version('mixrelay')}]")
+    assert PROJECT["project"]["version"] == version("mixrelay")
+
+
+def test_the_producer_needs_three_packages_and_no_more():
+    names = {requirement.split(">")[0] for requirement in PROJECT["project"]["dependencies"]}
+    assert names == {"redis", "orjson", "requests"}
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_a_part_can_be_imported_alone(part):
+    subprocess.run([sys.executable, "-W", "error", "-c", f"import mixrelay.{part}"], check=True)
+
+
+def test_no_source_file_outgrows_one_concept():
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in ROOT.glob("*/mixrelay/**/*.py")
+        if (count := len(path.read_text().splitlines())) > 350
+    }
+    assert long == {}
