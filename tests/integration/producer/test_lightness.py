@@ -1,0 +1,53 @@
+"""What a web application pays before its first call: run in fresh interpreters."""
+
+import json
+import subprocess
+import sys
+
+HEAVY = ("redis", "requests", "urllib3", "rq", "typer", "aiohttp", "asyncio")
+
+
+def run(code):
+    """Return which heavy modules code loaded, how many threads live, and how often it connected."""
+    script = (
+        "import json, sys, threading\n"
+        "connected = []\n"
+        "sys.addaudithook(lambda event, _: event == 'socket.connect' and connected.append(1))\n"
+        f"{code}\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print(json.dumps([loaded, threading.active_count(), len(connected)]))"
+    )
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_importing_loads_little_and_starts_nothing():
+    assert run("import mixrelay.producer") == [[], 1, 0]
+
+
+def test_a_tracker_with_a_sink_needs_neither_redis_nor_requests():
+    code = (
+        "from mixrelay.producer import Tracker\n"
+        "assert Tracker('token', lambda kind, message: message).track('1', 'Event')"
+    )
+    assert run(code) == [[], 1, 0]
+
+
+def test_making_a_tracker_opens_nothing():
+    loaded, threads, connections = run("from mixrelay.producer import Tracker\nTracker('token')")
+    assert "redis" in loaded
+    assert "requests" not in loaded
+    assert "rq" not in loaded
+    assert (threads, connections) == (1, 0)
+
+
+def test_a_push_starts_no_thread(url, store):
+    code = (
+        "from mixrelay.producer import Tracker\n"
+        f"assert Tracker('token', redis_url={url!r}).track('1', 'Event') is True"
+    )
+    loaded, threads, connections = run(code)
+    assert "requests" not in loaded
+    assert (threads, connections) == (1, 1)
