@@ -1,5 +1,6 @@
 """Clients of Redis or Valkey, made from an address."""
 
+import re
 from urllib.parse import unquote, urlsplit
 
 from redis import Redis
@@ -10,6 +11,9 @@ from redis.sentinel import Sentinel
 from mixrelay.shared.errors import ConfigurationError
 
 SENTINEL_PORT = 26379
+# A password may itself hold "@": what comes last before a host ends it.
+_PASSWORD = re.compile(r"(://[^:/?#]*:)[^/?#]*@")
+_PASSWORD_ASKED = re.compile(r"([?&]password=)[^&#]*")
 
 
 def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> Redis:
@@ -44,11 +48,7 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
 
 def mask(url: str) -> str:
     """The address without its password, fit for a log or an error."""
-    try:
-        password = urlsplit(url).password
-    except ValueError:
-        return "(unreadable)"
-    return url.replace(f":{password}@", ":***@") if password else url
+    return _PASSWORD_ASKED.sub(r"\1***", _PASSWORD.sub(r"\1***@", url))
 
 
 def _through_sentinel(url: str, options: dict[str, object]) -> Redis:
@@ -61,8 +61,8 @@ def _through_sentinel(url: str, options: dict[str, object]) -> Redis:
             "such as redis+sentinel://host1,host2/mymaster/0."
         )
     account, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    sentinel = Sentinel(hosts, sentinel_kwargs=options, **options)
-    return sentinel.master_for(  # type: ignore[no-any-return]
+    sentinel = Sentinel(hosts, sentinel_kwargs=options, **options)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(  # type: ignore[no-any-return, no-untyped-call]
         service,
         db=int(database or 0),
         username=unquote(account) or None,

@@ -68,11 +68,12 @@ class Batch:
     cornered: bool = False
     rival: str | None = None
     """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
-    rival_payload: bytes | None = None
+    rival_payloads: tuple[bytes, ...] = ()
+    """Of the rival and of trials cornered after it: leave out what is about their profiles."""
 
     @classmethod
     def parse(cls, reply: list[Any], claim: str) -> Self:
-        _, batch_id, state_json, queue_id, lengths, joined, rival = reply
+        _, batch_id, state_json, queue_id, lengths, joined, rivals = reply
         state = orjson.loads(state_json)
         members, start = [], 0
         for length in map(int, lengths.split(b",")) if lengths else ():
@@ -92,8 +93,8 @@ class Batch:
             probe=state.get("probe", False),
             destination=state.get("destination"),
             cornered="cornered" in state,
-            rival=state.get("rival"),
-            rival_payload=Member.parse(rival).payload if rival else None,
+            rival=state["rivals"][0] if "rivals" in state else None,
+            rival_payloads=tuple(Member.parse(rival).payload for rival in rivals),
         )
 
 

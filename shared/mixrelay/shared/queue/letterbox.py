@@ -1,6 +1,6 @@
 """Looks at dead letters. Nothing here changes one: looking counts as nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -10,7 +10,7 @@ from redis import Redis
 from mixrelay.shared.queue.batch import Number
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letters import Letter, LetterFilter
-from mixrelay.shared.tuples import MalformedTuple, read
+from mixrelay.shared.tuples import MalformedTupleError, read
 
 PAGE = 500
 """Letters fetched at once."""
@@ -40,9 +40,9 @@ class LetterBox:
         Letters that are moved meanwhile may be left out; those buried meanwhile come last.
         """
         start = 0
-        while numbers := self._page(wanted, start, page):
-            start += len(numbers)
-            yield from (letter for letter in self.get_many(numbers) if matches(letter, wanted))
+        while found := self._page(wanted, start, page):
+            start += len(found)
+            yield from self._matching(found, wanted)
 
     def take(self, wanted: LetterFilter, *, page: int = PAGE) -> Iterator[list[Number]]:
         """Slices of the letters that match, for a caller that moves each slice away.
@@ -51,32 +51,36 @@ class LetterBox:
         that stayed. Give `wanted.until`, or letters that die again meanwhile come round again.
         """
         stayed = 0
-        while numbers := self._page(wanted, stayed, page):
-            chosen = [letter.id for letter in self.get_many(numbers) if matches(letter, wanted)]
+        while found := self._page(wanted, stayed, page):
+            chosen = [letter.id for letter in self._matching(found, wanted)]
             if chosen:
                 yield chosen
-            stayed += self._remaining(numbers)
+            stayed += self._unmoved(found)
 
     def count(self, wanted: LetterFilter) -> int:
         return sum(1 for _ in self.find(wanted))
 
-    def _remaining(self, numbers: Sequence[Number]) -> int:
-        scores = cast("list[float | None]", self._redis.zmscore(self._keys("dead"), list(numbers)))
-        return sum(score is not None for score in scores)
+    def _matching(self, found: Mapping[Number, float], wanted: LetterFilter) -> list[Letter]:
+        return [letter for letter in self.get_many(list(found)) if matches(letter, wanted)]
 
-    def _page(self, wanted: LetterFilter, start: int, count: int) -> list[Number]:
+    def _unmoved(self, found: Mapping[Number, float]) -> int:
+        # One that was replayed and has died again meanwhile lies at the end, not where it lay.
+        scores = self._redis.zmscore(self._keys("dead"), list(found))
+        return sum(score == at for score, at in zip(scores, found.values(), strict=True))
+
+    def _page(self, wanted: LetterFilter, start: int, count: int) -> dict[Number, float]:
         # By rank, which costs the same at the millionth letter; by score it would count up to it.
         index = self._index(wanted)
         before = 0
         if wanted.since:
-            before = cast("int", self._redis.zcount(index, "-inf", f"({_ms(wanted.since)}"))
+            before = self._redis.zcount(index, "-inf", f"({_ms(wanted.since)}")
         first = before + start
         found = cast(
             "list[tuple[bytes, float]]",
             self._redis.zrange(index, first, first + count - 1, withscores=True),
         )
         end = _ms(wanted.until) if wanted.until else None
-        return [Number(number.decode()) for number, at in found if end is None or at < end]
+        return {Number(number.decode()): at for number, at in found if end is None or at < end}
 
     def _index(self, wanted: LetterFilter) -> str:
         if wanted.reason is not None:
@@ -109,9 +113,11 @@ def subjects(payload: bytes) -> Iterator[tuple[str | None, str | None]]:
     """Each record's event name and whom it is about, as text; nothing where it can't be read."""
     try:
         records = read(payload).records()
-    except MalformedTuple:
+    except MalformedTupleError:
         return
-    for record in records:
+    for record, _raw in records:
+        if not isinstance(record, dict):
+            continue
         properties = record.get("properties")
         inner = properties if isinstance(properties, dict) else {}
         who = inner.get("distinct_id", record.get("$distinct_id", record.get("$group_id")))

@@ -17,6 +17,7 @@ from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
+from mixrelay.shared.queue.loads import Loads
 from mixrelay.shared.queue.scripts import Scripts
 from mixrelay.shared.queue.settlement import Division, Settled, Settlement
 
@@ -64,6 +65,7 @@ class Queue:
         self._partition = partition
         self._scripts = Scripts(redis, self._keys)
         self.letters = LetterBox(redis, self._keys)
+        self.loads = Loads(redis, self._keys, self._scripts)
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
@@ -177,7 +179,6 @@ class Queue:
                 batch.claim,
                 op or new_id(),
                 number,
-                len(tail),
                 *payloads,
                 *tail,
             ).decode()

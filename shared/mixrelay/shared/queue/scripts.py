@@ -1,7 +1,8 @@
 """Loads the Lua scripts that move messages and runs them by their SHA.
 
-Every script but `books` is allowed to run when Redis is full (flag `allow-oom`): a worker
-must be able to drain the queue that fills the memory (Redis: Lua API reference, script flags).
+Every script that takes messages out is allowed to run when Redis is full (flag `allow-oom`): a
+worker must be able to drain the queue that fills the memory (Redis: Lua API reference, script
+flags). `load`, which puts messages in, is not.
 """
 
 import hashlib
@@ -26,18 +27,19 @@ NAMES = (
     "reap",
     "replay",
     "discard",
+    "load",
     "books",
 )
-_READ_ONLY = frozenset({"books"})
+_FLAGS = {"books": " flags=no-writes", "load": ""}
 
 
 @cache
 def source(name: str) -> str:
     """The script as the server gets it: flags, what all share, its own text."""
     folder = files("mixrelay.shared.queue") / "lua"
-    flags = "no-writes" if name in _READ_ONLY else "allow-oom"
+    flags = _FLAGS.get(name, " flags=allow-oom")
     prelude = (folder / "_prelude.lua").read_text(encoding="utf-8")
-    return f"#!lua flags={flags}\n{prelude}{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
+    return f"#!lua{flags}\n{prelude}{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
 
 
 @cache

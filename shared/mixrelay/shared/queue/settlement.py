@@ -63,7 +63,8 @@ class Park:
     ambiguous: bool = False
     """The request was sent and no answer came."""
     cornered: bool = False
-    """A lone message of an ordered lane that reached its limit: try the next batch in its place."""
+    """A lone message that reached its limit. In an ordered lane the next batch is tried in its
+    place; in a parallel one it is `exhausted` where others passed since it last failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,12 @@ class Settlement:
     accepted: bool = False
     """The destination answered as it does when it is well: a pause of it is over."""
     destination: str | None = None
+    own: bool = False
+    """The destination uses the worker's own credentials."""
     exhausts: str | None = None
-    """A cornered batch that the acceptance of its rival convicts."""
+    """The batch's `rival`, which its acceptance convicts with all that was cornered after it."""
     behind: bool = False
-    """A trial that holds only the cornered profile: it waits behind the head."""
+    """A trial that holds only its rivals' profiles: it waits behind the head (`rest="back"`)."""
 
     def plan(self) -> dict[str, Any]:
         """As the script reads it; what is not set is left out, since Lua takes null for true."""
@@ -94,6 +97,7 @@ class Settlement:
                 "sent": self.sent,
                 "accepted": self.accepted,
                 "destination": self.destination,
+                "own": self.own,
                 "delivered": self.delivered if self.delivered == "all" else list(self.delivered),
                 "dead": [_dead(dead) for dead in self.dead],
                 "move": {"lane": self.move_to, "numbers": list(self.move)} if self.move else None,
@@ -125,7 +129,7 @@ class Division:
     destination: str | None = None
     own: bool = False
     behind: bool = False
-    """The parts hold the profile of the cornered head and wait behind it."""
+    """The parts hold the profiles of the trial's rivals and wait behind the head."""
 
     def plan(self, ids: Sequence[str]) -> dict[str, Any]:
         parts = [

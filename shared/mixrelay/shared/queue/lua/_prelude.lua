@@ -23,11 +23,13 @@
 --                                 dead:status:<s> and dead:type:<t> likewise
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
+--   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua)
 --   ROOT:totals           hash    counters since the queue began
 --   ROOT:minute:<n>       hash    the same counters within one minute, kept a day
 --   ROOT:done:<op>        string  the answer already given to a move, kept 10 minutes
 local Q, ROOT = KEYS[1], KEYS[2]
 
+local LANES = { "event", "import", "profile_update", "group_update", "odd" }
 local ORDERED = { profile_update = true, group_update = true }
 local KIND_OF = {
   event = "event", events = "event", ["/track"] = "event",
@@ -39,6 +41,8 @@ local KIND_OF = {
 local SLICE = 1000
 local DONE_MS = 600000
 local MINUTE_KEPT_S = 90000
+-- Batches set aside behind a cornered head before it counts as an outage.
+local TRIALS_BEHIND = 8
 
 local function key(name) return ROOT .. ":" .. name end
 
@@ -57,6 +61,33 @@ local function expect(kind, ...)
       return redis.error_reply("WRONGTYPE key '" .. name .. "' holds a " .. found .. ", not a " .. kind)
     end
   end
+end
+
+local FIXED = {
+  string = { "id", "number", "empty_at" },
+  hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted" },
+  zset = { "leases", "dead" }, set = { "pauses" }, list = {},
+}
+for _, lane in ipairs(LANES) do
+  table.insert(FIXED.list, "lane:" .. lane)
+  table.insert(FIXED.list, "order:" .. lane)
+  table.insert(FIXED.zset, "parked:" .. lane)
+end
+for _, kind in ipairs({ "event", "import", "profile_update", "group_update", "unknown" }) do
+  table.insert(FIXED.zset, "dead:type:" .. kind)
+end
+table.insert(FIXED.hash, "minute:" .. math.floor(NOW / 60000))
+
+-- Here once for all scripts; what their arguments name they look at themselves.
+for kind, names in pairs(FIXED) do
+  for i, name in ipairs(names) do names[i] = key(name) end
+  local wrong = expect(kind, unpack(names))
+  if wrong then return wrong end
+end
+
+local function expect_batch(id, state)
+  return expect("list", key("batch:" .. id))
+    or (state.destination and expect("hash", key("pause:" .. state.destination)))
 end
 
 local function push(command, name, values)
@@ -94,11 +125,18 @@ local function owned(id, claim)
   return state and state.claim == claim and state
 end
 
-local function release_probe(state)
-  if state.probe and state.destination then
-    redis.call("HDEL", key("pause:" .. state.destination), "probe", "probe_until")
+-- Another may probe since its lease ran out: then nothing is its to release.
+local function release_probe(id, state)
+  local pause = state.probe and key("pause:" .. state.destination)
+  if pause and redis.call("HGET", pause, "probe") == id then
+    redis.call("HDEL", pause, "probe", "probe_until")
   end
   state.probe = nil
+end
+
+local function redirect(id, state, destination)
+  if state.destination ~= destination then release_probe(id, state) end
+  state.destination = destination
 end
 
 local function unlease(id, state)
@@ -132,7 +170,7 @@ end
 -- A second batch right behind a batch, with the same past.
 local function part_off(id, state, part_id, members, changes)
   local part = cjson.decode(cjson.encode(state))
-  part.claim, part.owner, part.sending, part.probe, part.rival = nil, nil, nil, nil, nil
+  part.claim, part.owner, part.sending, part.probe, part.rivals = nil, nil, nil, nil, nil
   local _, received = split_member(members[1])
   part.oldest = received
   for name, value in pairs(changes) do part[name] = value end
@@ -145,6 +183,19 @@ local function kind_word(payload)
 end
 
 local INDEXES = { "reason", "status", "type" }
+
+local function expect_indexes(letters)
+  local seen = {}
+  local function once(index)
+    if seen[index] then return end
+    seen[index] = true
+    return expect("zset", key("dead:" .. index))
+  end
+  for _, letter in ipairs(letters) do
+    local wrong = once("reason:" .. letter.reason) or once("status:" .. (letter.status or 0))
+    if wrong then return wrong end
+  end
+end
 
 local function index_letter(letter, at)
   redis.call("ZADD", key("dead"), at, letter.id)

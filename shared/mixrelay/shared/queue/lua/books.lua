@@ -1,7 +1,6 @@
 -- Every figure at one instant (queue.md rule 1).
 -- Answer  JSON, and the head of Q (so that its age can be told) or false
 local HEAD_SHOWN = 4096
-local LANES = { "event", "import", "profile_update", "group_update", "odd" }
 
 local lanes, oldest = {}, nil
 local function older(received)

@@ -4,16 +4,20 @@
 local op, why = ARGV[1], ARGV[2]
 local before = answered(op)
 if before then return tonumber(before) end
-local wrong = expect("hash", key("letters"), key("totals"), key("dead:counts"))
-  or expect("zset", key("dead"))
+
+local letters = {}
+for i = 3, #ARGV do
+  local found = redis.call("HGET", key("letters"), ARGV[i])
+  letters[#letters + 1] = found and cjson.decode((string.match(found, "^([^\n]*)\n"))) or nil
+end
+local wrong = expect_indexes(letters)
 if wrong then return wrong end
 
 local discarded = 0
-for i = 3, #ARGV do
-  local found = redis.call("HGET", key("letters"), ARGV[i])
-  if found then
-    redis.call("HDEL", key("letters"), ARGV[i])
-    unindex_letter(cjson.decode((string.match(found, "^([^\n]*)\n"))))
+for _, letter in ipairs(letters) do
+  -- Asked for twice in one call, it goes once.
+  if redis.call("HDEL", key("letters"), letter.id) == 1 then
+    unindex_letter(letter)
     discarded = discarded + 1
   end
 end

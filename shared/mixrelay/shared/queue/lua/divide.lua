@@ -9,14 +9,13 @@ local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 if answered(op) then return "already" end
 local state = owned(id, claim)
 if not state then return "lost" end
-local wrong = expect("list", key("batch:" .. id), key("order:" .. state.lane))
-  or expect("zset", key("parked:" .. state.lane), key("leases"))
+local wrong = expect_batch(id, state)
 if wrong then return wrong end
 
 local part_of, groups = {}, {}
-for i, part in ipairs(plan.parts) do
+for i, part in ipairs(plan.parts or {}) do
   groups[i] = {}
-  for _, number in ipairs(part.numbers) do part_of[number] = i end
+  for _, number in ipairs(part.numbers or {}) do part_of[number] = i end
 end
 local stay = {}
 for _, member in ipairs(members_of(id)) do
@@ -26,18 +25,22 @@ end
 if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end
 
 if plan.strikes then state.failures, state.part = 0, true end
-if plan.destination then state.destination, state.own = plan.destination, plan.own end
+if plan.destination then
+  redirect(id, state, plan.destination)
+  state.own = plan.own
+end
 local before = id
-for i, part in ipairs(plan.parts) do
+for i, part in ipairs(plan.parts or {}) do
   if #groups[i] > 0 then
     if ORDERED[state.lane] then
       redis.call("LINSERT", key("order:" .. state.lane), "AFTER", before, part.id)
       before = part.id
     end
-    part_off(id, state, part.id, groups[i], {
-      destination = part.destination or state.destination, own = part.own,
-      behind = plan.behind and state.rival or nil,
-    })
+    local changes = { behind = plan.behind and state.rivals and state.rivals[1] }
+    if part.destination then
+      changes.destination, changes.own = part.destination, part.own or false
+    end
+    part_off(id, state, part.id, groups[i], changes)
   end
 end
 replace_members(id, stay)

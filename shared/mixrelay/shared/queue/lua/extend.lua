@@ -2,17 +2,16 @@
 -- ARGV  lease ms, then a batch id and its claim for each
 -- Answer  the ids that are no longer the worker's
 local lease_ms = tonumber(ARGV[1])
-local wrong = expect("hash", key("batches")) or expect("zset", key("leases"))
-if wrong then return wrong end
-
 local lost = {}
 for i = 2, #ARGV, 2 do
   local id = ARGV[i]
   local state = owned(id, ARGV[i + 1])
   if state then
     redis.call("ZADD", key("leases"), NOW + lease_ms, id)
-    if state.probe then
-      redis.call("HSET", key("pause:" .. state.destination), "probe_until", NOW + lease_ms)
+    -- Unless the pause is over, or another probes by now.
+    local pause = state.probe and key("pause:" .. state.destination)
+    if pause and redis.call("HGET", pause, "probe") == id then
+      redis.call("HSET", pause, "probe_until", NOW + lease_ms)
     end
   else
     lost[#lost + 1] = id

@@ -6,18 +6,16 @@
 -- Answer  {batches, messages}
 local most, owner, died = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
 local DEATHS_TOGETHER, DEATHS_ALONE = 3, 2
-local wrong = expect("hash", key("batches"), key("letters"), key("totals"), key("claims"))
-  or expect("zset", key("leases"), key("dead"))
-if wrong then return wrong end
-
 local function halve(id, state, members)
   local middle = math.ceil(#members / 2)
   local part_id = id .. "-" .. state.deaths
-  replace_members(id, { unpack(members, 1, middle) })
+  local halves = { {}, {} }
+  for i, member in ipairs(members) do table.insert(halves[i <= middle and 1 or 2], member) end
+  replace_members(id, halves[1])
   if ORDERED[state.lane] then
     redis.call("LINSERT", key("order:" .. state.lane), "AFTER", id, part_id)
   end
-  part_off(id, state, part_id, { unpack(members, middle + 1) }, {})
+  part_off(id, state, part_id, halves[2], {})
 end
 
 -- True where the batch is gone.
@@ -42,9 +40,8 @@ local function end_lease(id, state)
     state.ambiguous = true
     state.attempts = state.attempts + 1
   end
-  release_probe(state)
-  state.rival = nil
-  tally("redelivered", count)
+  release_probe(id, state)
+  state.rivals = nil
   if died then
     state.deaths = state.deaths + 1
     local was_suspect = state.suspect
@@ -54,17 +51,23 @@ local function end_lease(id, state)
     end
   end
   park(id, state, NOW)
+  tally("redelivered", count)
   return count
 end
 
 local ids = owner == "" and redis.call("ZRANGE", key("leases"), "-inf", NOW, "BYSCORE", "LIMIT", 0, most)
   or redis.call("ZRANGE", key("leases"), 0, -1)
-local batches, messages = 0, 0
+local ending = {}
+local wrong = died and expect_indexes({ { reason = "poison" } })
 for _, id in ipairs(ids) do
   local state = load(id)
-  if state and (owner == "" or state.owner == owner) and batches < most then
-    batches = batches + 1
-    messages = messages + end_lease(id, state)
+  if state and (owner == "" or state.owner == owner) and #ending < most then
+    wrong = wrong or expect_batch(id, state)
+    ending[#ending + 1] = { id, state }
   end
 end
-return { batches, messages }
+if wrong then return wrong end
+
+local messages = 0
+for _, batch in ipairs(ending) do messages = messages + end_lease(batch[1], batch[2]) end
+return { #ending, messages }

@@ -5,11 +5,6 @@
 local op = ARGV[1]
 local before = answered(op)
 if before then return tonumber(before) end
-local wrong = expect("hash", key("letters"), key("history"), key("totals"), key("dead:counts"))
-  or expect("zset", key("dead")) or expect("list", key("lane:event"), key("lane:import"),
-    key("lane:profile_update"), key("lane:group_update"), key("lane:odd"))
-if wrong then return wrong end
-
 local DEATHS_KEPT = 20
 local function past(letter)
   local deaths = letter.deaths or {}
@@ -22,16 +17,25 @@ local function past(letter)
   return { attempts = letter.attempts, deaths = deaths }
 end
 
-local moved = 0
+local letters, payloads = {}, {}
 for i = 2, #ARGV do
   local found = redis.call("HGET", key("letters"), ARGV[i])
   if found then
     local meta, payload = string.match(found, "^([^\n]*)\n(.*)$")
-    local letter = cjson.decode(meta)
+    letters[#letters + 1] = cjson.decode(meta)
+    payloads[#letters] = payload
+  end
+end
+local wrong = expect_indexes(letters)
+if wrong then return wrong end
+
+local moved = 0
+for i, letter in ipairs(letters) do
+  -- Asked for twice in one call, it goes once.
+  if redis.call("HDEL", key("letters"), letter.id) == 1 then
     redis.call("RPUSH", key("lane:" .. letter.lane),
-      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payload)
+      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payloads[i])
     redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter)))
-    redis.call("HDEL", key("letters"), letter.id)
     unindex_letter(letter)
     moved = moved + 1
   end

@@ -6,7 +6,7 @@
 --       parked batches up to which a paused lane still hands out fresh ones
 --       (lanes whose records have several destinations), 1 if the worker holds nothing
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, members joined,
---          the cornered head's payload or false}
+--          the first members of its rivals: the cornered head and what was cornered after it}
 --     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing}
 local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -15,12 +15,7 @@ local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[
 
 local CHUNK = 50        -- members read before their bytes are counted
 local LOOKED_AT = 64    -- parked batches looked at in one call
-local TRIALS_BEHIND = 8 -- batches set aside behind a cornered head before it counts as an outage
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
-
-local wrong = expect("list", LANE, ORDER) or expect("hash", key("batches"), key("claims"))
-  or expect("zset", key("leases"), PARKED)
-if wrong then return wrong end
 
 local wait, suspects = -1, 0
 local function wait_for(ms)
@@ -31,9 +26,12 @@ local function reply(id, state)
   local members = members_of(id)
   local lengths = {}
   for i, member in ipairs(members) do lengths[i] = #member end
-  local rival = state.rival and redis.call("LINDEX", key("batch:" .. state.rival), 0)
+  local rivals = {}
+  for i, rival in ipairs(state.rivals or {}) do
+    rivals[i] = redis.call("LINDEX", key("batch:" .. rival), 0)
+  end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
-    table.concat(lengths, ","), table.concat(members), rival }
+    table.concat(lengths, ","), table.concat(members), rivals }
 end
 
 local function lease(id, state, as_probe)
@@ -49,13 +47,17 @@ local function lease(id, state, as_probe)
   return reply(id, state)
 end
 
--- "open", "probe" (the pause is over: one may try), "last" (so, but this one failed last), or nil
+-- "open", "probe" (the pause is over: one may try), "last" (so, but this one failed last),
+-- or nil and the time to look again
 local function gate(name, id)
   if not name then return "open" end
   local pause = redis.call("HMGET", key("pause:" .. name), "until", "probe_until", "last")
   if not pause[1] then return "open" end
   local closed_until = math.max(tonumber(pause[1]), tonumber(pause[2] or 0))
-  if closed_until > NOW then return wait_for(closed_until - NOW) end
+  if closed_until > NOW then
+    wait_for(closed_until - NOW)
+    return nil, closed_until
+  end
   return pause[3] == id and "last" or "probe"
 end
 
@@ -70,13 +72,18 @@ local function try_parked(id, state, even_last)
   elseif state.due > NOW then
     return wait_for(state.due - NOW)
   end
+  local open, closed_until = gate(state.destination, id)
+  if not open then
+    -- It makes room among those looked at for what goes elsewhere.
+    redis.call("ZADD", PARKED, "GT", closed_until, id)
+    return
+  end
   if state.suspect and not alone then
     suspects = 1
     return
   end
-  local open = gate(state.destination, id)
   if open == "last" and not even_last then return nil, true end
-  return open and lease(id, state, open ~= "open")
+  return lease(id, state, open ~= "open")
 end
 
 local function take_members()
@@ -100,7 +107,14 @@ local function any_replayed(members)
   end
 end
 
-local function fresh(changes)
+-- A claim asked with again after its lease ran out may find the first one's batch still there.
+local function unused_id()
+  local id = claim
+  while redis.call("EXISTS", key("batch:" .. id)) == 1 do id = id .. "'" end
+  return id
+end
+
+local function fresh(rivals)
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
   local _, received = split_member(redis.call("LINDEX", LANE, 0))
@@ -110,16 +124,14 @@ local function fresh(changes)
   local open = gate(name, "")
   if not open and redis.call("ZCARD", PARKED) < fresh_while_paused then open = "open" end
   if not open then return end
-  local members = take_members()
-  replace_members(claim, members)
+  local id, members = unused_id(), take_members()
+  push("RPUSH", key("batch:" .. id), members)
   redis.call("LTRIM", LANE, #members, -1)
-  if ORDERED[lane] then redis.call("RPUSH", ORDER, claim) end
-  local state = {
-    lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received, reserved = NOW,
+  if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
+  return lease(id, {
+    lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received, rivals = rivals,
     destination = name, own = name and true, replayed = any_replayed(members),
-  }
-  for field, value in pairs(changes or {}) do state[field] = value end
-  return lease(claim, state, open == "probe")
+  }, open == "probe")
 end
 
 local function parallel()
@@ -135,17 +147,21 @@ local function parallel()
 end
 
 -- The head cannot be delivered although it stands alone. Is it the head, or Mixpanel?
--- The next batch is tried in its place; the worker leaves out the head's own profile.
+-- The next batch is tried in its place; the worker leaves out the head's own profile, and
+-- those of trials that were cornered in their turn: two culprits must not vouch for each other.
 local function trial(head)
+  local rivals = { head }
   local waiting = redis.call("LRANGE", ORDER, 1, TRIALS_BEHIND)
   for _, id in ipairs(waiting) do
     local state = load(id)
-    if state.behind ~= head then
-      state.rival = head
+    if state.cornered then
+      rivals[#rivals + 1] = id
+    elseif state.behind ~= head then
+      state.rivals = rivals
       return try_parked(id, state, true)
     end
   end
-  if #waiting < TRIALS_BEHIND then return fresh({ rival = head }) end
+  if #waiting < TRIALS_BEHIND then return fresh(rivals) end
 end
 
 local function ordered()

@@ -5,10 +5,11 @@
 local most, most_bytes, new_id, partition = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local CHUNK = 16 -- read before the bytes are counted, so a run of large tuples costs little too
 
-local LANES = { "event", "import", "profile_update", "group_update", "odd" }
-local wrong = expect("list", Q, key("lane:event"), key("lane:import"), key("lane:profile_update"),
-  key("lane:group_update"), key("lane:odd")) or expect("hash", key("totals"))
+local wrong = expect("list", Q)
 if wrong then return wrong end
+if not string.find(redis.call("GET", key("number")) or "0", "^%d+$") then
+  return redis.error_reply("WRONGTYPE key '" .. key("number") .. "' holds no number")
+end
 
 redis.call("SETNX", key("id"), new_id)
 local taken, bytes = {}, 0
@@ -21,7 +22,7 @@ while #taken < most and bytes < most_bytes do
   end
 end
 
-local last = redis.call("INCRBY", key("number"), #taken)
+local last = #taken > 0 and redis.call("INCRBY", key("number"), #taken)
 local lanes = { event = {}, import = {}, profile_update = {}, group_update = {}, odd = {} }
 for i, payload in ipairs(taken) do
   local lane = lanes[kind_word(payload) or "odd"]

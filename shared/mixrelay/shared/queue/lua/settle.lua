@@ -5,32 +5,51 @@
 --   sent         a request was made
 --   accepted     the destination answered as Mixpanel does when it is well
 --   destination  where the request went
+--   own          true: with the worker's own credentials
 --   delivered    "all", or a list of numbers
 --   dead         list of {number, reason, status, error, field}
 --   move         {lane, numbers}: to the end of another lane
 --   rest         "keep", "park" or "back": what happens to members without a verdict
 --   park         {delay (ms), counts, ambiguous, error, status, cornered,
 --                 pause {kind, base, cap, jitter, at_least (ms)}}
---   exhausts     a cornered head that this acceptance convicts (ordered lanes)
---   behind       the whole trial holds the cornered head's profile: it waits behind it
+--   exhausts     the cornered head that this acceptance convicts, with the trial's other rivals
+--   behind       the whole trial holds its rivals' profiles: it waits behind the head
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed)
+local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-if answered(op) then return "already" end
+local before = answered(op)
+if before then return before == "done" and "already" or before end
 local state = owned(id, claim)
 if not state then
   tally("lost", 1)
+  answer(op, "lost")
   return "lost"
 end
 
-local MOVE_TO = plan.move and key("lane:" .. plan.move.lane) or key("lane:" .. state.lane)
-local wrong = expect("hash", key("letters"), key("totals"), key("history"), key("dead:counts"))
-  or expect("zset", key("dead"), key("leases"), key("parked:" .. state.lane))
-  or expect("list", MOVE_TO, key("lane:" .. state.lane), key("batch:" .. id))
+local function expect_rivals()
+  for _, rival in ipairs(plan.exhausts and state.rivals or {}) do
+    local head = load(rival)
+    local wrong = head and (expect_batch(rival, head)
+      or expect_indexes({ { reason = "exhausted", status = head.status } }))
+    if wrong then return wrong end
+  end
+end
+local wrong = expect_batch(id, state) or expect_indexes(plan.dead or {}) or expect_rivals()
+  or (plan.destination and expect("hash", key("pause:" .. plan.destination)))
+  or (plan.park and plan.park.cornered
+    and expect_indexes({ { reason = "exhausted", status = plan.park.status } }))
 if wrong then return wrong end
+if plan.park and plan.park.pause and not (plan.destination or state.destination) then
+  return redis.error_reply("ERR a pause needs a destination; batch " .. id .. " has none")
+end
 
 local attempts = state.attempts + (plan.sent and 1 or 0)
 state.attempts = attempts
-if plan.destination then state.destination = plan.destination end
+if plan.sent then state.sending = nil end
+if plan.destination then
+  if plan.destination ~= state.destination then state.own = plan.own end
+  redirect(id, state, plan.destination)
+end
 
 local function forget(members)
   for _, member in ipairs(members) do
@@ -64,7 +83,7 @@ local function carry_out()
       left[#left + 1] = member
     end
   end
-  push("RPUSH", MOVE_TO, moved)
+  if plan.move then push("RPUSH", key("lane:" .. plan.move.lane), moved) end
   forget(delivered)
   return #delivered, left
 end
@@ -107,7 +126,7 @@ local function pause_destination(park)
   redis.call("HSET", name, "until", closed_until, "failures", failures, "since", before[3] or NOW,
     "kind", park.pause.kind, "reason", park.error, "status", park.status or 0,
     "lane", state.lane, "last", id)
-  release_probe(state)
+  release_probe(id, state)
   redis.call("SADD", key("pauses"), state.destination)
   return closed_until
 end
@@ -128,14 +147,30 @@ local function park_rest(park)
   return due
 end
 
+-- A lone message of a parallel lane, at its limit, while others pass: it is to blame. (An
+-- ordered lane finds that out by a trial.)
+local function convicted(park, left)
+  return park.cornered and park.pause and #left == 1 and not ORDERED[state.lane]
+    and fails_alone(park.pause)
+end
+
+local function convict(park, member)
+  bury(member, state.lane, {
+    reason = "exhausted", status = park.status, error = park.error, attempts = attempts,
+  })
+  release_probe(id, state)
+  finish(id, state)
+end
+
 -- A trial that failed too: the head has its next try before another trial.
 local function end_trial()
-  local head = state.rival and load(state.rival)
+  local rival = state.rivals and state.rivals[1]
+  local head = rival and load(rival)
   if head and head.cornered then
     head.cornered = "tried"
-    save(state.rival, head)
+    save(rival, head)
   end
-  state.rival = nil
+  state.rivals = nil
 end
 
 -- Nothing is known about it yet, so it can wait in its lane as if never taken.
@@ -144,9 +179,43 @@ local function can_go_home()
   return new and (not ORDERED[state.lane] or redis.call("LLEN", key("order:" .. state.lane)) == 1)
 end
 
+-- The batch before this one, if both wait behind the head and neither was ever sent.
+local function neighbour()
+  local before
+  for _, other in ipairs(redis.call("LRANGE", key("order:" .. state.lane), 0, TRIALS_BEHIND)) do
+    if other == id then break end
+    before = other
+  end
+  local joined = before and load(before)
+  if joined and joined.behind == state.behind and joined.destination == state.destination
+    and joined.attempts + joined.deaths + state.attempts + state.deaths == 0 then
+    return before, joined
+  end
+end
+
+local function fit_together(some, more)
+  local bytes = 0
+  for _, members in ipairs({ some, more }) do
+    for _, member in ipairs(members) do bytes = bytes + #member end
+  end
+  return #some + #more <= JOINED_AT_MOST and bytes <= JOINED_BYTES
+end
+
+-- Updates of one busy profile must not fill the places behind the head one by one.
+local function join_behind(left)
+  local before, joined = neighbour()
+  if not before or not fit_together(members_of(before), left) then return false end
+  push("RPUSH", key("batch:" .. before), left)
+  joined.replayed = joined.replayed or state.replayed
+  save(before, joined)
+  finish(id, state)
+  return true
+end
+
 local function give_back(left)
-  release_probe(state)
-  state.rival = nil
+  release_probe(id, state)
+  state.rivals = nil
+  if state.behind and join_behind(left) then return end
   if not can_go_home() then return park(id, state, NOW) end
   local reversed = {}
   for i = #left, 1, -1 do reversed[#reversed + 1] = left[i] end
@@ -174,18 +243,22 @@ end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
 if plan.accepted and state.destination then reopen(state.destination) end
-if plan.exhausts then exhaust(plan.exhausts) end
-if plan.behind then state.behind = state.rival end
+if plan.exhausts and state.rivals and plan.exhausts == state.rivals[1] then
+  for _, rival in ipairs(state.rivals) do exhaust(rival) end
+end
+if plan.behind then state.behind = state.rivals and state.rivals[1] end
 
 if #left == 0 then
-  release_probe(state)
+  release_probe(id, state)
   finish(id, state)
 else
   replace_members(id, left)
-  if plan.rest == "park" then
+  if plan.rest == "park" and convicted(plan.park, left) then
+    convict(plan.park, left[1])
+  elseif plan.rest == "park" then
     local due = park_rest(plan.park)
     end_trial()
-    release_probe(state)
+    release_probe(id, state)
     park(id, state, due)
   elseif plan.rest == "back" then
     give_back(left)

@@ -1,0 +1,113 @@
+"""Settings as one table: a field of a settings class says its variable, unit, bounds and help.
+
+The command line makes its options from the same table, and the README's list is tested
+against it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mixrelay.shared.errors import ConfigurationError
+
+_METADATA = "option"
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+SettingsT = TypeVar("SettingsT")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting, as the environment, the command line and the documentation know it."""
+
+    variable: str
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    secret: bool = False
+    name: str = ""
+    """The field's name; the command line writes it with dashes."""
+    default: Any = None
+
+    def read(self, text: str) -> Any:
+        """The value that a text means.
+
+        Raises:
+            ConfigurationError: it means none; the message says what to set.
+        """
+        value = self._parsed(text.strip())
+        self.check(value)
+        return value
+
+    def check(self, value: Any) -> None:
+        """Raises ConfigurationError where a value is out of bounds."""
+        if self.choices and value not in self.choices:
+            raise self._wrong(value, f"one of {', '.join(self.choices)}")
+        if self.minimum is not None and value < self.minimum:
+            raise self._wrong(value, f"{self.minimum:g} or more{self._in_unit()}")
+
+    def _parsed(self, text: str) -> Any:
+        kind = type(self.default)
+        if kind is bool:
+            if text.lower() not in _TRUE | _FALSE:
+                raise self._wrong(text, "on or off")
+            return text.lower() in _TRUE
+        try:
+            return kind(text)
+        except ValueError:
+            wanted = "a whole number" if kind is int else "a number"
+            raise self._wrong(text, f"{wanted}{self._in_unit()}") from None
+
+    def _in_unit(self) -> str:
+        return f" ({self.unit})" if self.unit else ""
+
+    def _wrong(self, value: object, wanted: str) -> ConfigurationError:
+        shown = "not usable" if self.secret else f"{value!r}"
+        return ConfigurationError(f"{self.variable} is {shown}; set it to {wanted}.")
+
+
+def option(
+    default: str | float | bool,
+    variable: str,
+    text: str,
+    *,
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    minimum: float | None = None,
+    secret: bool = False,
+) -> Any:
+    """A field of a settings class; the default's type is the setting's."""
+    told = Option(variable, text, unit, choices, minimum, secret)
+    return dataclasses.field(default=default, repr=not secret, metadata={_METADATA: told})
+
+
+def options(settings: Any) -> tuple[Option, ...]:
+    """The table of a settings class, in its order."""
+    return tuple(
+        dataclasses.replace(field.metadata[_METADATA], name=field.name, default=field.default)
+        for field in dataclasses.fields(settings)
+    )
+
+
+def load(
+    settings: type[SettingsT], environ: Mapping[str, str], given: Mapping[str, Any] | None = None
+) -> SettingsT:
+    """Reads settings from the environment; what is given (and not None) wins over it.
+
+    An empty variable counts as not set.
+
+    Raises:
+        ConfigurationError: a value cannot be used; the message names its variable.
+    """
+    values: dict[str, Any] = {}
+    for told in options(settings):
+        value = (given or {}).get(told.name)
+        if value is not None:
+            told.check(value)
+            values[told.name] = value
+        elif environ.get(told.variable):
+            values[told.name] = told.read(environ[told.variable])
+    return settings(**values)

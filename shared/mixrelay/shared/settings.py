@@ -1,0 +1,106 @@
+"""What several parts read from the environment: where the queue is, and where Mixpanel is."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mixrelay.shared.connection import mask
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
+from mixrelay.shared.options import load, option
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Read once, at the start, and passed on.
+
+    Raises:
+        ConfigurationError: a value cannot work; the message says what to set.
+    """
+
+    redis_url: str = option(
+        "redis://localhost:6379/0",
+        "MIXRELAY_REDIS_URL",
+        "The Redis or Valkey that holds the queue: redis://, rediss://, unix:// or "
+        "redis+sentinel://host1,host2/service/0.",
+    )
+    rq_redis_url: str = option(
+        "",
+        "MIXRELAY_RQ_REDIS_URL",
+        "The node that keeps RQ's own keys, where that is not the queue's.",
+    )
+    queue: str = option("mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.")
+    token: str = option("", "MIXPANEL_TOKEN", "The project token.", secret=True)
+    region: str = option(
+        "us", "MIXPANEL_REGION", "Where the project's data lives.", choices=("us", "eu", "in")
+    )
+    api_host: str = option(
+        "",
+        "MIXPANEL_API_HOST",
+        "A base address in place of the region's: a proxy, the sandbox.",
+    )
+    project_id: str = option("", "MIXPANEL_PROJECT_ID", "The service account's project.")
+    service_account_username: str = option(
+        "", "MIXPANEL_SERVICE_ACCOUNT_USERNAME", "With it, events go through /import.", secret=True
+    )
+    service_account_secret: str = option(
+        "", "MIXPANEL_SERVICE_ACCOUNT_SECRET", "The service account's secret.", secret=True
+    )
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Reads the variables; what is given by the fields' names wins over them."""
+        return load(cls, environ, given)
+
+    def __post_init__(self) -> None:
+        if not self.queue:
+            raise ConfigurationError("MIXRELAY_QUEUE is empty; set it to the list's name.")
+        self._check_account()
+        try:
+            base_address(self.region, self.api_host)
+        except ValueError as error:
+            raise ConfigurationError(f"MIXPANEL_API_HOST or MIXPANEL_REGION: {error}") from error
+
+    def _check_account(self) -> None:
+        parts = {
+            "MIXPANEL_PROJECT_ID": self.project_id,
+            "MIXPANEL_SERVICE_ACCOUNT_USERNAME": self.service_account_username,
+            "MIXPANEL_SERVICE_ACCOUNT_SECRET": self.service_account_secret,
+        }
+        missing = [name for name, value in parts.items() if not value]
+        if missing and len(missing) < len(parts):
+            raise ConfigurationError(
+                f"A service account needs three variables; set {' and '.join(missing)} too, "
+                "or none of them."
+            )
+
+    @property
+    def base(self) -> str:
+        """Mixpanel's base address."""
+        return base_address(self.region, self.api_host)
+
+    @property
+    def account(self) -> Credentials | None:
+        """The service account, where one is configured."""
+        if not self.project_id:
+            return None
+        return Credentials.service_account(
+            self.service_account_username, self.service_account_secret, self.project_id
+        )
+
+    @property
+    def rq_url(self) -> str:
+        """The address of the node that keeps RQ's keys."""
+        return self.rq_redis_url or self.redis_url
+
+    def __repr__(self) -> str:
+        """Names what is set without giving a secret away."""
+        account = "set" if self.project_id else "none"
+        return (
+            f"Settings(redis_url={mask(self.redis_url)!r}, rq_redis_url={mask(self.rq_url)!r}, "
+            f"queue={self.queue!r}, token={'set' if self.token else 'none'}, "
+            f"base={self.base!r}, service_account={account})"
+        )

@@ -1,0 +1,247 @@
+"""What an event gets before it is sent, and what is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixrelay.shared.mixpanel.endpoints import Endpoint
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.tuples import read, write
+from mixrelay.worker.records import Preparation, Refused
+from tests.support.records import (
+    ACCOUNT,
+    DAY,
+    FULL,
+    NOW,
+    RECEIVED,
+    TOKEN,
+    event,
+    goes,
+    prepare,
+    sent,
+)
+
+
+@pytest.mark.parametrize("options", [{}, {"account": ACCOUNT}])
+def test_an_event_that_lacks_nothing_goes_as_its_client_wrote_it(options):
+    record = (
+        '{ "properties" : {"ip":"1.2.3.4", "$insert_id":"a-1","time":1795520419.25, '
+        '"distinct_id":12345, "token":"0011223344556677","n":1.0e-07,"big":18446744073709551616,'
+        '"\\u00f6":"\\u003c"},"event" : "E" }'
+    )
+    ready = prepare("event", None, text=f'{{"data":{record}}}', **options)
+    assert ready.body.decode() == record
+
+
+def test_what_an_event_lacks_is_added_behind_what_its_client_wrote():
+    record = '{"event":"E","properties":{"token":"0011223344556677","n":1.0e-07}}'
+    ready = prepare("event", None, text=f'{{"data":{record}}}')
+    start = record.removesuffix("}}")
+    body = ready.body.decode()
+    assert body.startswith(start + ",")
+    assert sent(ready)["properties"] == {
+        "token": TOKEN,
+        "n": 1e-07,
+        "time": RECEIVED,
+        "ip": 0,
+        "$insert_id": sent(ready)["properties"]["$insert_id"],
+    }
+
+
+def test_an_insert_id_is_the_same_at_every_redelivery_and_another_for_every_message():
+    ids = [
+        sent(event(without=["$insert_id"], number=number, now=now))["properties"]["$insert_id"]
+        for number, now in (("7", NOW), ("7", NOW + DAY), ("8", NOW), ("7.1", NOW))
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    assert all(len(one) == 32 and one.isalnum() for one in ids)
+
+
+def test_two_queues_make_different_insert_ids():
+    text = json.dumps({"data": {"event": "E", "properties": {"token": TOKEN}}})
+    bodies = {
+        Preparation(queue_id=queue, base="https://h")
+        .prepare(read(write("event", text)), number="1", received_ms=NOW, now_ms=NOW)
+        .body
+        for queue in ("q1", "q2")
+    }
+    assert len(bodies) == 2
+
+
+@pytest.mark.parametrize("wrong", ["a" * 37, "white space", "ü", "null", 12345, 1.5, [1], True])
+def test_an_insert_id_of_the_wrong_form_becomes_a_hash_of_itself(wrong):
+    first, second = (
+        sent(event(properties={"$insert_id": wrong}, number=number))["properties"]["$insert_id"]
+        for number in ("7", "8")
+    )
+    assert first == second
+    assert len(first) == 32
+    other = sent(event(properties={"$insert_id": "another wrong one"}))
+    assert other["properties"]["$insert_id"] != first
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_insert_id_is_none(empty):
+    assert sent(event(properties={"$insert_id": empty})) == sent(
+        event(without=["$insert_id"], properties={})
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (NOW, str(NOW)),
+        (1795520419, "1795520419"),
+        (1795520420.8345659, "1795520420.8345659"),
+        ("1795520420", "1795520420"),
+        (" 1795520420.8345659", "1795520420.8345659"),
+        (None, str(RECEIVED)),
+    ],
+)
+def test_a_time_is_sent_as_a_number_digit_for_digit(value, expected):
+    assert f'"time": {expected},' in event(properties={"time": value}).body.decode()
+
+
+def test_where_a_key_is_doubled_the_last_counts_and_all_are_replaced():
+    text = '{"data":{"event":"E","properties":{"time":"x","token":"t","time":"1795520419"}}}'
+    ready = prepare("event", None, text=text)
+    assert ready.body.decode().count('"time":1795520419') == 2
+
+
+@pytest.mark.parametrize(
+    ("properties", "distinct_id"),
+    [
+        ({}, ""),
+        ({"distinct_id": None}, ""),
+        ({"distinct_id": "u"}, "u"),
+        ({"distinct_id": 12345}, 12345),
+        ({"distinct_id": ""}, ""),
+        ({"$device_id": "d"}, "absent"),
+        ({"$user_id": "u"}, "absent"),
+    ],
+)
+def test_an_import_without_a_user_gets_the_empty_distinct_id(properties, distinct_id):
+    record = sent(event("import", without=["distinct_id"], properties=properties))
+    assert record["properties"].get("distinct_id", "absent") == distinct_id
+
+
+def test_an_event_for_track_keeps_its_lack_of_a_distinct_id():
+    assert "distinct_id" not in sent(event(without=["distinct_id"]))["properties"]
+
+
+@pytest.mark.parametrize("ip", [0, "0", "203.0.113.7", "", None])
+def test_an_ip_that_is_given_stays(ip):
+    assert sent(event(properties={"ip": ip}))["properties"]["ip"] == ip
+
+
+@pytest.mark.parametrize("name", ["$identify", "$create_alias", "$merge"])
+def test_identity_events_go_as_they_are(name):
+    record = f'{{"event":"{name}","properties":{{"token":"{TOKEN}","$distinct_ids":["a","b"]}}}}'
+    assert prepare("event", None, text=record).body.decode() == record
+
+
+INVALID = Reason.INVALID
+TIME, PROJECT, USER = "properties.time", "properties.token", "properties.distinct_id"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "field"),
+    [
+        ({"name": ""}, INVALID, "event"),
+        ({"properties": {"time": "2011-07-08 07:49:25 UTC"}}, INVALID, TIME),
+        ({"properties": {"time": NOW * 1000}}, INVALID, TIME),
+        ({"properties": {"time": 0}}, INVALID, TIME),
+        ({"kind": "import", "properties": {"time": NOW + 2 * 3_600_000}}, INVALID, TIME),
+        ({"kind": "import", "properties": {"distinct_id": "anonymous"}}, INVALID, USER),
+        ({"account": ACCOUNT, "properties": {"distinct_id": "null"}}, INVALID, USER),
+        ({"without": ["token"]}, INVALID, PROJECT),
+        ({"name": "$identify", "without": ["token"]}, INVALID, PROJECT),
+        ({"properties": {"token": ""}}, INVALID, PROJECT),
+        ({"kind": "import", "without": ["token"], "token": None}, INVALID, PROJECT),
+        ({"properties": {"x": {"a": {"b": {"c": {}}}}}}, INVALID, "properties.x"),
+        ({"properties": {f"p{n}": n for n in range(250)}}, INVALID, "properties"),
+        ({"properties": {"x": "a" * 1_000_000}}, Reason.TOO_LARGE, ""),
+        ({"properties": {"x": "é" * 500_000}, "kind": "import"}, Reason.TOO_LARGE, ""),
+    ],
+)  # fmt: skip
+def test_what_breaks_a_documented_rule_is_refused_with_field_and_rule(options, reason, field):
+    refused = event(**options)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.field) == (reason, field)
+    assert refused.message
+
+
+def test_track_takes_a_time_ahead_and_a_placeholder_for_which_it_has_no_rule():
+    ahead = event(properties={"time": NOW + DAY, "distinct_id": "anonymous"})
+    assert goes(ahead)[0] is Endpoint.TRACK
+
+
+def test_stamps_are_left_out_where_they_would_break_the_limit_of_properties():
+    filler = {f"p{n}": n for n in range(254 - len(FULL) + 1)}
+    ready = event(without=["ip"], properties=filler)
+    assert len(sent(ready)["properties"]) == 254
+    assert "ip" not in sent(ready)["properties"]
+
+
+def test_a_nest_too_deep_for_python_beside_the_properties_goes_as_it_is():
+    nest = '{"k":["]",' + "[" * 1_000 + "]" * 1_000 + "]}"
+    text = f'{{"data":{{"event":"E","x":{nest},"properties":{{"token":"t"}},"y":1}}}}'
+    body = prepare("event", None, text=text).body.decode()
+    assert body.startswith(f'{{"event":"E","x":{nest},"properties":{{"token":"t","time":')
+    assert body.endswith('},"y":1}')
+
+
+def test_what_is_refused_or_ready_shows_no_secret():
+    shown = f"{event('import', api_key='S3CRET-KEY', account=ACCOUNT)!r}"
+    assert "S3CRET" not in shown
+    assert TOKEN not in f"{event()!r}"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner),
+    max_leaves=6,
+)  # fmt: skip
+KEYS = st.sampled_from(["time", "token", "$insert_id", "ip", "distinct_id", "$device_id", "x", ""])
+
+
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=6),
+    st.sampled_from(["event", "import"]),
+    st.booleans(),
+    st.sampled_from([None, 1]),
+    st.permutations(["event", "properties", "more"]).flatmap(
+        lambda order: st.sampled_from([order, [key for key in order if key != "more"]])
+    ),
+)
+def test_an_event_is_refused_or_sent_with_its_own_values_and_only_stamps_beside(
+    properties, kind, with_account, indent, order
+):
+    members = {"event": "E", "properties": properties, "more": {}}
+    record = {key: members[key] for key in order}
+    outcome = prepare(
+        kind,
+        None,
+        account=ACCOUNT if with_account else None,
+        text=json.dumps({"data": record}, indent=indent),
+    )
+    if isinstance(outcome, Refused):
+        assert outcome.field.startswith(("properties", "event"))
+        return
+    result = sent(outcome)
+    assert {key: result[key] for key in record if key != "properties"} == {
+        key: record[key] for key in record if key != "properties"
+    }
+    stamped = {"time", "$insert_id", "ip", "distinct_id"}
+    for key, value in result["properties"].items():
+        if key not in properties:
+            assert key in stamped
+        elif key not in stamped:
+            assert value == properties[key]
+    assert len(result["properties"]["$insert_id"]) <= 36
+    assert isinstance(result["properties"]["time"], int | float)

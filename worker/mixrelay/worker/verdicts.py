@@ -1,0 +1,208 @@
+"""What each answer of Mixpanel's means for the batch that was sent.
+
+Pure functions of an answer: no clock, no network, no queue. The tables below are the rules;
+they hold for all four endpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from mixrelay.shared.mixpanel.answers import (
+    FailedRecord,
+    accepted,
+    failed_records,
+    parsed,
+    printable,
+    refused,
+    retry_after,
+    said,
+)
+from mixrelay.shared.mixpanel.failures import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from mixrelay.shared.mixpanel.transport import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Mixpanel took every record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Mixpanel refused the named records, by index, and took the others for good."""
+
+    failed: dict[int, FailedRecord]
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Something in it is refused: halve it; a record alone is a dead letter ``rejected``."""
+
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """Too many bytes: halve it; a record alone is a dead letter ``too_large``."""
+
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misconfigured:
+    """The worker's settings are wrong, not the message: keep it, pause its destination, say so."""
+
+    status: int | None
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """The message's own key or foreign token is refused: dead letters ``unauthorized``."""
+
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A failure that may pass: park the batch and pause its destination.
+
+    Attributes:
+        counts: whether it uses up one of the batch's attempts, since the batch may be the cause.
+        ambiguous: whether Mixpanel may have taken the records all the same.
+        retry_after: seconds that the server asked for, within bounds.
+        status: of the answer; None where there was none.
+    """
+
+    counts: bool
+    ambiguous: bool
+    said: str
+    status: int | None = None
+    retry_after: float | None = None
+
+
+Verdict = Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | Retry
+
+
+class _Row(Enum):
+    SPLIT = auto()
+    TOO_LARGE = auto()
+    UNAUTHORIZED = auto()
+    MISCONFIGURED = auto()
+    OUTAGE = auto()
+    """Retried for as long as it takes; the records were not taken."""
+    OUTAGE_UNSURE = auto()
+    """The same, but what stands between may have passed the records on."""
+    DOUBTFUL = auto()
+    """Retried with a limit: the batch itself may be what makes it fail."""
+
+
+STATUSES = {
+    400: _Row.SPLIT,
+    401: _Row.UNAUTHORIZED,
+    403: _Row.UNAUTHORIZED,
+    404: _Row.MISCONFIGURED,
+    408: _Row.OUTAGE,
+    413: _Row.TOO_LARGE,
+    429: _Row.OUTAGE,
+    500: _Row.DOUBTFUL,
+    502: _Row.OUTAGE_UNSURE,
+    503: _Row.OUTAGE,
+    504: _Row.OUTAGE_UNSURE,
+    # A redirect is never followed: it would hand body and token to another host.
+    **dict.fromkeys(range(300, 400), _Row.MISCONFIGURED),
+}
+"""The row of each status; any other is DOUBTFUL, which loses nothing whatever it means."""
+
+FAILURES = {
+    FailureKind.DNS: _Row.OUTAGE,
+    FailureKind.CONNECT: _Row.OUTAGE,
+    FailureKind.TIMEOUT_BEFORE_SENT: _Row.OUTAGE,
+    FailureKind.TLS_HANDSHAKE: _Row.OUTAGE,
+    FailureKind.TLS_CERTIFICATE: _Row.MISCONFIGURED,
+    FailureKind.NO_ANSWER: _Row.OUTAGE_UNSURE,
+    FailureKind.DEADLINE: _Row.OUTAGE_UNSURE,
+    FailureKind.CUT_ANSWER: _Row.DOUBTFUL,
+    FailureKind.TOO_LARGE: _Row.DOUBTFUL,
+}
+"""The row of each exchange that brought no whole answer."""
+
+
+def judge(outcome: Answer | Failure, *, count: int, own: bool, now: float) -> Verdict:
+    """Return what an exchange means for its batch.
+
+    Args:
+        outcome: what the transport returned.
+        count: how many records the request carried.
+        own: whether it went out with the worker's own credentials.
+        now: seconds since the epoch, for a ``Retry-After`` that is a date.
+    """
+    if isinstance(outcome, Failure):
+        return _judge_failure(outcome)
+    body = parsed(outcome)
+    failed = failed_records(body, count)
+    if failed:
+        return Partial(failed, outcome.status)
+    if outcome.status == 200:  # noqa: PLR2004 - HTTP
+        return _judge_success(outcome, body)
+    return _judge_status(outcome, own=own, now=now)
+
+
+def _judge_success(answer: Answer, body: object) -> Verdict:
+    """Believe a 200 only where its body is Mixpanel's: a proxy's page is one too."""
+    names_some = isinstance(body, dict) and body.get("failed_records")
+    if refused(body) or names_some:
+        return Split(answer.status, said(answer))
+    if accepted(body):
+        return Delivered()
+    return Retry(
+        counts=True, ambiguous=True, said=f"not Mixpanel's answer: {said(answer)}", status=200
+    )
+
+
+def _judge_status(answer: Answer, *, own: bool, now: float) -> Verdict:
+    status, words = answer.status, said(answer)
+    row = STATUSES.get(status, _Row.DOUBTFUL)
+    if row is _Row.SPLIT:
+        return Split(status, words)
+    if row is _Row.TOO_LARGE:
+        return TooLarge(status, words)
+    if row is _Row.UNAUTHORIZED and not own:
+        return Unauthorized(status, words)
+    if row in {_Row.UNAUTHORIZED, _Row.MISCONFIGURED}:
+        return Misconfigured(status, _configuration(answer, words))
+    return Retry(
+        counts=row is _Row.DOUBTFUL,
+        ambiguous=row is not _Row.OUTAGE,
+        said=words,
+        status=status,
+        retry_after=retry_after(answer.headers.get("retry-after"), now),
+    )
+
+
+def _judge_failure(failure: Failure) -> Verdict:
+    row = FAILURES[failure.kind]
+    if row is _Row.MISCONFIGURED:
+        return Misconfigured(None, failure.detail)
+    return Retry(counts=row is _Row.DOUBTFUL, ambiguous=failure.sent, said=failure.detail)
+
+
+def _configuration(answer: Answer, words: str) -> str:
+    """Say what in the settings an answer speaks of."""
+    if answer.status in _CREDENTIALS:
+        return f"Mixpanel refuses the credentials ({answer.status}): {words}"
+    location = answer.headers.get("location")
+    if location:
+        return f"a redirect ({answer.status}) to {printable(location)}, not followed"
+    return f"no such address ({answer.status}), check the region and the API host: {words}"
+
+
+_CREDENTIALS = frozenset({401, 403})
