@@ -2,7 +2,7 @@
 
 MixrelayError
  ├─ ConfigurationError   a setting that cannot work; nothing was started
- ├─ MalformedTupleError    bytes that are no tuple (mixrelay.shared.tuples)
+ ├─ MalformedTupleError  bytes that are no tuple (mixrelay.shared.tuples)
  └─ WrongKeyType         a key of the queue holds something foreign
 """
 

@@ -5,6 +5,7 @@ against it.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -56,10 +57,13 @@ class Option:
                 raise self._wrong(text, "on or off")
             return text.lower() in _TRUE
         try:
-            return kind(text)
+            value = kind(text)
+            if kind is float and not math.isfinite(value):
+                raise ValueError(text)  # noqa: TRY301 - told as what float() itself refuses
         except ValueError:
             wanted = "a whole number" if kind is int else "a number"
             raise self._wrong(text, f"{wanted}{self._in_unit()}") from None
+        return value
 
     def _in_unit(self) -> str:
         return f" ({self.unit})" if self.unit else ""

@@ -70,10 +70,13 @@ class Batch:
     """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
     rival_payloads: tuple[bytes, ...] = ()
     """Of the rival and of trials cornered after it: leave out what is about their profiles."""
+    paused: frozenset[str] = frozenset()
+    """Destinations with a pause. Nothing is sent there but to `destination`, whose gate let
+    this batch pass."""
 
     @classmethod
     def parse(cls, reply: list[Any], claim: str) -> Self:
-        _, batch_id, state_json, queue_id, lengths, joined, rivals = reply
+        _, batch_id, state_json, queue_id, lengths, joined, rivals, paused = reply
         state = orjson.loads(state_json)
         members, start = [], 0
         for length in map(int, lengths.split(b",")) if lengths else ():
@@ -95,6 +98,7 @@ class Batch:
             cornered="cornered" in state,
             rival=state["rivals"][0] if "rivals" in state else None,
             rival_payloads=tuple(Member.parse(rival).payload for rival in rivals),
+            paused=frozenset(name.decode() for name in paused),
         )
 
 

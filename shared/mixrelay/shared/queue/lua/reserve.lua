@@ -6,7 +6,8 @@
 --       parked batches up to which a paused lane still hands out fresh ones
 --       (lanes whose records have several destinations), 1 if the worker holds nothing
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, members joined,
---          the first members of its rivals: the cornered head and what was cornered after it}
+--          the first members of its rivals: the cornered head and what was cornered after it,
+--          the destinations that have a pause}
 --     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing}
 local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -31,7 +32,8 @@ local function reply(id, state)
     rivals[i] = redis.call("LINDEX", key("batch:" .. rival), 0)
   end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
-    table.concat(lengths, ","), table.concat(members), rivals }
+    table.concat(lengths, ","), table.concat(members), rivals,
+    redis.call("SMEMBERS", key("pauses")) }
 end
 
 local function lease(id, state, as_probe)
@@ -122,8 +124,12 @@ local function fresh(rivals)
   if length < most and age < linger then return wait_for(linger - age) end
   local name = destination ~= "" and destination or nil
   local open = gate(name, "")
-  if not open and redis.call("ZCARD", PARKED) < fresh_while_paused then open = "open" end
-  if not open then return end
+  -- Where its records go is not known here: some are handed out, and the worker sends none of
+  -- them to a destination that is paused.
+  if not open or not name and not ORDERED[lane] and redis.call("SCARD", key("pauses")) > 0 then
+    if redis.call("ZCARD", PARKED) >= fresh_while_paused then return end
+    open, name = "open", nil
+  end
   local id, members = unused_id(), take_members()
   push("RPUSH", key("batch:" .. id), members)
   redis.call("LTRIM", LANE, #members, -1)

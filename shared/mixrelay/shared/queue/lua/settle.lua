@@ -142,7 +142,8 @@ local function park_rest(park)
   end
   if park.counts then state.failures = state.failures + 1 end
   if park.ambiguous then state.ambiguous = true end
-  state.failed_at, state.error, state.status = NOW, park.error, park.status
+  if plan.sent then state.failed_at = NOW end
+  state.error, state.status = park.error, park.status
   state.cornered = park.cornered and "untried" or nil
   return due
 end

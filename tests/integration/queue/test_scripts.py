@@ -1,0 +1,181 @@
+"""Loading scripts, and keys that hold something foreign."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis.exceptions import ResponseError
+
+from mixrelay.shared.errors import WrongKeyType
+from mixrelay.shared.queue import (
+    Batch,
+    Dead,
+    Division,
+    Lane,
+    Part,
+    Settlement,
+)
+from mixrelay.shared.queue.scripts import NAMES, sha, source
+from tests.support.bench import Bench, event, numbers, outage, update
+
+
+def test_each_script_says_what_it_may_do() -> None:
+    flags = {name: source(name).splitlines()[0] for name in NAMES}
+    assert flags.pop("books") == "#!lua flags=no-writes"
+    assert flags.pop("load") == "#!lua"
+    assert set(flags.values()) == {"#!lua flags=allow-oom"}
+
+
+def test_a_script_is_named_by_the_servers_own_hash(bench: Bench) -> None:
+    assert [bench.redis.script_load(source(name)) for name in NAMES] == list(map(sha, NAMES))
+
+
+def test_the_books_run_where_nothing_may_be_written(bench: Bench) -> None:
+    bench.route(event("a"))
+    flags = ["keys", "2", bench.queue.name, bench.key("x")[:-2]]
+    reply = bench.redis.execute_command("EVAL_RO", source("books"), "2", *flags[2:])
+    assert b'"received":"1"' in reply[0]
+
+
+def test_forgotten_scripts_are_loaded_again(bench: Bench) -> None:
+    def forget() -> None:
+        bench.redis.script_flush()
+
+    bench.queue.push([event("a"), event("b"), event("c")])
+    forget()
+    bench.queue.route()
+    forget()
+    batch = bench.take()
+    forget()
+    bench.queue.extend([batch], 60)
+    forget()
+    bench.queue.begin(batch)
+    forget()
+    bench.queue.divide(batch, Division([Part(["0-3"])]))
+    forget()
+    bench.bury(batch, ["0-1", "0-2"])
+    forget()
+    assert bench.queue.replay(["0-1"]) == 1
+    forget()
+    assert bench.queue.discard(["0-2"]) == 1
+    forget()
+    assert bench.queue.books().difference == 0
+
+
+def test_another_error_of_the_server_is_not_taken_for_a_foreign_key(bench: Bench) -> None:
+    bench.redis.hset(bench.key("batches"), "x", "no json")
+    with pytest.raises(ResponseError):
+        bench.queue.books()
+
+
+# What each move writes to, beside the keys that every script looks at.
+FIXED = [
+    "id",
+    "number",
+    "empty_at",
+    "lane:event",
+    "lane:import",
+    "lane:profile_update",
+    "lane:group_update",
+    "lane:odd",
+    "order:profile_update",
+    "parked:event",
+    "parked:profile_update",
+    "batches",
+    "claims",
+    "leases",
+    "letters",
+    "history",
+    "dead",
+    "dead:counts",
+    "dead:type:event",
+    "accepted",
+    "pauses",
+    "totals",
+]
+
+MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
+    "route": lambda bench, _: bench.queue.route(),
+    "reserve": lambda bench, _: bench.reserve(),
+    "extend": lambda bench, batch: bench.queue.extend([batch], 60),
+    "begin": lambda bench, batch: bench.queue.begin(batch, doubtful=1),
+    "deliver": lambda bench, batch: bench.queue.settle(
+        batch, Settlement(delivered="all", sent=True, accepted=True, destination="track/1")
+    ),
+    "bury": lambda bench, batch: bench.queue.settle(
+        batch, Settlement(dead=[Dead("0-2", "invalid", "x", status=400)], sent=True)
+    ),
+    "move": lambda bench, batch: bench.queue.settle(
+        batch, Settlement(move_to=Lane.IMPORT, move=["0-2"])
+    ),
+    "park": lambda bench, batch: bench.queue.settle(
+        batch, Settlement(rest=outage(), sent=True, destination="track/1")
+    ),
+    "back": lambda bench, batch: bench.queue.settle(batch, Settlement(rest="back")),
+    "divide": lambda bench, batch: bench.queue.divide(batch, Division([Part(["0-3"])])),
+    "expand": lambda bench, batch: bench.queue.expand(batch, numbers(batch)[0], [event("x")]),
+    "end_leases": lambda bench, _: bench.queue.end_leases("worker", died=True),
+    "replay": lambda bench, _: bench.queue.replay(["0-1"]),
+    "discard": lambda bench, _: bench.queue.discard(["0-1"]),
+    "books": lambda bench, _: bench.queue.books(),
+}
+
+OWN = {
+    "route": ["<list>"],
+    "deliver": ["batch", "pause:track/1"],
+    "bury": ["batch", "pause:track/1", "dead:reason:invalid", "dead:status:400"],
+    "move": ["batch"],
+    "park": ["batch", "pause:track/1"],
+    "back": ["batch", "pause:track/1"],
+    "divide": ["batch", "pause:track/1"],
+    "expand": ["batch"],
+    "end_leases": ["batch", "pause:track/1", "dead:reason:poison"],
+    "replay": ["dead:reason:first", "dead:status:418"],
+    "discard": ["dead:reason:first", "dead:status:418"],
+}
+
+
+def ready(bench: Bench) -> Batch:
+    """A queue where each move has something to do."""
+    bench.route(event("letter"))
+    bench.bury(bench.take(), reason="first", status=418)
+    bench.route(event("a"), event("b"))
+    batch = bench.take()
+    bench.queue.push([event("c"), update("p"), b"odd"])
+    return batch
+
+
+def foreign(bench: Bench, key: str) -> None:
+    bench.redis.delete(key)
+    if key == bench.key("batches") or not key.endswith((":id", ":number", ":empty_at")):
+        bench.redis.set(key, "foreign")
+    else:
+        bench.redis.sadd(key, "foreign")
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_foreign_value_in_any_key_stops_a_move_untouched(bench: Bench, move: str) -> None:
+    for name in FIXED + OWN.get(move, []):
+        bench.redis.flushall()
+        batch = ready(bench)
+        shown = {"<list>": bench.queue.name, "batch": bench.key(f"batch:{batch.id}")}
+        key = shown.get(name, bench.key(name))
+        foreign(bench, key)
+        before = bench.dump()
+        with pytest.raises(WrongKeyType, match="Nothing was changed"):
+            MOVES[move](bench, batch)
+        assert bench.dump() == before, name
+
+
+def test_a_number_that_is_none_stops_routing_before_it_takes_anything(bench: Bench) -> None:
+    bench.redis.set(bench.key("number"), "many")
+    bench.queue.push([event("a")])
+    with pytest.raises(WrongKeyType, match="holds no number"):
+        bench.queue.route()
+    assert bench.redis.llen(bench.queue.name) == 1
+
+
+def test_the_message_names_the_key_and_what_it_holds(bench: Bench) -> None:
+    bench.redis.set(bench.key("letters"), "x")
+    with pytest.raises(WrongKeyType, match=r"\{mixpanel_queue\}:letters' holds a string, not a h"):
+        bench.queue.route()

@@ -1,0 +1,84 @@
+import pytest
+
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.options import options
+from mixrelay.shared.settings import Settings
+
+ACCOUNT = {
+    "MIXPANEL_PROJECT_ID": "77",
+    "MIXPANEL_SERVICE_ACCOUNT_USERNAME": "robot",
+    "MIXPANEL_SERVICE_ACCOUNT_SECRET": "hidden",
+}
+
+
+def test_what_is_not_set_has_the_documented_default() -> None:
+    settings = Settings.from_environment({})
+    assert settings.redis_url == "redis://localhost:6379/0"
+    assert settings.rq_url == settings.redis_url
+    assert settings.queue == "mixpanel_queue"
+    assert settings.base == "https://api.mixpanel.com"
+    assert settings.account is None
+
+
+def test_every_documented_variable_is_read() -> None:
+    assert {one.variable for one in options(Settings)} == {
+        "MIXRELAY_REDIS_URL",
+        "MIXRELAY_RQ_REDIS_URL",
+        "MIXRELAY_QUEUE",
+        "MIXPANEL_TOKEN",
+        "MIXPANEL_REGION",
+        "MIXPANEL_API_HOST",
+        *ACCOUNT,
+    }
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.from_environment({"MIXRELAY_QUEUE": ""}).queue == "mixpanel_queue"
+
+
+def test_what_is_given_wins_over_the_environment() -> None:
+    environ = {"MIXRELAY_QUEUE": "one"}
+    assert Settings.from_environment(environ, {"queue": "two"}).queue == "two"
+    assert Settings.from_environment(environ, {"queue": None}).queue == "one"
+
+
+def test_an_address_overrides_the_region() -> None:
+    environ = {"MIXPANEL_REGION": "eu"}
+    assert Settings.from_environment(environ).base == "https://api-eu.mixpanel.com"
+    environ["MIXPANEL_API_HOST"] = "http://localhost:8088/"
+    assert Settings.from_environment(environ).base == "http://localhost:8088"
+
+
+def test_a_service_account_needs_all_three_variables() -> None:
+    account = Settings.from_environment(ACCOUNT).account
+    assert account is not None
+    assert (account.username, account.password, account.project_id) == ("robot", "hidden", "77")
+    with pytest.raises(ConfigurationError, match="MIXPANEL_SERVICE_ACCOUNT_SECRET"):
+        Settings.from_environment({**ACCOUNT, "MIXPANEL_SERVICE_ACCOUNT_SECRET": ""})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("MIXPANEL_REGION", "mars", "us, eu, in"),
+        ("MIXPANEL_API_HOST", "ftp://x", "http or https"),
+        ("MIXPANEL_API_HOST", "https://u:secret@x", "user name or password"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_set(variable: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=variable) as caught:
+        Settings.from_environment({variable: value})
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_no_secret_shows_in_a_repr() -> None:
+    environ = {
+        **ACCOUNT,
+        "MIXRELAY_REDIS_URL": "redis://me:pass-word@host/0",
+        "MIXPANEL_TOKEN": "to-ken",
+    }
+    shown = repr(Settings.from_environment(environ))
+    for secret in ("pass-word", "to-ken", "hidden", "robot"):
+        assert secret not in shown
+    assert "host" in shown

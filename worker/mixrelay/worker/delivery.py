@@ -1,0 +1,226 @@
+"""One batch on its way: read, made fit for one request, sent, judged, written down.
+
+1. Messages that are lists become a message a record (`_expand`).
+2. Each member is read and checked; what breaks a rule is a dead letter, what belongs to
+   another lane moves there (`sorting`).
+3. What cannot share the request leaves for batches of its own: a cornered head's profile,
+   other destinations, what is too much (`_fit`).
+4. It is sent (`_send`), and the answer decides (`outcome`). A refusal that names nobody
+   halves the batch: the first half goes round again from 2.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.mixpanel.transport import Transport
+from mixrelay.shared.queue import Dead, Division, Number, Park, Part, Settlement
+from mixrelay.worker.holdings import Held
+from mixrelay.worker.ledger import LeaseLost, Ledger
+from mixrelay.worker.odd import settle_odd
+from mixrelay.worker.outcome import Outcome
+from mixrelay.worker.patience import Abandoned
+from mixrelay.worker.records import Preparation, Ready
+from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.sorting import Record, Sorted, elsewhere, overflow, profile_of, sort
+from mixrelay.worker.verdicts import judge
+
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """Handles batches, one in each thread that calls; all they share are these parts."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        transport: Transport,
+        preparation: Callable[[str], Preparation],
+        now_ms: Callable[[], int],
+        settings: WorkerSettings,
+        stopping: Callable[[], bool],
+    ) -> None:
+        """Opens nothing.
+
+        Args:
+            ledger: writes down what happens.
+            transport: sends.
+            preparation: what turns messages into records, for a queue's own id.
+            now_ms: the time by Redis's clock.
+            settings: the worker's.
+            stopping: whether no further request may begin.
+        """
+        self._ledger = ledger
+        self._transport = transport
+        self._preparation = preparation
+        self._now_ms = now_ms
+        self._settings = settings
+        self._stopping = stopping
+
+    def handle(self, held: Held) -> None:
+        """Brings a batch as far as it gets; afterwards it is no longer held.
+
+        What is raised is a bug, and leaves the batch leased.
+        """
+        try:
+            self._handle(held)
+        except LeaseLost:
+            log.warning("lease_lost: batch %s of %s", held.batch.id, held.batch.lane)
+        except Abandoned:
+            log.warning("redis_away: batch %s of %s is left", held.batch.id, held.batch.lane)
+
+    def _handle(self, held: Held) -> None:
+        if held.batch.lane.value == "odd":
+            settle_odd(held, self._ledger)
+            return
+        while not self._round(held):
+            pass
+
+    def _round(self, held: Held) -> bool:
+        """Sends once; whether the batch is done with."""
+        if self._stopping():
+            self._ledger.settle(held, Settlement(rest="back"))
+            return True
+        found = self._sorted(held)
+        self._judge_doubtful(held, found)
+        if self._fit(held, found):
+            return True
+        return self._send(held, found)
+
+    def _sorted(self, held: Held) -> Sorted:
+        preparation = self._preparation(held.batch.queue_id)
+        found = sort(held.batch, preparation, self._now_ms())
+        while found.lists:
+            self._expand(held, found)
+            found = sort(held.batch, preparation, self._now_ms())
+        return found
+
+    def _expand(self, held: Held, found: Sorted) -> None:
+        """Unpacks lists until the batch is full; what is behind gets a batch of its own."""
+        lists = {one.number: one for one in found.lists}
+        size = 0
+        for place, member in enumerate(held.batch.members):
+            if size >= self._settings.batch_records:
+                self._part_off(held, [one.number for one in held.batch.members[place:]])
+                break
+            one = lists.get(member.number)
+            size += len(one.payloads) if one else 1
+            if one:
+                self._ledger.expand(held, one.number, one.payloads, one.rest)
+                if one.rest:
+                    break
+        self._ledger.refresh(held)
+
+    def _judge_doubtful(self, held: Held, found: Sorted) -> None:
+        """The policy for what may have been counted already (`on_ambiguous`)."""
+        if not held.batch.ambiguous or not found.doubtful:
+            return
+        if self._settings.on_ambiguous == "retry":
+            log.warning(
+                "ambiguous: %d records of %s were sent before without an answer; sent again",
+                found.doubtful,
+                held.batch.lane,
+            )
+            return
+        doubtful = [record.number for record in found.records if record.ready.doubtful]
+        error = "sent, and no answer came: it may have been counted"
+        found.dead += [Dead(number, Reason.AMBIGUOUS, error) for number in doubtful]
+        found.leave_out(set(doubtful))
+
+    def _fit(self, held: Held, found: Sorted) -> bool:
+        """Parts off what cannot share the request; whether nothing is left to send."""
+        rivals = self._rivals(held, found)
+        if rivals and len(rivals) == len(found.records):
+            self._settle_rest(held, found, Settlement(rest="back", behind=True))
+            return True
+        if rivals:
+            self._part_off(held, rivals, behind=True)
+            found.leave_out(set(rivals))
+        if not found.records:
+            self._settle_rest(held, found, Settlement())
+            return True
+        for group in elsewhere(found.records):
+            ready = group[0].ready
+            self._part_off(held, _numbers(group), to=(ready.destination.name, ready.own))
+            found.leave_out(set(_numbers(group)))
+        if self._is_paused(held, found):
+            self._settle_rest(held, found, _parked_at(found.records[0].ready))
+            return True
+        self._part_off_overflow(held, found)
+        return False
+
+    def _is_paused(self, held: Held, found: Sorted) -> bool:
+        name = found.destination.name
+        return name in held.batch.paused and name != held.batch.destination
+
+    def _part_off_overflow(self, held: Held, found: Sorted) -> None:
+        limits = self._settings
+        tail = overflow(found.records, most=limits.batch_records, most_bytes=limits.batch_bytes)
+        if tail:
+            self._part_off(held, _numbers(tail))
+            found.leave_out(set(_numbers(tail)))
+
+    def _part_off(
+        self,
+        held: Held,
+        numbers: list[Number],
+        *,
+        to: tuple[str, bool] | None = None,
+        behind: bool = False,
+    ) -> None:
+        part = Part(numbers, *to) if to else Part(numbers)
+        self._ledger.divide(held, Division([part], behind=behind))
+
+    def _rivals(self, held: Held, found: Sorted) -> list[Number]:
+        """The records of a trial that are about the profiles whose place it takes."""
+        preparation = self._preparation(held.batch.queue_id)
+        profiles = {profile_of(one, preparation) for one in held.batch.rival_payloads} - {None}
+        return [record.number for record in found.records if record.ready.profile in profiles]
+
+    def _settle_rest(self, held: Held, found: Sorted, settlement: Settlement) -> None:
+        """Ends a batch of which nothing is sent."""
+        Outcome(held, found, self._ledger, self._settings).settle(settlement)
+
+    def _send(self, held: Held, found: Sorted) -> bool:
+        if held.batch.lane.ordered or found.doubtful:
+            self._ledger.begin(held, doubtful=found.doubtful)
+        # Who may not own the batch until the answer is there must not ask.
+        self._ledger.secure(held, self._settings.deadline)
+        began = time.monotonic()
+        answer = self._transport.post(found.destination, found.body())
+        verdict = judge(
+            answer,
+            count=len(found.records),
+            own=found.records[0].ready.own,
+            now=time.time(),
+        )
+        outcome = Outcome(held, found, self._ledger, self._settings)
+        return outcome.carry_out(verdict, seconds=time.monotonic() - began)
+
+
+def _parked_at(ready: Ready) -> Settlement:
+    """It waits for its destination's pause as if it had been there before."""
+    park = Park("its destination is paused")
+    return Settlement(rest=park, destination=ready.destination.name, own=ready.own)
+
+
+def _numbers(records: list[Record]) -> list[Number]:
+    return [record.number for record in records]
+
+
+class Preparations:
+    """The preparation of the queue whose batches come; a queue that was wiped has a new id."""
+
+    def __init__(self, make: Callable[[str], Preparation]) -> None:
+        self._make = make
+        self._made: dict[str, Preparation] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, queue_id: str) -> Preparation:
+        with self._lock:
+            if queue_id not in self._made:
+                self._made = {queue_id: self._make(queue_id)}
+            return self._made[queue_id]

@@ -1,0 +1,225 @@
+"""Drains the queue for a while: everything a shift needs, built after the fork and torn down."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from mixrelay.shared.connection import connect
+from mixrelay.shared.mixpanel.endpoints import Endpoint
+from mixrelay.shared.mixpanel.transport import Transport
+from mixrelay.shared.queue import Lane, Limits, Queue
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.delivery import Delivery, Preparations
+from mixrelay.worker.dispatcher import Dispatcher
+from mixrelay.worker.holdings import Holdings
+from mixrelay.worker.leases import LeaseKeeper
+from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.patience import PASSING, persist
+from mixrelay.worker.records import Preparation
+from mixrelay.worker.reserving import Reserver
+from mixrelay.worker.routes import Routes
+from mixrelay.worker.senders import Senders
+from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.stopping import Stop
+
+log = logging.getLogger(__name__)
+
+REDIS_TIMEOUT = 5.0
+_DRAINED_CHECK_SECONDS = 0.1
+_END_LEASES_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker process was started with; its horses inherit it through the fork."""
+
+    settings: Settings
+    worker: WorkerSettings
+    burst: bool = False
+
+    @classmethod
+    def from_environment(cls) -> "Setup":
+        return cls(Settings.from_environment(), WorkerSettings.from_environment())
+
+
+class Draining:
+    """One run. Main thread only: the senders and the lease keeper are threads beside it."""
+
+    def __init__(
+        self, setup: Setup, *, owner: str, stop: Stop, is_wanted_elsewhere: Callable[[], bool]
+    ) -> None:
+        """Opens nothing.
+
+        Args:
+            setup: the process's.
+            owner: names this horse, so that its parent can end its leases.
+            stop: tells it to end at once.
+            is_wanted_elsewhere: tells it to make room for another job.
+        """
+        self._setup = setup
+        self._owner = owner
+        self._stop = stop
+        self._is_wanted_elsewhere = is_wanted_elsewhere
+        self._abandon = threading.Event()
+        worker = setup.worker
+        self._queue = Queue(
+            connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT), setup.settings.queue
+        )
+        self._holdings = Holdings()
+        self._transport = _transport(worker)
+        self._keeper = LeaseKeeper(
+            self._queue,
+            self._holdings,
+            lease_seconds=worker.lease,
+            extend_every=worker.extend_every,
+        )
+        self._drained_check_at = 0.0
+        self._ends_at = 0.0
+        self._clock: float | None = None
+        self._dispatcher: Dispatcher | None = None
+
+    @property
+    def messages(self) -> int:
+        """Messages taken on so far."""
+        return self._dispatcher.messages if self._dispatcher else 0
+
+    def run(self, seconds: float) -> None:
+        """Drains that long, or until told to stop; what is held at the end is given back.
+
+        Raises:
+            Exception: a bug, met in the handling of a batch. That batch counts one death.
+        """
+        self._ends_at = time.monotonic() + seconds
+        senders = Senders(self._setup.worker.concurrency, self._delivery().handle)
+        dispatcher = self._dispatcher = self._dispatching(senders)
+        senders.start()
+        self._keeper.start()
+        try:
+            dispatcher.run()
+        finally:
+            dispatcher.finish(self._setup.worker.grace)
+            self._end(died=dispatcher.crash is not None)
+        if dispatcher.crash is not None:
+            raise dispatcher.crash
+
+    def _end(self, *, died: bool) -> None:
+        self._keeper.stop()
+        self._abandon.set()
+        self._transport.close()
+        give_up = threading.Event()
+        timer = threading.Timer(_END_LEASES_SECONDS, give_up.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            persist(
+                lambda: self._queue.end_leases(self._owner, died=died),
+                what="the end of the leases",
+                abandon=give_up,
+            )
+        except Exception as error:  # noqa: BLE001 - the leases end by themselves
+            log.warning("redis_away: leases are left to run out: %s", error)
+        timer.cancel()
+
+    def _is_over(self) -> bool:
+        self._stop.check_parent()
+        return (
+            self._stop.requested
+            or time.monotonic() >= self._ends_at
+            or self._is_wanted_elsewhere()
+            or (self._setup.burst and self._is_drained())
+        )
+
+    def _is_drained(self) -> bool:
+        now = time.monotonic()
+        if now < self._drained_check_at:
+            return False
+        self._drained_check_at = now + _DRAINED_CHECK_SECONDS
+        try:
+            return not self._holdings and self._queue.books().waiting == 0
+        except PASSING:
+            return False
+
+    def _dispatching(self, senders: Senders) -> Dispatcher:
+        worker = self._setup.worker
+        reserver = Reserver(
+            self._queue,
+            owner=self._owner,
+            lease_seconds=worker.lease,
+            limits=Limits(worker.batch_records, worker.batch_bytes, worker.linger),
+            destinations=own_destinations(self._setup.settings),
+        )
+        return Dispatcher(
+            queue=self._queue,
+            reserver=reserver,
+            senders=senders,
+            holdings=self._holdings,
+            is_over=self._is_over,
+        )
+
+    def _delivery(self) -> Delivery:
+        worker = self._setup.worker
+        return Delivery(
+            ledger=Ledger(
+                self._queue,
+                owner=self._owner,
+                lease_seconds=worker.lease,
+                abandon=self._abandon,
+            ),
+            transport=self._transport,
+            preparation=Preparations(self._preparation),
+            now_ms=self._now_ms,
+            settings=worker,
+            stopping=lambda: self._stop.requested,
+        )
+
+    def _preparation(self, queue_id: str) -> Preparation:
+        settings = self._setup.settings
+        return Preparation(
+            queue_id=queue_id,
+            base=settings.base,
+            token=settings.token or None,
+            account=settings.account,
+        )
+
+    def _now_ms(self) -> int:
+        """Redis's time, asked once and counted on by a clock that no one sets."""
+        if self._clock is None:
+            try:
+                seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
+            except RedisError:
+                return round(time.time() * 1000)
+            self._clock = seconds + micros / 1e6 - time.monotonic()
+        return round((self._clock + time.monotonic()) * 1000)
+
+
+def own_destinations(settings: Settings) -> dict[Lane, str]:
+    """Where the worker's own records of each lane go, by the destinations' names."""
+    token = settings.token or None
+    routes = Routes(base=settings.base, token=token, account=settings.account)
+    to_import = routes.to_import(None, token)
+    ways = {
+        Lane.EVENT: to_import
+        if routes.account_serves(token)
+        else routes.to_records(Endpoint.TRACK, token),
+        Lane.IMPORT: to_import,
+        Lane.PROFILE_UPDATE: routes.to_records(Endpoint.ENGAGE, token),
+        Lane.GROUP_UPDATE: routes.to_records(Endpoint.GROUPS, token),
+    }
+    return {lane: route.destination.name for lane, route in ways.items() if route}
+
+
+def _transport(worker: WorkerSettings) -> Transport:
+    return Transport(
+        connect_timeout=worker.connect_timeout,
+        read_timeout=worker.deadline,
+        deadline=worker.deadline,
+        max_answer_bytes=worker.max_answer_bytes,
+        ca_file=worker.ca_file or None,
+        proxy=worker.proxy or None,
+        pool_size=worker.concurrency,
+        gzip_level=1 if worker.gzip else 0,
+    )

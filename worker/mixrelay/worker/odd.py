@@ -1,0 +1,27 @@
+"""The odd lane: what routing could not place by its type word alone."""
+
+import logging
+
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import Dead, Lane, Number, Settlement
+from mixrelay.shared.tuples import MalformedTupleError, read
+from mixrelay.worker.holdings import Held
+from mixrelay.worker.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+
+def settle_odd(held: Held, ledger: Ledger) -> None:
+    """Moves to its lane what can be read after all; the rest are dead letters, verbatim."""
+    moves: dict[Lane, list[Number]] = {}
+    dead: list[Dead] = []
+    for member in held.batch.members:
+        try:
+            moves.setdefault(Lane(read(member.payload).kind), []).append(member.number)
+        except MalformedTupleError as error:
+            dead.append(Dead(member.number, Reason.MALFORMED, error.reason))
+    for lane, numbers in moves.items():
+        ledger.settle(held, Settlement(move_to=lane, move=numbers))
+    if dead:
+        log.warning("dead: %d malformed (%s)", len(dead), dead[0].error)
+        ledger.settle(held, Settlement(dead=dead))

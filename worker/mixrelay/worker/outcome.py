@@ -1,0 +1,201 @@
+"""What a verdict does to a batch: one settlement, or a division and another round."""
+
+import logging
+import random
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import (
+    Dead,
+    Division,
+    Park,
+    Part,
+    Pause,
+    PauseKind,
+    Settlement,
+)
+from mixrelay.worker.holdings import Held
+from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.sorting import Sorted
+from mixrelay.worker.verdicts import (
+    Delivered,
+    Misconfigured,
+    Partial,
+    Retry,
+    Split,
+    TooLarge,
+    Unauthorized,
+    Verdict,
+)
+
+log = logging.getLogger(__name__)
+
+_JITTER = (0.5, 2.5)
+"""Of the backoff's base: 1 to 5 s where that is 2 s (Mixpanel: 429 Rate Limit Exceeded)."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One request's end. `carry_out` says whether the batch is done with."""
+
+    held: Held
+    found: Sorted
+    ledger: Ledger
+    settings: WorkerSettings
+    seconds: float = 0.0
+
+    def carry_out(self, verdict: Verdict, *, seconds: float) -> bool:
+        self.seconds = seconds
+        return self._apply(verdict)
+
+    def settle(self, settlement: Settlement) -> None:
+        """Settles, together with what was found before anything was sent."""
+        for lane, numbers in self.found.moves.items():
+            settlement = replace(settlement, move_to=lane, move=numbers)
+            log.info("rerouted: %d records to the %s lane", len(numbers), lane)
+        dead = [*self.found.dead, *settlement.dead]
+        if dead:
+            log.warning("dead: %d records of %s: %s", len(dead), self.held.batch.lane, _why(dead))
+        self.ledger.settle(self.held, replace(settlement, dead=dead))
+
+    @singledispatchmethod
+    def _apply(self, verdict: Verdict) -> bool:
+        raise TypeError(verdict)
+
+    @_apply.register
+    def _(self, _verdict: Delivered) -> bool:
+        self._accepted([])
+        return True
+
+    @_apply.register
+    def _(self, verdict: Partial) -> bool:
+        self._accepted(
+            [
+                Dead(
+                    self.found.records[index].number,
+                    Reason.INVALID,
+                    failed.message,
+                    failed.field,
+                    verdict.status,
+                )
+                for index, failed in verdict.failed.items()
+            ]
+        )
+        return True
+
+    @_apply.register
+    def _(self, verdict: Split) -> bool:
+        return self._refused(Reason.REJECTED, verdict.status, verdict.said)
+
+    @_apply.register
+    def _(self, verdict: TooLarge) -> bool:
+        return self._refused(Reason.TOO_LARGE, verdict.status, verdict.said)
+
+    @_apply.register
+    def _(self, verdict: Unauthorized) -> bool:
+        self._all_dead(Reason.UNAUTHORIZED, verdict.status, verdict.said)
+        return True
+
+    @_apply.register
+    def _(self, verdict: Misconfigured) -> bool:
+        log.error(
+            "misconfigured: %s is paused and everything kept: %s",
+            self.found.destination.name,
+            verdict.said,
+        )
+        self._park(
+            Park(verdict.said, verdict.status or 0, pause=self._pause(PauseKind.CONFIGURATION))
+        )
+        return True
+
+    @_apply.register
+    def _(self, verdict: Retry) -> bool:
+        log.warning(
+            "retry: %d records for %s after %.2f s: %s",
+            len(self.found.records),
+            self.found.destination.name,
+            self.seconds,
+            verdict.said,
+        )
+        park = Park(
+            verdict.said,
+            verdict.status or 0,
+            pause=self._pause(PauseKind.OUTAGE, at_least=verdict.retry_after or 0.0),
+            counts=verdict.counts,
+            ambiguous=verdict.ambiguous,
+        )
+        self._park(self._within_limit(park) if verdict.counts else park)
+        return True
+
+    def _accepted(self, dead: list[Dead]) -> None:
+        batch = self.held.batch
+        self.settle(
+            self._sent(Settlement(delivered="all", dead=dead, accepted=True, exhausts=batch.rival))
+        )
+        log.info(
+            "delivered: %d records to %s in %.2f s",
+            len(self.found.records) - len(dead),
+            self.found.destination.name,
+            self.seconds,
+        )
+
+    def _refused(self, reason: Reason, status: int, said: str) -> bool:
+        if len(self.found.records) == 1:
+            self._all_dead(reason, status, said)
+            return True
+        log.info("split: %d records, refused (%d): %s", len(self.found.records), status, said)
+        self._halve(strikes=False)
+        return False
+
+    def _all_dead(self, reason: Reason, status: int, said: str) -> None:
+        dead = [Dead(record.number, reason, said, status=status) for record in self.found.records]
+        self.settle(self._sent(Settlement(dead=dead)))
+
+    def _within_limit(self, park: Park) -> Park:
+        """At its limit a batch is halved; a lone message is cornered."""
+        batch, settings = self.held.batch, self.settings
+        limit = settings.part_attempts if batch.part else settings.attempts
+        if batch.failures + 1 < limit:
+            return park
+        if len(self.found.records) == 1:
+            return replace(park, cornered=True)
+        self._halve(strikes=True)
+        return replace(park, counts=False)
+
+    def _halve(self, *, strikes: bool) -> None:
+        """Parts off the second half; what stays is the first."""
+        middle = (len(self.found.records) + 1) // 2
+        half = [record.number for record in self.found.records[middle:]]
+        self.ledger.divide(self.held, Division([Part(half)], strikes=strikes))
+        self.found.leave_out(set(half))
+
+    def _park(self, park: Park) -> None:
+        self.settle(self._sent(Settlement(rest=park)))
+
+    def _sent(self, settlement: Settlement) -> Settlement:
+        first = self.found.records[0].ready
+        return replace(settlement, sent=True, destination=first.destination.name, own=first.own)
+
+    def _pause(self, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
+        base = self.settings.backoff_base
+        # Spread, not secrecy.
+        jitter = base * random.uniform(*_JITTER)  # noqa: S311
+        return Pause(
+            kind,
+            base_ms=round(base * 1000),
+            cap_ms=round(self.settings.backoff_cap * 1000),
+            jitter_ms=round(jitter * 1000),
+            at_least_ms=round(at_least * 1000),
+        )
+
+
+def _why(dead: list[Dead]) -> str:
+    """The reasons with their counts, and the first one's words."""
+    counts: dict[str, int] = {}
+    for one in dead:
+        counts[one.reason] = counts.get(one.reason, 0) + 1
+    named = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    first = f"{dead[0].field} {dead[0].error}".strip()
+    return f"{named} ({first})"

@@ -1,0 +1,81 @@
+"""What a shift and RQ tell each other, in a thread: RQ's node may be away, the queue not."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.worker import Worker as RqWorker
+
+from mixrelay.shared.connection import connect
+from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
+from mixrelay.worker.rq_job import Job
+from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.stopping import Stop
+
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0
+PROGRESS_SECONDS = 5.0
+NOT_BEFORE_SECONDS = 5.0
+"""A shift makes room for other work after this long: bulk work must not stop live traffic."""
+
+
+class RqLink:
+    """Sees to a next shift, watches for other work and a warm shutdown, reports progress.
+
+    It has a connection of its own: RQ raises the timeout of its pool to minutes. Whatever of
+    this fails ends nothing.
+    """
+
+    def __init__(self, setup: Setup, *, job_id: str, worker_name: str) -> None:
+        self._setup = setup
+        self._job_id = job_id
+        self._worker_name = worker_name
+        self.is_wanted_elsewhere = False
+        self._ended = threading.Event()
+
+    def start(self, stop: Stop, progress: Callable[[], int]) -> None:
+        threading.Thread(
+            target=self._run, args=(stop, progress), name="mixrelay-rq", daemon=True
+        ).start()
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _run(self, stop: Stop, progress: Callable[[], int]) -> None:
+        redis = connect(self._setup.settings.rq_url, timeout=REDIS_TIMEOUT)
+        shifts = Shifts(
+            redis, self._setup.settings.queue, job_timeout=self._setup.worker.job_timeout
+        )
+        began = time.monotonic()
+        seen_to_next = self._setup.burst
+        reported_at = 0.0
+        while True:
+            try:
+                if not seen_to_next:
+                    shifts.see_to_one_waiting()
+                    seen_to_next = True
+                self._watch(redis, shifts, stop, began)
+                if time.monotonic() - reported_at > PROGRESS_SECONDS:
+                    reported_at = time.monotonic()
+                    self._report(redis, progress())
+            except RedisError as error:
+                log.debug("redis_away: RQ's node: %s", error)
+            if self._ended.wait(CHECK_SECONDS):
+                return
+
+    def _watch(self, redis: Redis, shifts: Shifts, stop: Stop, began: float) -> None:
+        # A stock worker writes this on SIGTERM and tells its horse nothing.
+        worker_key = RqWorker.redis_worker_namespace_prefix + self._worker_name
+        if redis.hexists(worker_key, "shutdown_requested_date"):
+            stop.requested = True
+        if time.monotonic() - began > NOT_BEFORE_SECONDS:
+            self.is_wanted_elsewhere = shifts.is_other_work_waiting()
+
+    def _report(self, redis: Redis, messages: int) -> None:
+        job = Job(self._job_id, connection=redis)
+        job.meta = {"messages": messages}
+        job.save_meta()  # type: ignore[no-untyped-call]

@@ -1,0 +1,71 @@
+"""The command's body: checks, then one worker in this process or several under supervision."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from mixrelay.shared.settings import Settings
+from mixrelay.worker import logs, start
+from mixrelay.worker.draining import Setup
+from mixrelay.worker.rq_worker import Worker
+from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+"""A worker ended that should not have; the log says why."""
+
+
+def run(
+    settings: Settings, worker: WorkerSettings, *, burst: bool = False, processes: int | None = None
+) -> int:
+    """Runs workers until SIGTERM or SIGINT, or with `burst` until no message is anywhere.
+
+    Returns the exit code. Main thread only.
+
+    Raises:
+        ConfigurationError: Redis refuses the password, is too old, or may evict messages.
+    """
+    logs.configure()
+    stop = _StopBeforeStart()
+    start.check(settings, worker, is_stopped=lambda: stop.requested)
+    if stop.requested:
+        return EXIT_OK
+    setup = Setup(settings, worker, burst)
+    count = processes or worker.processes
+    log.info("started: %d processes drain %s to %s", count, settings.queue, settings.base)
+    if count == 1:
+        return serve(setup, is_stopped=lambda: stop.requested)
+    supervisor = Supervisor(lambda: serve(setup), count=count, grace=worker.grace, burst=burst)
+    return supervisor.run(is_stopped=lambda: stop.requested)
+
+
+def serve(setup: Setup, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
+    """One worker in this process.
+
+    Args:
+        setup: what it was started with.
+        is_stopped: whether a signal came before the worker listened to them.
+    """
+    worker = Worker(setup=setup)
+    worker.listen(is_stopped)
+    worker.work()
+    ended_well = worker.was_stopped or setup.burst
+    log.info("stopped: worker %d", os.getpid())
+    return EXIT_OK if ended_well else EXIT_FAILED
+
+
+class _StopBeforeStart:
+    """A SIGTERM while Redis is waited for; the worker's own handlers replace this one's."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        self.requested = True

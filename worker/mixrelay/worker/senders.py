@@ -1,0 +1,59 @@
+"""The threads that handle batches, one each at a time."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mixrelay.worker.holdings import Held
+
+
+class Finished(NamedTuple):
+    held: Held
+    error: BaseException | None
+    """A bug: what handles a batch raises nothing else."""
+
+
+class Senders:
+    """A fixed number of threads. All methods are for the one thread that hands out batches."""
+
+    def __init__(self, count: int, handle: Callable[[Held], None]) -> None:
+        self._count = count
+        self._handle = handle
+        self._todo: queue.SimpleQueue[Held] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Finished] = queue.SimpleQueue()
+        self.busy = 0
+
+    def start(self) -> None:
+        for index in range(self._count):
+            # Daemons: a horse that has to end does not wait for one that hangs.
+            threading.Thread(
+                target=self._run, name=f"mixrelay-sender-{index + 1}", daemon=True
+            ).start()
+
+    @property
+    def free(self) -> int:
+        return self._count - self.busy
+
+    def hand(self, held: Held) -> None:
+        self.busy += 1
+        self._todo.put(held)
+
+    def finished(self, seconds: float) -> Finished | None:
+        """The next batch that is done with, awaited for that long."""
+        try:
+            done = self._done.get(timeout=seconds) if seconds > 0 else self._done.get_nowait()
+        except queue.Empty:
+            return None
+        self.busy -= 1
+        return done
+
+    def _run(self) -> None:
+        while True:
+            held = self._todo.get()
+            error: BaseException | None = None
+            try:
+                self._handle(held)
+            except BaseException as raised:  # noqa: BLE001 - handed on, not swallowed
+                error = raised
+            self._done.put(Finished(held, error))

@@ -1,0 +1,170 @@
+"""What a worker can be told: one table, of which each row is an option and a variable."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.options import load, option
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Read once, at the start, and passed on.
+
+    Raises:
+        ConfigurationError: values that cannot work together; the message says what to set.
+    """
+
+    processes: int = option(
+        1, "MIXRELAY_PROCESSES", "Worker processes to run.", unit="processes", minimum=1
+    )
+    concurrency: int = option(
+        4,
+        "MIXRELAY_CONCURRENCY",
+        "Requests in flight in each process.",
+        unit="requests",
+        minimum=1,
+    )
+    batch_records: int = option(
+        2_000,
+        "MIXRELAY_BATCH_RECORDS",
+        "Records of one request at most; Mixpanel takes 2,000.",
+        unit="records",
+        minimum=1,
+    )
+    batch_bytes: int = option(
+        2 * _MIB,
+        "MIXRELAY_BATCH_BYTES",
+        "Bytes of one request's body at most, before gzip.",
+        unit="bytes",
+        minimum=1_024,
+    )
+    linger: float = option(
+        0.5,
+        "MIXRELAY_LINGER",
+        "How long a message waits for others to share its request.",
+        unit="seconds",
+        minimum=0,
+    )
+    deadline: float = option(
+        10.0,
+        "MIXRELAY_DEADLINE",
+        "The longest that one request to Mixpanel takes, from connecting to its last byte.",
+        unit="seconds",
+        minimum=0.1,
+    )
+    connect_timeout: float = option(
+        5.0,
+        "MIXRELAY_CONNECT_TIMEOUT",
+        "The longest that finding and reaching Mixpanel takes.",
+        unit="seconds",
+        minimum=0.1,
+    )
+    grace: float = option(
+        12.0,
+        "MIXRELAY_GRACE",
+        "How long requests in flight may take to end after SIGTERM.",
+        unit="seconds",
+        minimum=0,
+    )
+    lease: float = option(
+        30.0,
+        "MIXRELAY_LEASE",
+        "How long a batch stays a worker's own without word from it; the delay that the loss "
+        "of a machine costs.",
+        unit="seconds",
+        minimum=1,
+    )
+    extend_every: float = option(
+        10.0,
+        "MIXRELAY_EXTEND_EVERY",
+        "How often a worker prolongs its leases.",
+        unit="seconds",
+        minimum=0.1,
+    )
+    shift: float = option(
+        300.0,
+        "MIXRELAY_SHIFT",
+        "How long one RQ job drains the queue before the next takes over.",
+        unit="seconds",
+        minimum=1,
+    )
+    job_timeout: int = option(
+        600, "MIXRELAY_JOB_TIMEOUT", "When RQ ends a shift by force.", unit="seconds", minimum=2
+    )
+    backoff_base: float = option(
+        2.0,
+        "MIXRELAY_BACKOFF_BASE",
+        "The first pause of a destination after a failure; it doubles at each further one.",
+        unit="seconds",
+        minimum=0.01,
+    )
+    backoff_cap: float = option(
+        60.0, "MIXRELAY_BACKOFF_CAP", "The longest pause.", unit="seconds", minimum=0.01
+    )
+    attempts: int = option(
+        3,
+        "MIXRELAY_ATTEMPTS",
+        "Failures that may be a batch's own fault after which it is split.",
+        unit="requests",
+        minimum=1,
+    )
+    part_attempts: int = option(
+        2, "MIXRELAY_PART_ATTEMPTS", "The same for each part.", unit="requests", minimum=1
+    )
+    on_ambiguous: str = option(
+        "retry",
+        "MIXRELAY_ON_AMBIGUOUS",
+        "What becomes of an increment or append that was sent and not answered.",
+        choices=("retry", "dead-letter"),
+    )
+    gzip: bool = option(
+        True,
+        "MIXRELAY_GZIP",
+        "Pack bodies for /track and /import.",
+    )
+    max_answer_bytes: int = option(
+        4 * _MIB,
+        "MIXRELAY_MAX_ANSWER_BYTES",
+        "An answer beyond it is not read.",
+        unit="bytes",
+        minimum=1_024,
+    )
+    ca_file: str = option("", "MIXRELAY_CA_FILE", "Certificates to trust in place of the usual.")
+    proxy: str = option("", "MIXRELAY_PROXY", "An HTTP proxy, as http://host:port.")
+    allow_evicting_redis: bool = option(
+        False,
+        "MIXRELAY_ALLOW_EVICTING_REDIS",
+        "Start although Redis may evict keys, and so lose messages.",
+    )
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Reads the variables; what is given by the fields' names wins over them."""
+        return load(cls, environ, given)
+
+    def __post_init__(self) -> None:
+        _below("MIXRELAY_DEADLINE", self.deadline, "MIXRELAY_GRACE", self.grace)
+        _below("MIXRELAY_DEADLINE", self.deadline, "MIXRELAY_LEASE", self.lease)
+        _below("MIXRELAY_EXTEND_EVERY", self.extend_every, "MIXRELAY_LEASE/2", self.lease / 2)
+        _below("MIXRELAY_LEASE", self.lease, "MIXRELAY_JOB_TIMEOUT", self.job_timeout)
+        _below("MIXRELAY_SHIFT", self.shift, "MIXRELAY_JOB_TIMEOUT", self.job_timeout)
+        if self.backoff_base > self.backoff_cap:
+            raise ConfigurationError(
+                f"MIXRELAY_BACKOFF_BASE ({self.backoff_base:g}) is over MIXRELAY_BACKOFF_CAP "
+                f"({self.backoff_cap:g}); raise the cap."
+            )
+
+
+def _below(name: str, value: float, other: str, limit: float) -> None:
+    if value >= limit:
+        raise ConfigurationError(
+            f"{name} ({value:g} s) must be below {other} ({limit:g} s); lower the one or "
+            "raise the other."
+        )
