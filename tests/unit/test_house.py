@@ -18,7 +18,7 @@ TOOL = PROJECT["tool"]
     ("where", "roots"),
     [
         ("wheel", TOOL["hatch"]["build"]["targets"]["wheel"]["packages"]),
-        ("editable install", TOOL["hatch"]["build"]["dev-mode-dirs"]),
+        ("editable install", TOOL["hatch"]["build"]["targets"]["wheel"]["dev-mode-dirs"]),
         ("mypy files", TOOL["mypy"]["files"]),
         ("mypy path", TOOL["mypy"]["mypy_path"].split(":")),
         ("coverage", TOOL["coverage"]["run"]["source_pkgs"]),

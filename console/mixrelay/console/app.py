@@ -1,0 +1,84 @@
+"""The command line: its commands, and the one place where an error becomes an exit code."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mixrelay.console import terminal
+from mixrelay.console.demo import command as demo
+from mixrelay.console.dlq import commands as dlq
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.failures import Failure, explain
+from mixrelay.console.helptext import Group, lines
+from mixrelay.console.push import command as push
+from mixrelay.console.running import sandbox, valkey, worker
+from mixrelay.console.status import command as status
+
+app = typer.Typer(
+    name="mixrelay",
+    help="A durable queue between your request handlers and Mixpanel.",
+    cls=Group,
+    epilog=lines(
+        "mixrelay demo  # see all of it work, on this machine alone",
+        "mixrelay worker --processes 2  # drain the queue",
+        "mixrelay status  # is all well?",
+        "mixrelay dlq stats  # what Mixpanel refused, and why",
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mixrelay {version('mixrelay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version
+        ),
+    ] = False,
+) -> None:
+    """Options of the command line itself."""
+
+
+worker.register(app)
+status.register(app)
+dlq.register(app)
+push.register(app)
+sandbox.register(app)
+valkey.register(app)
+demo.register(app)
+
+
+def run() -> int:
+    """Carries out the command that was asked for; returns its exit code."""
+    try:
+        app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else ExitCode.FINDING
+    except Exception as error:
+        failure = explain(error)
+        if failure is None:
+            raise
+        _report(failure)
+        return failure.code
+    return ExitCode.OK
+
+
+def _report(failure: Failure) -> None:
+    console = terminal.stderr()
+    console.print(f"[bold red]error:[/] {escape(failure.what)}", soft_wrap=True)
+    if failure.todo:
+        console.print(escape(failure.todo), soft_wrap=True)

@@ -1,0 +1,1 @@
+"""The dead letters: looking at them, and deciding."""

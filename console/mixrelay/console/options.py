@@ -1,0 +1,110 @@
+"""Groups of options that several commands share, each a dataclass."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from redis import Redis
+from redis.exceptions import RedisError
+
+from mixrelay.console.failures import explain_redis
+from mixrelay.shared.connection import connect
+from mixrelay.shared.options import options
+from mixrelay.shared.queue import Queue
+from mixrelay.shared.settings import Settings
+
+
+def flat(command: Callable[..., None]) -> Callable[..., None]:
+    """Lets a command take dataclasses: each of their fields becomes an option of its own."""
+    parameters = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in parameters.items()
+        if is_dataclass(parameter.annotation)
+    }
+
+    @functools.wraps(command)
+    def called(**values: Any) -> None:
+        made = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})
+            for name, group in groups.items()
+        }
+        command(**made, **values)
+
+    flattened = [
+        option
+        for name, parameter in parameters.items()
+        for option in (_options(groups[name]) if name in groups else [_keyword(parameter)])
+    ]
+    called.__signature__ = inspect.Signature(flattened)  # type: ignore[attr-defined]
+    called.__annotations__ = {option.name: option.annotation for option in flattened}
+    return called
+
+
+def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:
+    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_default(field),
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
+
+
+_TABLE = {told.name: told for told in options(Settings)}
+
+
+def from_table(name: str, metavar: str) -> Any:
+    """The option for a setting that all parts share, with its variable and help."""
+    return typer.Option(metavar=metavar, envvar=_TABLE[name].variable, help=_TABLE[name].help)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which queue, on which server."""
+
+    redis_url: Annotated[str, from_table("redis_url", "URL")] = _TABLE["redis_url"].default
+    queue: Annotated[str, from_table("queue", "NAME")] = _TABLE["queue"].default
+
+    @contextmanager
+    def open(self) -> Iterator[Queue]:
+        """The queue.
+
+        Raises:
+            CommandError: Redis is away or refused.
+            ConfigurationError: the address or the name cannot be used.
+        """
+        with connected(self.redis_url) as redis:
+            yield Queue(redis, self.queue)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Redis]:
+    """A client of Redis whose errors become a message and an exit code.
+
+    Raises:
+        CommandError: Redis is away or refused.
+        ConfigurationError: the address cannot be read.
+    """
+    redis = connect(url)
+    try:
+        yield redis
+    except RedisError as error:
+        raise explain_redis(error, url) from error
+    finally:
+        redis.close()

@@ -1,0 +1,113 @@
+"""`mixrelay push`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import DownloadColumn, TimeRemainingColumn
+
+from mixrelay.console import terminal
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.failures import CommandError
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat
+from mixrelay.console.push.log import Slice, Start, find_start, fresh_start, size, slices
+from mixrelay.console.text import count
+from mixrelay.shared.queue import Queue
+
+_STDIN = "-"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "push",
+        **examples(
+            "mixrelay push MIXPANEL_LOG.txt",
+            "mixrelay push MIXPANEL_LOG.txt --again  # once more, from its start",
+            "zcat old.log.gz | mixrelay push -",
+        ),
+    )(flat(push))
+
+
+def push(
+    where: Where,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="One tuple a line; - reads stdin.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Push a file anew that was pushed before.")
+    ] = False,
+) -> None:
+    """Put a log of tuples into the queue; interrupted or repeated, it goes on where it stopped.
+
+    Each line is pushed as it stands, once: how far a file is in, is noted in the same step. A file
+    is known by its content, so one that was moved or has grown goes on too. Empty lines are left
+    out. A pipe cannot be gone on with: what is read from stdin is pushed.
+    """
+    with where.open() as queue, _opened(file) as log:
+        # A pipe, also a named one, cannot be read from its beginning again.
+        is_pipe = file == _STDIN or not log.seekable()
+        start = fresh_start() if is_pipe else find_start(queue.loads, log)
+        if again and start.place:
+            queue.loads.forget(start.name)
+            start = find_start(queue.loads, log)
+        _push(queue, log, start, whole=None if is_pipe else size(log))
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[FileIO]:
+    """Unbuffered, so that a pipe's lines are pushed as they come."""
+    try:
+        log = FileIO(0, closefd=False) if file == _STDIN else FileIO(Path(file))
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read: {error.strerror}.", code=ExitCode.USAGE
+        ) from error
+    with log:
+        yield log
+
+
+@dataclass(slots=True)
+class _Tally:
+    pushed: int = 0
+    offset: int = 0
+
+
+def _push(queue: Queue, log: FileIO, start: Start, *, whole: int | None) -> None:
+    if whole is not None and start.offset >= whole:
+        terminal.say("All of this file is in the queue already; --again pushes it once more.")
+        typer.echo("Pushed 0 tuples.")
+        return
+    if start.offset:
+        terminal.say(f"Going on at byte {start.offset:,}, where an earlier push stopped.")
+    tally = _Tally(offset=start.offset)
+    try:
+        _push_slices(queue, log, start, tally, whole)
+    finally:
+        # Also after Ctrl-C or a lost connection: what is in, is in.
+        typer.echo(f"Pushed {count(tally.pushed, 'tuple')}.")
+        if whole is not None and tally.offset < whole:
+            terminal.say("Not all of the file is in; the same command goes on from here.")
+
+
+def _push_slices(queue: Queue, log: FileIO, start: Start, tally: _Tally, whole: int | None) -> None:
+    with terminal.progress(DownloadColumn(), TimeRemainingColumn()) as bar:
+        task = bar.add_task("Pushing", total=whole, completed=start.offset)
+        before = start.place
+        for part in slices(log, start):
+            _push_slice(queue, start.name, before, part)
+            tally.pushed += len(part.tuples)
+            tally.offset = part.offset
+            bar.update(task, completed=part.offset)
+            before = part.place
+
+
+def _push_slice(queue: Queue, name: str, before: str, part: Slice) -> None:
+    noted = queue.loads.load(name, part.tuples, before=before, after=part.place)
+    if noted != part.place:
+        raise CommandError(
+            "Another push of the same file is running; this one stopped.",
+            "Nothing was put in twice. Run it again when the other has ended.",
+        )

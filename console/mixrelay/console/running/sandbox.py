@@ -1,0 +1,97 @@
+"""`mixrelay sandbox`."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Annotated
+
+import typer
+
+from mixrelay.console import terminal
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.failures import CommandError
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import flat
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a sandbox can be told at its start."""
+
+    token: Annotated[
+        list[str],
+        typer.Option(help="A project token it knows; may be repeated. Without, it knows all."),
+    ] = field(default_factory=list)
+    service_account_username: Annotated[
+        str | None, typer.Option(help="With secret and project id: who may use /import.")
+    ] = None
+    service_account_secret: Annotated[str | None, typer.Option(help="Its secret.")] = None
+    project_id: Annotated[str | None, typer.Option(help="Its project.")] = None
+    api_secret: Annotated[
+        list[str], typer.Option(help="An api_key or secret of old clients; may be repeated.")
+    ] = field(default_factory=list)
+    max_body_bytes: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Of an unpacked request; a larger one is answered 413."
+        ),
+    ] = 2_097_152
+    keep: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Newest entries kept of each log; else all."),
+    ] = None
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "sandbox",
+        **examples(
+            "mixrelay sandbox",
+            "mixrelay sandbox --port 9000 --token my-token  # knows this project alone",
+            "MIXPANEL_API_HOST=http://127.0.0.1:8088 mixrelay worker  # sends to it",
+            'curl 127.0.0.1:8088/_sandbox/faults -d \'{"kind": "status", "status": 503}\'',
+        ),
+    )(flat(sandbox))
+
+
+def sandbox(
+    told: _Told,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; it asks nobody for a password.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+    ] = 8088,
+) -> None:
+    """Run a local stand-in for Mixpanel's ingestion API, until SIGTERM or Ctrl-C.
+
+    It validates as Mixpanel documents, shows what arrived as a page and as JSON under /_sandbox/,
+    and can be told to fail.
+    """
+    # It loads an HTTP server, which no other command waits for.
+    from mixrelay.sandbox import Options, run  # noqa: PLC0415
+
+    values = asdict(told)
+    # One option given several times is named in the singular.
+    values |= {"tokens": values.pop("token"), "api_secrets": values.pop("api_secret")}
+    try:
+        options = Options(**values)
+    except ValueError as error:
+        raise CommandError(str(error), code=ExitCode.USAGE) from error
+    try:
+        run(host, port, options, on_ready=_announce)
+    except OSError as error:
+        raise CommandError(
+            f"The sandbox cannot listen on {host}:{port}: {_why(error)}.",
+            "Choose another --port, or end what listens there.",
+        ) from error
+
+
+def _why(error: OSError) -> str:
+    # asyncio words it anew, around the system's own words.
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _announce(url: str) -> None:
+    typer.echo(url)
+    terminal.say(f"The sandbox takes requests at {url}; what arrived is shown there too.")
+    terminal.say(f"Workers send to it with MIXPANEL_API_HOST={url}")

@@ -1,0 +1,110 @@
+"""The figures of a queue at one instant, and what about them needs an eye."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mixrelay.console.status.age import oldest_seconds
+from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.text import count, duration
+from mixrelay.shared.queue import TOTALS, Books, PausedDestination
+
+_OUTAGE_WARNS_AFTER = 300.0
+"""Seconds: a shorter outage of Mixpanel is a longer queue and nothing else."""
+_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What `status` shows: the books, the workers, and the server's eviction policy."""
+
+    queue: str
+    books: Books
+    workers: Sequence[WorkerSeen] | None
+    """None where RQ's keys cannot be read."""
+    eviction: str | None
+    """None where the server does not tell."""
+
+    @property
+    def oldest_seconds(self) -> float | None:
+        return oldest_seconds(self.books)
+
+    def rate(self, counter: str) -> float:
+        """So many a minute lately: this minute and what a full one lacks of the minute before."""
+        seconds = self.books.now_ms / 1000
+        minute, passed = int(seconds // _MINUTE), (seconds % _MINUTE) / _MINUTE
+        now, before = (self.books.minutes.get(m, {}).get(counter, 0) for m in (minute, minute - 1))
+        return now + before * (1 - passed)
+
+    def warnings(self) -> list[str]:
+        """What needs an eye. Dead letters do not: they are where they belong, until a decision."""
+        return [
+            *self._about_the_books(),
+            *self._about_the_workers(),
+            *self._about_the_server(),
+            *(
+                _about_pause(p, self.books.now_ms)
+                for p in self.books.paused
+                if _is_long(p, self.books)
+            ),
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object of `mixrelay status --json` (a contract)."""
+        books = self.books
+        return {
+            "queued": books.queued,
+            "lanes": dict(books.lanes),
+            "in_flight": books.in_flight,
+            "dead": books.dead,
+            "paused": [
+                {
+                    "destination": pause.destination,
+                    "lane": pause.lane,
+                    "reason": pause.reason,
+                    "seconds": pause.seconds,
+                }
+                for pause in books.paused
+            ],
+            "oldest_seconds": self.oldest_seconds,
+            "workers": None if self.workers is None else len(self.workers),
+            "totals": totals(books.totals),
+        }
+
+    def _about_the_books(self) -> Iterator[str]:
+        if lacking := self.books.difference:
+            many = f"{count(abs(lacking), 'message')} {'missing' if lacking > 0 else 'too many'}"
+            yield f"The books do not balance, {many}: was a key of this queue changed by hand?"
+
+    def _about_the_workers(self) -> Iterator[str]:
+        waiting = self.books.waiting
+        if self.workers is None:
+            yield "The workers are unknown: RQ's keys on its Redis cannot be read."
+        elif waiting and not self.workers:
+            yield f"{count(waiting, 'message')} waiting, and no worker runs: start mixrelay worker."
+
+    def _about_the_server(self) -> Iterator[str]:
+        if self.eviction not in (None, "noeviction"):
+            yield (
+                f"Redis may delete messages when it is full (maxmemory-policy {self.eviction}): "
+                "set it to noeviction."
+            )
+
+
+def totals(counters: Mapping[str, int]) -> dict[str, int]:
+    """The counters that the contract names, and no finer ones."""
+    return {name: counters[name] for name in TOTALS}
+
+
+def _is_long(pause: PausedDestination, books: Books) -> bool:
+    return pause.kind == "configuration" or _paused_for(pause, books.now_ms) > _OUTAGE_WARNS_AFTER
+
+
+def _about_pause(pause: PausedDestination, now_ms: int) -> str:
+    since = duration(_paused_for(pause, now_ms))
+    advice = "correct the settings" if pause.kind == "configuration" else "nothing is lost"
+    return f"{pause.destination} is paused since {since}: {pause.reason} ({advice})."
+
+
+def _paused_for(pause: PausedDestination, now_ms: int) -> float:
+    return max(0.0, (now_ms - pause.since_ms) / 1000)

@@ -1,0 +1,107 @@
+"""The figures for eyes."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.tables import plain_table
+from mixrelay.console.text import cut, duration, safe
+from mixrelay.shared.queue import TOTALS, Books, Lane, PausedDestination
+
+_SHOWN_REASON = 80
+
+
+def view(figures: Figures) -> RenderableType:
+    """The whole picture, the verdict first."""
+    books = figures.books
+    parts: list[RenderableType] = [
+        _verdict(figures),
+        Text(),
+        _waiting(figures),
+        Text(),
+        _lanes(books),
+    ]
+    if books.paused:
+        parts += [Text(), _paused(books.paused)]
+    if books.dead:
+        parts += [Text(), _dead(books)]
+    parts += [Text(), _totals(figures), Text(), _workers(figures.workers)]
+    return Group(*parts)
+
+
+def _verdict(figures: Figures) -> RenderableType:
+    warnings = figures.warnings()
+    name = Text(safe(figures.queue), style="bold")
+    if not warnings:
+        return name.append("  all is well", style="green")
+    lines = [Text(f"! {safe(warning)}", style="yellow") for warning in warnings]
+    return Group(name.append("  needs an eye", style="yellow"), *lines)
+
+
+def _waiting(figures: Figures) -> Table:
+    books, oldest = figures.books, figures.oldest_seconds
+    shown = Table.grid(padding=(0, 3, 0, 0))
+    leased, parked = sum(books.leased.values()), sum(books.parked.values())
+    shown.add_row("queued", f"{books.queued:,}")
+    shown.add_row("in flight", f"{books.in_flight:,}  (leased {leased:,}, parked {parked:,})")
+    shown.add_row("dead letters", f"{books.dead:,}")
+    if books.waiting:
+        shown.add_row("oldest", duration(oldest) if oldest is not None else "unknown")
+    else:
+        shown.add_row("oldest", "nothing waits")
+    return shown
+
+
+def _lanes(books: Books) -> Table:
+    shown = plain_table("lane", ">in lane", ">leased", ">parked")
+    for lane in Lane:
+        figures = (books.lanes[lane], books.leased[lane], books.parked[lane])
+        if lane is not Lane.ODD or any(figures):
+            shown.add_row(lane.value, *(f"{figure:,}" for figure in figures))
+    return shown
+
+
+def _paused(paused: Iterable[PausedDestination]) -> Table:
+    shown = plain_table("paused", "lane", "kind", ">status", ">failures", ">next try in", "why")
+    for pause in paused:
+        cells = (
+            cut(pause.destination, 48),
+            pause.lane,
+            pause.kind,
+            str(pause.status or "-"),
+            str(pause.failures),
+            duration(pause.seconds),
+            cut(pause.reason, _SHOWN_REASON),
+        )
+        shown.add_row(*(Text(cell) for cell in cells))
+    return shown
+
+
+def _dead(books: Books) -> Table:
+    shown = plain_table("dead: reason", ">status", "type", ">letters")
+    for (reason, status, kind), number in sorted(books.dead_by.items(), key=lambda g: -g[1]):
+        shown.add_row(Text(safe(reason)), str(status or "-"), kind, f"{number:,}")
+    return shown
+
+
+def _totals(figures: Figures) -> Table:
+    shown = plain_table("total", *(f">{name}" for name in TOTALS))
+    shown.add_row("since it began", *(f"{figures.books.totals[name]:,}" for name in TOTALS))
+    shown.add_row("a minute, lately", *(f"{figures.rate(name):,.0f}" for name in TOTALS))
+    return shown
+
+
+def _workers(workers: Sequence[WorkerSeen] | None) -> RenderableType:
+    if workers is None:
+        return Text("workers unknown")
+    if not workers:
+        return Text("no workers")
+    shown = plain_table("worker", "host", ">pid", "state", ">last sign")
+    for worker in workers:
+        cells = (worker.name, worker.host, str(worker.pid), worker.state)
+        shown.add_row(*(Text(safe(c)) for c in cells), f"{duration(worker.seconds_ago)} ago")
+    return shown

@@ -1,0 +1,87 @@
+"""`mixrelay demo`: the whole of it with real parts, and nothing left behind."""
+
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mixrelay.console.exits import ExitCode
+from tests.support.command import COMMAND, environment
+from tests.support.fleet import wait_until
+
+DEMO = [COMMAND, "demo"]
+MOST_SECONDS = 60
+
+
+def left_behind(temporary: Path) -> list[str]:
+    """Processes of the demo, which all name its folder or hang below it, and folders."""
+    named = str(temporary).encode()
+    found = [str(path) for path in temporary.iterdir()]
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if named in told:
+                found.append(f"{process.name}: {told[-200:]!r}")
+    return found
+
+
+@pytest.mark.timeout(150)
+def test_the_demo_ends_well_within_a_minute_and_leaves_nothing(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    ended = subprocess.run(
+        DEMO, env=environment(TMPDIR=str(tmp_path)), capture_output=True, timeout=140, check=False
+    )
+    took = time.monotonic() - begun
+    told = ended.stdout.decode()
+    assert ended.returncode == 0, told + ended.stderr.decode()
+    assert took < MOST_SECONDS, f"{took:.0f} s\n{told}"
+    assert "All of it holds" in told
+    assert not re.search(r"^ +NO ", told, re.MULTILINE)
+    assert "\x1b" not in told
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, 128 + 15)]
+)
+def test_a_demo_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, signum: signal.Signals, code: int
+) -> None:
+    with subprocess.Popen(
+        DEMO, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE
+    ) as demo:
+        assert demo.stdout
+        for line in demo.stdout:
+            if line.startswith(b"3."):
+                break
+        demo.send_signal(signum)
+        demo.stdout.read()
+        assert demo.wait(40) == code
+    wait_until(lambda: left_behind(tmp_path) == [], 10, "nothing is left")
+
+
+@pytest.mark.timeout(150)
+def test_a_demo_that_is_kept_runs_on_until_ctrl_c(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*DEMO, "--keep"], env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE
+    ) as demo:
+        assert demo.stdout
+        told = b""
+        while b"--watch" not in told:
+            told += demo.stdout.readline()
+        found = re.search(rb"curl -X POST (http\S+)", told)
+        assert found
+        request = urllib.request.Request(found[1].decode(), method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert b"queued" in answer.read()
+        demo.send_signal(signal.SIGINT)
+        demo.stdout.read()
+        assert demo.wait(40) == ExitCode.OK
+    assert left_behind(tmp_path) == []

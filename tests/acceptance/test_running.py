@@ -1,0 +1,117 @@
+"""The commands that run until they are told to stop, and the main job from one end to the other."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from mixrelay.console.exits import ExitCode
+from mixrelay.sandbox import Sandbox
+from tests.support.command import COMMAND, environment, mixrelay
+
+TOKEN = "00112233445566778899aabbccddeeff"
+DATA = Path(__file__).parent.parent / "data"
+
+
+@contextmanager
+def running(*arguments: str, **variables: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A command and the address that its first line of output is."""
+    with subprocess.Popen(
+        [COMMAND, *arguments],
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            assert process.stdout
+            yield process.stdout.readline().decode().strip(), process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_valkey_keeps_its_data_and_the_settings_that_a_queue_needs(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    with running("valkey", "--dir", str(tmp_path), "--port", "0") as (url, server):
+        with Redis.from_url(url) as client:
+            client.rpush("mixpanel_queue", "kept")
+            assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+            assert client.config_get("appendonly")["appendonly"] == "yes"
+            assert client.config_get("appendfsync")["appendfsync"] == "everysec"
+        server.send_signal(signum)
+        assert server.wait(20) == ExitCode.OK
+    with running("valkey", "--dir", str(tmp_path), "--port", "0") as (url, server):
+        with Redis.from_url(url) as client:
+            assert client.lrange("mixpanel_queue", 0, -1) == [b"kept"]
+        server.terminate()
+        assert server.wait(20) == ExitCode.OK
+
+
+def test_a_valkey_that_dies_by_itself_is_a_failure(tmp_path: Path) -> None:
+    with running("valkey", "--dir", str(tmp_path), "--port", "0") as (url, server):
+        with Redis.from_url(url) as client:
+            os.kill(client.info("server")["process_id"], signal.SIGKILL)
+        assert server.wait(20) == ExitCode.FINDING
+
+
+def test_a_port_in_use_is_named(redis_url: str, tmp_path: Path) -> None:
+    port = redis_url.rpartition(":")[2]
+    for arguments in (["valkey", "--dir", str(tmp_path)], ["sandbox"]):
+        ended = mixrelay(*arguments, "--port", port, expect=ExitCode.FINDING)
+        assert port.encode() in ended.stderr
+        assert b"Choose another --port" in ended.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_the_sandbox_serves_until_a_signal_and_ends_well(signum: signal.Signals) -> None:
+    with running("sandbox", "--port", "0", "--token", TOKEN) as (url, server):
+        with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=10) as answer:
+            assert json.load(answer)["events"] == 0
+        server.send_signal(signum)
+        assert server.wait(20) == ExitCode.OK
+
+
+def test_a_log_of_mixpanel_s_ruby_library_is_pushed_delivered_and_accounted_for(
+    redis_url: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "MIXPANEL_LOG.txt"
+    written = (DATA / "mixpanel-ruby.jsonl").read_bytes()
+    log.write_bytes(written)
+    count = len(written.splitlines())
+    with Sandbox() as mixpanel:
+        settings = {
+            "MIXRELAY_REDIS_URL": redis_url,
+            "MIXPANEL_API_HOST": mixpanel.url,
+            "MIXPANEL_TOKEN": TOKEN,
+        }
+        assert mixrelay("push", str(log), **settings).stdout == f"Pushed {count} tuples.\n".encode()
+        mixrelay("worker", "--burst", **settings)
+        arrived = len(mixpanel.events) + len(mixpanel.updates)
+    figures = json.loads(mixrelay("status", "--json", **settings).stdout)
+    totals = figures["totals"]
+    assert figures["queued"] == figures["in_flight"] == sum(figures["lanes"].values()) == 0
+    assert totals["received"] == totals["delivered"] + figures["dead"]
+    assert totals["delivered"] == arrived
+    assert totals["received"] >= count
+
+
+def test_a_worker_that_starts_before_redis_waits_and_leaves_on_sigterm() -> None:
+    variables = {"MIXRELAY_REDIS_URL": "redis://127.0.0.1:1/0", "MIXPANEL_TOKEN": TOKEN}
+    with subprocess.Popen(
+        [COMMAND, "worker"], env=environment(**variables), stderr=subprocess.PIPE
+    ) as worker:
+        assert worker.stderr
+        assert b"cannot be reached" in worker.stderr.readline()
+        begun = time.monotonic()
+        worker.terminate()
+        assert worker.wait(20) == ExitCode.OK
+        assert time.monotonic() - begun < 5

@@ -1,0 +1,215 @@
+"""`mixrelay status`: one look that says whether all is well, to eyes and to programs."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import time
+
+import pytest
+from redis import Redis
+from rq import Queue as RqQueue
+from rq import SimpleWorker
+
+from mixrelay.console.exits import ExitCode
+from mixrelay.shared.queue import (
+    Batch,
+    Lane,
+    Limits,
+    Park,
+    Pause,
+    PauseKind,
+    Queue,
+    Settlement,
+    new_id,
+)
+from tests.support.command import COMMAND, environment, mixrelay
+from tests.support.fleet import wait_until
+from tests.support.letters import bury, deliver_all, event, profile
+
+AT_ONCE = Limits(linger_seconds=0)
+
+
+def status(redis_url: str, expect: int = 0, **variables: str) -> dict[str, object]:
+    ended = mixrelay("status", "--json", expect=expect, MIXRELAY_REDIS_URL=redis_url, **variables)
+    found: dict[str, object] = json.loads(ended.stdout)
+    return found
+
+
+def plain(redis_url: str, expect: int = 0) -> str:
+    ended = mixrelay("status", expect=expect, MIXRELAY_REDIS_URL=redis_url)
+    return " ".join(ended.stdout.decode().split())
+
+
+def reserve(queue: Queue, lane: Lane) -> Batch:
+    batch = queue.reserve(lane, owner="o", claim=new_id(), lease_seconds=60, limits=AT_ONCE)
+    assert isinstance(batch, Batch)
+    return batch
+
+
+def pause(queue: Queue, kind: PauseKind) -> None:
+    queue.push([event("E")])
+    queue.route()
+    park = Park("service unavailable", 503, pause=Pause(kind, base_ms=60_000))
+    settlement = Settlement(rest=park, sent=True, destination="track:0badc0de")
+    queue.settle(reserve(queue, Lane.EVENT), settlement)
+
+
+def birth(redis: Redis) -> None:
+    """A worker registers itself as RQ's do, and is alive."""
+    SimpleWorker([RqQueue("mixrelay", connection=redis)], connection=redis).register_birth()
+
+
+def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) -> None:
+    assert status(redis_url) == {
+        "queued": 0,
+        "lanes": {"event": 0, "import": 0, "profile_update": 0, "group_update": 0, "odd": 0},
+        "in_flight": 0,
+        "dead": 0,
+        "paused": [],
+        "oldest_seconds": None,
+        "workers": 0,
+        "totals": {
+            "received": 0,
+            "delivered": 0,
+            "dead": 0,
+            "replayed": 0,
+            "discarded": 0,
+            "redelivered": 0,
+            "ambiguous": 0,
+        },
+    }
+
+
+def test_every_message_is_counted_where_it_is(queue: Queue, redis: Redis, redis_url: str) -> None:
+    queue.push([event("Delivered")] * 3)
+    deliver_all(queue)
+    bury(queue, [event("Dead"), event("Dead"), b"odd"])
+    queue.push([event("In flight")] * 2)
+    queue.route()
+    reserve(queue, Lane.EVENT)
+    queue.push([event("In a lane"), profile("ann"), b"?"])
+    queue.route()
+    queue.push([event("Queued")] * 4)
+    birth(redis)
+
+    found = status(redis_url)
+    assert found["queued"] == 4
+    assert found["lanes"] == {
+        "event": 1,
+        "import": 0,
+        "profile_update": 1,
+        "group_update": 0,
+        "odd": 1,
+    }
+    assert (found["in_flight"], found["dead"], found["workers"]) == (2, 3, 1)
+    totals = found["totals"]
+    assert isinstance(totals, dict)
+    assert (totals["received"], totals["delivered"], totals["dead"]) == (11, 3, 3)
+    text = plain(redis_url)
+    assert "all is well" in text
+    assert "queued 4" in text
+    assert "invalid 400 event 2" in text
+    assert "invalid 400 unknown 1" in text
+
+
+def test_messages_that_wait_without_a_worker_need_an_eye(queue: Queue, redis_url: str) -> None:
+    queue.push([event("E")])
+    ended = mixrelay("status", "--json", expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
+    assert json.loads(ended.stdout)["queued"] == 1
+    assert b"1 message waiting, and no worker runs" in ended.stderr
+    assert "needs an eye" in plain(redis_url, ExitCode.FINDING)
+
+
+def test_dead_letters_alone_are_well(queue: Queue, redis_url: str) -> None:
+    bury(queue, [event("E")])
+    assert status(redis_url)["dead"] == 1
+
+
+def test_a_pause_by_wrong_settings_needs_an_eye_and_a_fresh_outage_does_not(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
+    birth(redis)
+    pause(queue, PauseKind.OUTAGE)
+    [shown] = status(redis_url)["paused"]  # type: ignore[misc]
+    assert shown["destination"] == "track:0badc0de"
+    assert shown["lane"] == "event"
+    assert "service unavailable" in shown["reason"]
+    assert 50 < shown["seconds"] <= 60
+
+
+def test_wrong_credentials_need_an_eye(queue: Queue, redis: Redis, redis_url: str) -> None:
+    birth(redis)
+    pause(queue, PauseKind.CONFIGURATION)
+    assert "correct the settings" in plain(redis_url, ExitCode.FINDING)
+
+
+def test_the_oldest_message_s_age_is_told_wherever_it_waits(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
+    birth(redis)
+    now = time.time()
+    queue.push([event("Queued an hour ago", time=int((now - 3600) * 1000))])
+    assert status(redis_url)["oldest_seconds"] == pytest.approx(3600, abs=30)
+    queue.route()
+    assert status(redis_url)["oldest_seconds"] == pytest.approx(0, abs=30)
+
+
+def test_a_redis_that_may_evict_needs_an_eye(redis: Redis, redis_url: str) -> None:
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert "set it to noeviction" in plain(redis_url, ExitCode.FINDING)
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+
+
+def test_books_that_do_not_balance_need_an_eye(queue: Queue, redis: Redis, redis_url: str) -> None:
+    bury(queue, [event("E")])
+    redis.hincrby("{mixpanel_queue}:totals", "received", 2)
+    assert "do not balance, 2 messages missing" in plain(redis_url, ExitCode.FINDING)
+
+
+def test_rq_s_own_node_being_away_hides_the_workers_and_nothing_else(redis_url: str) -> None:
+    away = "redis://127.0.0.1:1/0"
+    found = status(redis_url, ExitCode.FINDING, MIXRELAY_RQ_REDIS_URL=away)
+    assert found["workers"] is None
+    assert found["queued"] == 0
+
+
+def test_without_a_terminal_nothing_is_coloured(queue: Queue, redis_url: str) -> None:
+    bury(queue, [event("\x1b[31mred\x1b[0m")])
+    for command in (["status"], ["dlq", "list"], ["dlq", "show", "0-1"]):
+        ended = mixrelay(*command, MIXRELAY_REDIS_URL=redis_url)
+        assert b"\x1b" not in ended.stdout + ended.stderr
+
+
+def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url: str) -> None:
+    bury(queue, [event("E")])
+    env = environment(MIXRELAY_REDIS_URL=redis_url)
+    with subprocess.Popen(
+        [COMMAND, "status", "--watch", "--json"], env=env, stdout=subprocess.PIPE
+    ) as watching:
+        assert watching.stdout
+        looks = [json.loads(watching.stdout.readline()) for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 0
+    assert [look["dead"] for look in looks] == [1, 1]
+
+
+def test_watching_on_a_terminal_redraws_and_ends_with_ctrl_c(redis_url: str) -> None:
+    env = environment(MIXRELAY_REDIS_URL=redis_url, TERM="xterm")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
+        shown = b""
+
+        def drawn() -> bool:
+            nonlocal shown
+            shown += os.read(ours, 65536)
+            return b"all is well" in shown
+
+        wait_until(drawn, 10, "the figures are drawn")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(10) == 0
+    os.close(ours)
+    os.close(theirs)
