@@ -67,7 +67,7 @@ def _slice(
             "nothing was moved."
         )
     stop = Stop(PARENT.get())
-    stop.install()
+    stop.install(grace=setup.worker.grace)
     queue = Queue(connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT), list_name)
     ends = time.monotonic() + SLICE_SECONDS
     for numbers in queue.letters.take(from_json(wanted), page=LETTERS_AT_MOST):

@@ -24,7 +24,15 @@ from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.patience import Abandoned
 from mixrelay.worker.records import Preparation, Ready
 from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.sorting import Record, Sorted, elsewhere, overflow, profile_of, sort
+from mixrelay.worker.sorting import (
+    Record,
+    Sorted,
+    Unpacked,
+    elsewhere,
+    overflow,
+    profile_of,
+    sort,
+)
 from mixrelay.worker.verdicts import judge
 
 log = logging.getLogger(__name__)
@@ -99,8 +107,12 @@ class Delivery:
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
-        """Unpacks lists until the batch is full; what is behind gets a batch of its own."""
+        """Unpacks lists until the batch is full; what is behind gets a batch of its own first.
+
+        Each list costs one look at the whole batch, so a smaller one is cheaper.
+        """
         lists = {one.number: one for one in found.lists}
+        unpacked: list[Unpacked] = []
         size = 0
         for place, member in enumerate(held.batch.members):
             if size >= self._settings.batch_records:
@@ -109,9 +121,9 @@ class Delivery:
             one = lists.get(member.number)
             size += len(one.payloads) if one else 1
             if one:
-                self._ledger.expand(held, one.number, one.payloads, one.rest)
-                if one.rest:
-                    break
+                unpacked.append(one)
+        for one in unpacked:
+            self._ledger.expand(held, one.number, one.payloads, one.rest)
         self._ledger.refresh(held)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:

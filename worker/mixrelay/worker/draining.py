@@ -125,7 +125,6 @@ class Draining:
         timer.cancel()
 
     def _is_over(self) -> bool:
-        self._stop.check_parent()
         return (
             self._stop.requested
             or time.monotonic() >= self._ends_at

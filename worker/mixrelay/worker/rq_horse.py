@@ -22,6 +22,7 @@ from mixrelay.shared.queue import Queue
 from mixrelay.worker.draining import Setup
 from mixrelay.worker.patience import PASSING
 from mixrelay.worker.shift import PARENT, PROCESS, owner_of
+from mixrelay.worker.stopping import end_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,8 @@ class HorseKeeper(RqWorker):
         code = 1
         try:
             os.setpgrp()
+            # It holds nothing yet: until the job listens to signals, it simply dies too.
+            end_with_parent(parent, signal.SIGKILL)
             PARENT.set(parent)
             PROCESS.set(self.setup)
             run()

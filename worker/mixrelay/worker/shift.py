@@ -44,7 +44,7 @@ def shift(list_name: str) -> dict[str, int]:
 def drain(setup: Setup, *, worker_name: str, link: RqLink | None, seconds: float) -> dict[str, int]:
     """Drains that long, with or without RQ."""
     stop = Stop(PARENT.get())
-    stop.install()
+    stop.install(grace=setup.worker.grace)
     draining = Draining(
         setup,
         owner=owner_of(worker_name, os.getpid()),

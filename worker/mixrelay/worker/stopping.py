@@ -1,20 +1,28 @@
 """How a work-horse is told to end: SIGTERM, or the death of its parent."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
+import threading
+import time
 from types import FrameType
 
+log = logging.getLogger(__name__)
+
 _PR_SET_PDEATHSIG = 1
+_LOOK_SECONDS = 0.5
+_OVERTIME_SECONDS = 3.0
+"""Beyond the grace, for the horse's own end."""
 
 
-def end_with_parent(parent: int) -> None:
-    """Asks for SIGTERM when the parent dies, and sends it where that has happened already."""
+def end_with_parent(parent: int, signum: signal.Signals = signal.SIGTERM) -> None:
+    """Asks for a signal when the parent dies, and sends it where that has happened already."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
     if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signum)
 
 
 class Stop:
@@ -25,20 +33,28 @@ class Stop:
         self.requested = False
         self._parent = parent or os.getppid()
 
-    def install(self) -> None:
+    def install(self, *, grace: float) -> None:
         """Listens to SIGTERM, also when the parent dies. Main thread only.
 
-        A horse without its parent would send on, unsupervised and beyond any deploy's reach.
+        A horse without its parent would send on, unsupervised and beyond any deploy's reach. So
+        the parent is watched besides, for systems that send no signal, and a horse that hangs
+        is ended `grace` seconds and some later.
         """
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         end_with_parent(self._parent)
+        threading.Thread(
+            target=self._watch_parent, args=(grace,), name="mixrelay-parent", daemon=True
+        ).start()
 
-    def check_parent(self) -> None:
-        """Requests the end where the parent is gone; for systems that send no signal then."""
-        if os.getppid() != self._parent:
-            self.requested = True
+    def _watch_parent(self, grace: float) -> None:
+        while os.getppid() == self._parent:
+            time.sleep(_LOOK_SECONDS)
+        self.requested = True
+        time.sleep(grace + _OVERTIME_SECONDS)
+        log.error("overtime: the work-horse of a dead worker did not end; it ends itself")
+        os._exit(1)
 
     def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self.requested = True
