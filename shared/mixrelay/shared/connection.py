@@ -30,12 +30,13 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
     Raises:
         ConfigurationError: the address cannot be read.
     """
-    options = {
+    options: dict[str, object] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,
-        "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 0),
     }
+    if not url.startswith("unix://"):
+        options["socket_keepalive"] = True
     if url.startswith("redis+sentinel://"):
         return _through_sentinel(url, options)
     try:

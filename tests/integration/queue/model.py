@@ -144,6 +144,7 @@ class Model:
         assert self.batches[head].cornered == "untried"
         passed = order[1 : order.index(batch.id)] if batch.id in order else order[1:]
         assert len(passed) < TRIALS_BEHIND
+        assert batch.id not in order or not self.batches[batch.id].cornered, "it failed alone too"
         rivals = [head]
         for other in passed:
             assert self.batches[other].cornered or self.batches[other].behind == head

@@ -3,7 +3,7 @@
 import pytest
 from redis.exceptions import ResponseError
 
-from mixrelay.shared.queue import Dead, Lane, Settled, Settlement
+from mixrelay.shared.queue import Dead, Expansion, Lane, Settled, Settlement
 from tests.support.bench import Bench, event, numbers, payloads, update
 
 LIST = b'["event","[1,2,3]"]'
@@ -13,7 +13,7 @@ def test_the_records_stand_in_the_lists_place(bench: Bench) -> None:
     bench.route(event("a"), LIST, event("b"))
     batch = bench.take()
     records = [event("x"), event("y"), event("z")]
-    assert bench.queue.expand(batch, "0-2", records) is Settled.DONE
+    assert bench.queue.expand(batch, [Expansion("0-2", records)]) is Settled.DONE
     grown = bench.take(claim=batch.claim)
     assert numbers(grown) == ["0-1", "0-2.1", "0-2.2", "0-2.3", "0-3"]
     assert payloads(grown) == [event("a"), *records, event("b")]
@@ -24,16 +24,16 @@ def test_the_records_stand_in_the_lists_place(bench: Bench) -> None:
 
 def test_a_list_of_one_counts_one(bench: Bench) -> None:
     bench.route(LIST)
-    bench.queue.expand(bench.take(), "0-1", [event("x")])
+    bench.queue.expand(bench.take(), [Expansion("0-1", [event("x")])])
     assert bench.totals("received") == [1]
 
 
 def test_numbers_go_on_when_the_rest_has_its_turn(bench: Bench) -> None:
     bench.route(LIST)
     batch = bench.take()
-    bench.queue.expand(batch, "0-1", [event("x"), event("y")], rest=LIST)
+    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y")], rest=LIST)])
     assert bench.totals("received") == [3]
-    bench.queue.expand(batch, "0-1.3", [event("z"), event("w")])
+    bench.queue.expand(batch, [Expansion("0-1.3", [event("z"), event("w")])])
     assert numbers(bench.take(claim=batch.claim)) == ["0-1.1", "0-1.2", "0-1.3", "0-1.4"]
     assert bench.totals("received") == [4]
     assert bench.queue.books().difference == 0
@@ -43,9 +43,9 @@ def test_a_repeated_expansion_changes_nothing_more(bench: Bench) -> None:
     bench.route(LIST)
     batch = bench.take()
     records = [event("x"), event("y")]
-    assert bench.queue.expand(batch, "0-1", records, op="op") is Settled.DONE
+    assert bench.queue.expand(batch, [Expansion("0-1", records)], op="op") is Settled.DONE
     before = bench.dump()
-    assert bench.queue.expand(batch, "0-1", records, op="op") is Settled.ALREADY
+    assert bench.queue.expand(batch, [Expansion("0-1", records)], op="op") is Settled.ALREADY
     assert bench.dump() == before
 
 
@@ -54,7 +54,7 @@ def test_one_who_lost_the_batch_expands_nothing(bench: Bench) -> None:
     batch = bench.take()
     bench.die(batch)
     before = bench.dump()
-    assert bench.queue.expand(batch, "0-1", [event("x")]) is Settled.LOST
+    assert bench.queue.expand(batch, [Expansion("0-1", [event("x")])]) is Settled.LOST
     assert bench.dump() == before
 
 
@@ -63,7 +63,7 @@ def test_a_number_that_is_not_there_is_refused_untouched(bench: Bench) -> None:
     batch = bench.take()
     before = bench.dump()
     with pytest.raises(ResponseError, match="0-9 is not in batch"):
-        bench.queue.expand(batch, "0-9", [event("x")])
+        bench.queue.expand(batch, [Expansion("0-9", [event("x")])])
     assert bench.dump() == before
 
 
@@ -72,7 +72,7 @@ def test_records_of_a_replayed_list_keep_its_history(bench: Bench) -> None:
     bench.bury(bench.take(), reason="rejected")
     bench.queue.replay(["0-1"])
     batch = bench.take()
-    bench.queue.expand(batch, "0-1", [event("x"), event("y")])
+    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y")])])
     bench.queue.settle(
         batch, Settlement(delivered=["0-1.1"], dead=[Dead("0-1.2", "invalid", "x")], sent=True)
     )
@@ -88,7 +88,7 @@ def test_a_batch_may_grow_beyond_what_one_unpack_takes(bench: Bench) -> None:
     bench.route(*[b'["people",[{}]]'] * 20)
     batch = bench.take(lane)
     for number in numbers(batch):
-        bench.queue.expand(batch, number, [update(number)] * 1_000)
+        bench.queue.expand(batch, [Expansion(number, [update(number)] * 1_000)])
     grown = bench.take(lane, claim=batch.claim)
     assert len(grown.members) == 20_000
     bench.change(grown.id, deaths=2)
@@ -100,3 +100,17 @@ def test_a_batch_may_grow_beyond_what_one_unpack_takes(bench: Bench) -> None:
         bench.deliver(half)
     assert seen == numbers(grown)
     assert bench.totals("received", "delivered") == [20_000, 20_000]
+
+
+def test_many_lists_are_expanded_in_one_call_each_in_its_place(bench: Bench) -> None:
+    bench.route(LIST, event("between"), LIST)
+    batch = bench.take()
+    lists = [
+        Expansion("0-1", [event("a"), event("b")]),
+        Expansion("0-3", [event("c")], rest=LIST),
+    ]
+    assert bench.queue.expand(batch, lists) is Settled.DONE
+    members = bench.take(claim=batch.claim).members
+    assert [m.number for m in members] == ["0-1.1", "0-1.2", "0-2", "0-3.1", "0-3.2"]
+    assert [m.payload for m in members][3:] == [event("c"), LIST]
+    assert bench.queue.books().difference == 0

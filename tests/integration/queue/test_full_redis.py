@@ -8,6 +8,7 @@ from redis.exceptions import ResponseError
 from mixrelay.shared.queue import (
     Dead,
     Division,
+    Expansion,
     Lane,
     Limits,
     Part,
@@ -41,7 +42,7 @@ def test_every_other_move_goes_on(full: Bench) -> None:
     batch = full.take(limits=Limits(records=4, linger_seconds=0))
     assert queue.extend([batch], 60) == frozenset()
     assert queue.begin(batch)
-    assert queue.expand(batch, "0-3", [event("x"), event("y")]) is Settled.DONE
+    assert queue.expand(batch, [Expansion("0-3", [event("x"), event("y")])]) is Settled.DONE
     assert queue.divide(batch, Division([Part(["0-6"])])) is Settled.DONE
     some = Settlement(delivered=["0-3.1"], dead=[Dead("0-3.2", "invalid", "x")], sent=True)
     assert queue.settle(batch, some) is Settled.DONE

@@ -8,6 +8,7 @@ from mixrelay.shared.queue import (
     Batch,
     Dead,
     Division,
+    Expansion,
     Lane,
     Limits,
     Nothing,
@@ -106,7 +107,7 @@ def test_a_replayed_letter_comes_last(bench: Bench) -> None:
 def test_expanded_records_keep_their_place(bench: Bench) -> None:
     bench.route(update("p", 1), b'["people","[1,2]"]', update("p", 3))
     batch = bench.take(LANE)
-    bench.queue.expand(batch, "0-2", [update("p", 2), update("p", 2)])
+    bench.queue.expand(batch, [Expansion("0-2", [update("p", 2), update("p", 2)])])
     assert numbers(bench.take(LANE, claim=batch.claim)) == ["0-1", "0-2.1", "0-2.2", "0-3"]
 
 

@@ -285,3 +285,29 @@ def test_a_probe_answered_for_another_destination_frees_the_first(bench: Bench) 
     bench.park(probe, outage(), destination="import/1")
     bench.route(event("x"))
     assert bench.take().probe
+
+
+def alone_at_its_limit(bench: Bench, batch: Batch) -> None:
+    pause = Pause(PauseKind.OUTAGE, base_ms=60_000)
+    bench.park(batch, Park("500", status=500, pause=pause, counts=True, cornered=True))
+
+
+def test_a_lone_message_at_its_limit_dies_while_others_pass(bench: Bench) -> None:
+    bad, good = batches(bench, 2)
+    alone_at_its_limit(bench, bad)
+    accept(bench, good)
+    bench.due()
+    alone_at_its_limit(bench, bench.take())
+    [letter] = bench.queue.letters.get_many(numbers(bad))
+    assert (letter.reason, letter.status, letter.attempts) == ("exhausted", 500, 2)
+    books = bench.queue.books()
+    assert (books.waiting, books.batches, books.paused, books.difference) == (0, 0, (), 0)
+
+
+def test_a_lone_message_at_its_limit_waits_while_nothing_passes(bench: Bench) -> None:
+    [bad] = batches(bench, 1)
+    for _ in range(5):
+        alone_at_its_limit(bench, bad)
+        bench.pause_over()
+        bad = bench.take()
+    assert bench.totals("dead") == [0]

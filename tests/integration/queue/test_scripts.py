@@ -11,6 +11,7 @@ from mixrelay.shared.queue import (
     Batch,
     Dead,
     Division,
+    Expansion,
     Lane,
     Part,
     Settlement,
@@ -113,7 +114,9 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     ),
     "back": lambda bench, batch: bench.queue.settle(batch, Settlement(rest="back")),
     "divide": lambda bench, batch: bench.queue.divide(batch, Division([Part(["0-3"])])),
-    "expand": lambda bench, batch: bench.queue.expand(batch, numbers(batch)[0], [event("x")]),
+    "expand": lambda bench, batch: bench.queue.expand(
+        batch, [Expansion(numbers(batch)[0], [event("x")])]
+    ),
     "end_leases": lambda bench, _: bench.queue.end_leases("worker", died=True),
     "replay": lambda bench, _: bench.queue.replay(["0-1"]),
     "discard": lambda bench, _: bench.queue.discard(["0-1"]),

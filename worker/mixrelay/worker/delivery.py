@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.transport import Transport
-from mixrelay.shared.queue import Dead, Division, Number, Park, Part, Settlement
+from mixrelay.shared.queue import Dead, Division, Expansion, Number, Park, Part, Settlement
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.odd import settle_odd
@@ -27,7 +27,7 @@ from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorting import (
     Record,
     Sorted,
-    Unpacked,
+    at_once,
     elsewhere,
     overflow,
     profile_of,
@@ -107,23 +107,21 @@ class Delivery:
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
-        """Unpacks lists until the batch is full; what is behind gets a batch of its own first.
-
-        Each list costs one look at the whole batch, so a smaller one is cheaper.
-        """
+        """Unpacks lists until the batch is full; what is behind gets a batch of its own first."""
         lists = {one.number: one for one in found.lists}
-        unpacked: list[Unpacked] = []
+        unpacked: list[Expansion] = []
         size = 0
         for place, member in enumerate(held.batch.members):
-            if size >= self._settings.batch_records:
+            one = lists.get(member.number)
+            more = len(one.payloads) if one else 1
+            if place and size + more > self._settings.batch_records:
                 self._part_off(held, [one.number for one in held.batch.members[place:]])
                 break
-            one = lists.get(member.number)
-            size += len(one.payloads) if one else 1
+            size += more
             if one:
                 unpacked.append(one)
-        for one in unpacked:
-            self._ledger.expand(held, one.number, one.payloads, one.rest)
+        for some in at_once(unpacked):
+            self._ledger.expand(held, some)
         self._ledger.refresh(held)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mixrelay.shared.queue import (
     Batch,
     Division,
-    Number,
+    Expansion,
     Queue,
     Settled,
     Settlement,
@@ -86,14 +86,14 @@ class Ledger:
                 raise LeaseLost(held.batch.id)
             held.until = asked_at + self._lease_seconds
 
-    def expand(self, held: Held, number: Number, payloads: list[bytes], rest: bytes | None) -> None:
-        """Puts a list's records in its place; `refresh` brings them into `held.batch`."""
+    def expand(self, held: Held, lists: list[Expansion]) -> None:
+        """Puts the records of lists in their places; `refresh` shows them."""
         op = new_id()
         self._check(
             held,
             persist(
-                lambda: self._queue.expand(held.batch, number, payloads, rest=rest, op=op),
-                what="a list's records",
+                lambda: self._queue.expand(held.batch, lists, op=op),
+                what="the records of lists",
                 abandon=self._abandon,
             ),
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mixrelay.shared.mixpanel.endpoints import Destination
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.queue import Batch, Dead, Lane, Member, Number
+from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member, Number
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, take
 from mixrelay.worker.records import Preparation, Ready, Refused
 
@@ -21,15 +21,6 @@ class Record:
     ready: Ready
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
-    """A message that is a list: its first records as tuples of their own, and the rest as one."""
-
-    number: Number
-    payloads: list[bytes]
-    rest: bytes | None
-
-
 @dataclass(slots=True)
 class Sorted:
     """The members of a batch, in their order."""
@@ -38,7 +29,7 @@ class Sorted:
     dead: list[Dead] = field(default_factory=list)
     moves: dict[Lane, list[Number]] = field(default_factory=dict)
     """Those that belong to another lane by now."""
-    lists: list[Unpacked] = field(default_factory=list)
+    lists: list[Expansion] = field(default_factory=list)
     """Messages that hold several records each."""
 
     @property
@@ -88,8 +79,22 @@ def _record_or_list(member: Member, found: Sorted) -> Message | None:
     payloads, rest = _unpacked(member.payload)
     if rest is None and len(payloads) == 1:
         return read(payloads[0])
-    found.lists.append(Unpacked(member.number, payloads, rest))
+    found.lists.append(Expansion(member.number, payloads, rest))
     return None
+
+
+def at_once(lists: list[Expansion]) -> Iterator[list[Expansion]]:
+    """Lists whose records one call of the queue's may put in their places."""
+    some: list[Expansion] = []
+    size = 0
+    for one in lists:
+        if some and size + len(one.payloads) > EXPANDED_AT_MOST:
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += len(one.payloads)
+    if some:
+        yield some
 
 
 def _unpacked(payload: bytes) -> tuple[list[bytes], bytes | None]:

@@ -8,6 +8,7 @@ from mixrelay.shared.queue.queue import LETTERS_AT_MOST, Limits, Queue, new_id
 from mixrelay.shared.queue.settlement import (
     Dead,
     Division,
+    Expansion,
     Park,
     Part,
     Pause,
@@ -24,6 +25,7 @@ __all__ = [
     "Dead",
     "Death",
     "Division",
+    "Expansion",
     "Lane",
     "Letter",
     "LetterBox",

@@ -19,7 +19,7 @@ from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
 from mixrelay.shared.queue.loads import Loads
 from mixrelay.shared.queue.scripts import Scripts
-from mixrelay.shared.queue.settlement import Division, Settled, Settlement
+from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
 
 ROUTED_AT_MOST = 1_000
 """Tuples one call of `route` moves; no script may hold the server for long."""
@@ -153,35 +153,22 @@ class Queue:
         plan = orjson.dumps(division.plan(ids))
         return Settled(self._scripts.run("divide", batch.id, batch.claim, op, plan).decode())
 
-    def expand(
-        self,
-        batch: Batch,
-        number: Number,
-        payloads: Sequence[bytes],
-        *,
-        rest: bytes | None = None,
-        op: str | None = None,
-    ) -> Settled:
-        """Puts the records of a list message in its place, as messages of their own.
+    def expand(self, batch: Batch, lists: Sequence[Expansion], *, op: str | None = None) -> Settled:
+        """Puts the records of list messages in their places, as messages of their own.
+
+        Repeat it with the same `op` after a lost reply.
 
         Args:
-            batch: the batch that holds it.
-            number: the list message's.
-            payloads: a tuple for each record, at most 1,000.
-            rest: the tuple with the list of the records that are left over.
-            op: the move's id; repeat it with the same after a lost reply.
+            batch: the batch that holds them.
+            lists: together at most about 1,000 records.
+            op: the move's id.
         """
-        tail = [] if rest is None else [rest]
+        told: list[str | bytes | int] = []
+        for one in lists:
+            payloads = [*one.payloads, *([] if one.rest is None else [one.rest])]
+            told += [one.number, len(payloads), *payloads]
         return Settled(
-            self._scripts.run(
-                "expand",
-                batch.id,
-                batch.claim,
-                op or new_id(),
-                number,
-                *payloads,
-                *tail,
-            ).decode()
+            self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
         )
 
     def reap(self, most: int = 20) -> tuple[int, int]:

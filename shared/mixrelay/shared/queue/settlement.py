@@ -120,6 +120,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Expansion:
+    """A list message and the messages that take its place."""
+
+    number: Number
+    payloads: Sequence[bytes]
+    """A tuple for each record."""
+    rest: bytes | None = None
+    """The tuple with the list of the records that are left over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Division:
     """How a batch is parted: what no part names stays, and stays leased."""
 

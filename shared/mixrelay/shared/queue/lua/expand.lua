@@ -1,36 +1,51 @@
--- Puts the records of a list message in its place, each a message of its own with
+-- Puts the records of list messages in their places, each a message of its own with
 -- number n.k (queue.md rule 8). Numbers go on where an earlier call for the same list ended.
--- ARGV  batch id, claim, op, number of the list message, then the payloads: of a record
---       each, and last, if any are left over, of the list of those
+-- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, and
+--       those: of a record each, and last, if any are left over, of the list of them
 -- Answer  "done", "already", "lost"
-local id, claim, op, number = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local FIRST = 5
+local id, claim, op = ARGV[1], ARGV[2], ARGV[3]
+local FIRST = 4
 if answered(op) then return "already" end
 local state = owned(id, claim)
 if not state then return "lost" end
 local wrong = expect_batch(id, state)
 if wrong then return wrong end
 
-local base, first = string.match(number, "^(%S+)%.(%d+)$")
-base, first = base or number, tonumber(first or 1)
-local past = redis.call("HGET", key("history"), number)
-local members, grown = {}, 0
-for _, member in ipairs(members_of(id)) do
-  local found, received, replays = split_member(member)
-  if found == number then
-    if past then redis.call("HDEL", key("history"), number) end
-    for i = FIRST, #ARGV do
-      local child = string.format("%s.%d", base, first + i - FIRST)
-      members[#members + 1] = string.format("%s %d %d ", child, received, replays) .. ARGV[i]
-      if past then redis.call("HSET", key("history"), child, past) end
-      grown = grown + 1
-    end
-  else
-    members[#members + 1] = member
+local places, i = {}, FIRST
+while i < #ARGV do
+  local count = tonumber(ARGV[i + 1])
+  places[ARGV[i]] = { first = i + 2, last = i + 1 + count }
+  i = i + 2 + count
+end
+
+local function children(number, place, received, replays, into)
+  local base, first = string.match(number, "^(%S+)%.(%d+)$")
+  base, first = base or number, tonumber(first or 1)
+  local past = replays > 0 and redis.call("HGET", key("history"), number)
+  if past then redis.call("HDEL", key("history"), number) end
+  for argument = place.first, place.last do
+    local child = string.format("%s.%d", base, first + argument - place.first)
+    into[#into + 1] = string.format("%s %d %d ", child, received, replays) .. ARGV[argument]
+    if past then redis.call("HSET", key("history"), child, past) end
   end
 end
-if grown == 0 then return redis.error_reply("ERR message " .. number .. " is not in batch " .. id) end
-replace_members(id, members)
-tally("received", grown - 1)
+
+local before, after = members_of(id), {}
+for _, member in ipairs(before) do
+  local number, received, replays = split_member(member)
+  local place = places[number]
+  if place then
+    children(number, place, received, replays, after)
+    places[number] = nil
+  else
+    after[#after + 1] = member
+  end
+end
+local missing = next(places)
+if missing then
+  return redis.error_reply("ERR message " .. missing .. " is not in batch " .. id)
+end
+replace_members(id, after)
+tally("received", #after - #before)
 answer(op, "done")
 return "done"

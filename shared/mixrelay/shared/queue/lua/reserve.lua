@@ -23,8 +23,7 @@ local function wait_for(ms)
   if wait < 0 or ms < wait then wait = math.max(ms, 1) end
 end
 
-local function reply(id, state)
-  local members = members_of(id)
+local function reply(id, state, members)
   local lengths = {}
   for i, member in ipairs(members) do lengths[i] = #member end
   local rivals = {}
@@ -36,7 +35,7 @@ local function reply(id, state)
     redis.call("SMEMBERS", key("pauses")) }
 end
 
-local function lease(id, state, as_probe)
+local function lease(id, state, members, as_probe)
   redis.call("ZREM", PARKED, id)
   redis.call("ZADD", key("leases"), NOW + lease_ms, id)
   redis.call("HSET", key("claims"), claim, id)
@@ -46,7 +45,7 @@ local function lease(id, state, as_probe)
     redis.call("HSET", key("pause:" .. state.destination), "probe", id, "probe_until", NOW + lease_ms)
   end
   save(id, state)
-  return reply(id, state)
+  return reply(id, state, members)
 end
 
 -- "open", "probe" (the pause is over: one may try), "last" (so, but this one failed last),
@@ -85,7 +84,7 @@ local function try_parked(id, state, even_last)
     return
   end
   if open == "last" and not even_last then return nil, true end
-  return lease(id, state, open ~= "open")
+  return lease(id, state, members_of(id), open ~= "open")
 end
 
 local function take_members()
@@ -137,7 +136,7 @@ local function fresh(rivals)
   return lease(id, {
     lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received, rivals = rivals,
     destination = name, own = name and true, replayed = any_replayed(members),
-  }, open == "probe")
+  }, members, open == "probe")
 end
 
 local function parallel()
@@ -185,6 +184,6 @@ local function ordered()
 end
 
 local repeated = redis.call("HGET", key("claims"), claim)
-if repeated then return reply(repeated, load(repeated)) end
+if repeated then return reply(repeated, load(repeated), members_of(repeated)) end
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }

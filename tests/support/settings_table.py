@@ -1,0 +1,61 @@
+"""The README's table of settings, made from the code: ``python -m tests.support.settings_table``.
+
+With ``--write`` it is put into the README.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from mixrelay.shared.options import Option, options
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.settings import WorkerSettings
+
+README = Path(__file__).parents[2] / "README.md"
+MARKED = re.compile(r"(<!-- settings[^>]*-->\n).*?(<!-- /settings -->)", re.DOTALL)
+UNITS = {"seconds": " s", "bytes": " bytes"}
+"""Of the others the help speaks."""
+
+HEAD = "| variable | `mixrelay worker` | default | means |\n| --- | --- | --- | --- |\n"
+
+
+def table() -> str:
+    settings = [*options(Settings), *options(WorkerSettings)]
+    return HEAD + "".join(map(_row, settings))
+
+
+def written_table(readme: str) -> str:
+    found = MARKED.search(readme)
+    assert found, "the README has no <!-- settings … --> and <!-- /settings --> marks"
+    return found.group().removeprefix(found.group(1)).removesuffix(found.group(2))
+
+
+def _row(told: Option) -> str:
+    flag = "" if told.secret else f"`--{told.name.replace('_', '-')}`"
+    return f"| `{told.variable}` | {flag} | {_default(told)} | {_means(told)} |\n"
+
+
+def _default(told: Option) -> str:
+    if isinstance(told.default, bool):
+        return "on" if told.default else "off"
+    if isinstance(told.default, str):
+        return f"`{told.default}`" if told.default else ""
+    number = f"{told.default:,}".removesuffix(".0")
+    return number + UNITS.get(told.unit, "")
+
+
+def _means(told: Option) -> str:
+    choices = f" One of {', '.join(f'`{one}`' for one in told.choices)}." if told.choices else ""
+    return (told.help + choices).replace("|", "\\|")
+
+
+def write() -> None:
+    """Put the table into the README."""
+    README.write_text(MARKED.sub(lambda marks: marks[1] + table() + marks[2], README.read_text()))
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        write()
+    else:
+        sys.stdout.write(table())

@@ -1,0 +1,56 @@
+import pytest
+from redis import Redis
+from redis.sentinel import SentinelConnectionPool
+
+from mixrelay.shared.connection import connect, mask
+from mixrelay.shared.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("url", ["redis://h/1", "rediss://h", "unix:///run/redis.sock?db=2"])
+def test_a_client_repeats_nothing_and_opens_nothing(url):
+    client = connect(url, timeout=3, connect_timeout=1)
+    assert isinstance(client, Redis)
+    told = client.connection_pool.connection_kwargs
+    assert told["retry"].get_retries() == 0
+    assert told["socket_timeout"] == 3
+    assert told["socket_connect_timeout"] == 1
+
+
+def test_sentinels_are_asked_for_the_master():
+    client = connect("redis+sentinel://user:secret@one,two:26380/mymaster/3")
+    pool = client.connection_pool
+    assert isinstance(pool, SentinelConnectionPool)
+    assert pool.service_name == "mymaster"
+    assert pool.connection_kwargs["db"] == 3
+    assert pool.connection_kwargs["password"] == "secret"
+    ports = [
+        sentinel.connection_pool.connection_kwargs["port"]
+        for sentinel in pool.sentinel_manager.sentinels
+    ]
+    assert ports == [26379, 26380]
+
+
+@pytest.mark.parametrize("url", ["redis+sentinel://one,two", "http://h:secret@x", "nonsense"])
+def test_an_address_that_cannot_be_read_is_a_clear_error_without_its_password(url):
+    with pytest.raises(ConfigurationError, match="MIXRELAY_REDIS_URL") as raised:
+        connect(url)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret@h:1/0",
+        "redis://u:se@secret@h/0",
+        "rediss://h?password=secret&a=b",
+        "unix:///x?password=secret",
+        "redis+sentinel://u:secret@h1:2,h2:3/s/0",
+    ],
+)
+def test_a_masked_address_hides_the_password_only(url):
+    assert "secret" not in mask(url)
+    assert "***" in mask(url)
+
+
+def test_an_address_without_a_password_is_shown_as_it_is():
+    assert mask("redis://localhost:6379/0") == "redis://localhost:6379/0"
