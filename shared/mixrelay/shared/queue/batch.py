@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NewType, Self
+from typing import Any, NamedTuple, NewType, Self
 
 import orjson
 
@@ -25,8 +25,7 @@ class Lane(StrEnum):
         return self in (Lane.PROFILE_UPDATE, Lane.GROUP_UPDATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One message of a batch, with what routing put in front of it."""
 
     number: Number
