@@ -311,3 +311,24 @@ def test_a_lone_message_at_its_limit_waits_while_nothing_passes(bench: Bench) ->
         bench.pause_over()
         bad = bench.take()
     assert bench.totals("dead") == [0]
+
+
+def test_replaced_credentials_leave_no_pause_once_the_new_ones_are_accepted(bench: Bench) -> None:
+    first, second = batches(bench, 2)
+    for batch in (first, second):
+        bench.park(batch, outage(), own=True)
+    accepted = Settlement(delivered="all", accepted=True, own=True, destination="track/new")
+    bench.queue.settle(bench.take(destination="track/new"), accepted)
+    assert len(bench.queue.books().paused) == 1, "whoever still has the old ones is held back"
+    bench.pause_over()
+    bench.queue.settle(bench.take(destination="track/new"), accepted)
+    assert bench.queue.books().paused == ()
+
+
+def test_the_pause_of_a_messages_own_key_is_left_to_its_own_acceptance(bench: Bench) -> None:
+    own, foreign = batches(bench, 2)
+    bench.park(foreign, outage(), destination="import/foreign")
+    bench.pause_over("import/foreign")
+    accepted = Settlement(delivered="all", accepted=True, own=True, destination=DESTINATION)
+    bench.queue.settle(own, accepted)
+    assert [pause.destination for pause in bench.queue.books().paused] == ["import/foreign"]

@@ -42,6 +42,9 @@ def _field(told: Option, panel: str) -> tuple[str, Any, None]:
     return told.name, Annotated[kind | None, made], None
 
 
+_SINGULAR = {"processes": "process", "requests": "request", "seconds": "second"}
+
+
 def _shown(told: Option) -> str:
     """The default with its unit."""
     default = told.default
@@ -49,7 +52,7 @@ def _shown(told: Option) -> str:
         return "on" if default else "off"
     if not isinstance(default, int | float):
         return str(default) or "none"
-    unit = told.unit.removesuffix("s") if default == 1 else told.unit
+    unit = _SINGULAR.get(told.unit, told.unit) if default == 1 else told.unit
     return f"{default:,g} {unit}" if isinstance(default, float) else f"{default:,} {unit}"
 
 

@@ -93,11 +93,27 @@ local function all_delivered()
   return redis.call("LLEN", key("batch:" .. id)), {}
 end
 
-local function reopen(name)
-  redis.call("HSET", key("accepted"), name, NOW)
+local function end_pause(name)
   redis.call("DEL", key("pause:" .. name))
   redis.call("SREM", key("pauses"), name)
+end
+
+-- Credentials or an address that were replaced leave a pause behind which nothing waits and
+-- that no acceptance of theirs would end: one of what replaced them does.
+local function forget_former()
+  for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
+    local pause = redis.call("HMGET", key("pause:" .. name), "lane", "own", "until")
+    if pause[1] == state.lane and pause[2] == "1" and tonumber(pause[3]) <= NOW then
+      end_pause(name)
+    end
+  end
+end
+
+local function reopen(name)
+  redis.call("HSET", key("accepted"), name, NOW)
+  end_pause(name)
   state.probe = nil
+  if state.own then forget_former() end
 end
 
 local function backoff(pause, failures)
@@ -125,7 +141,7 @@ local function pause_destination(park)
   end
   redis.call("HSET", name, "until", closed_until, "failures", failures, "since", before[3] or NOW,
     "kind", park.pause.kind, "reason", park.error, "status", park.status or 0,
-    "lane", state.lane, "last", id)
+    "lane", state.lane, "own", state.own and 1 or 0, "last", id)
   release_probe(id, state)
   redis.call("SADD", key("pauses"), state.destination)
   return closed_until
