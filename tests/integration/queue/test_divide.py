@@ -132,3 +132,16 @@ def test_a_probe_whose_records_go_elsewhere_lets_another_probe(bench: Bench) -> 
     bench.queue.divide(probe, Division([Part(["0-3"])], destination="import/foreign"))
     assert not bench.take().probe
     assert bench.take().probe
+
+
+def test_the_parts_of_what_was_sent_without_an_answer_are_ambiguous_too(bench: Bench) -> None:
+    bench.route(*[update("p")] * 2)
+    batch = bench.take(Lane.PROFILE_UPDATE)
+    bench.queue.begin(batch, doubtful=2)
+    half = Division([Part(["0-2"])], strikes=True, ambiguous=True)
+    assert bench.queue.divide(batch, half) is Settled.DONE
+    bench.park(batch, Park("no answer", ambiguous=True))
+    for _ in range(2):
+        part = bench.take(Lane.PROFILE_UPDATE)
+        assert part.ambiguous
+        bench.deliver(part)

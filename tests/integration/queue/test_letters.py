@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 import orjson
 import pytest
@@ -251,3 +252,35 @@ def test_what_mixpanel_said_may_be_long(bench: Bench) -> None:
     letter = bench.queue.letters.get(Number("0-1"))
     assert letter is not None
     assert letter.error == said
+
+
+def test_a_listing_leaves_out_no_letter_that_nobody_moved(bench: Bench) -> None:
+    for _ in range(3):
+        bench.route(*[event("x")] * 100)
+        bench.bury(bench.take())
+    listing = bench.queue.letters.find(LetterFilter(), page=50)
+    seen = [next(listing).id for _ in range(60)]
+    bench.queue.discard(seen[:50])
+    seen += [letter.id for letter in listing]
+    assert len(seen) == len(set(seen)) == 300
+
+
+def test_two_who_move_what_they_match_leave_out_nothing(bench: Bench) -> None:
+    bench.route(*[event(name) for name in "AB" * 300])
+    bench.bury(bench.take())
+    ours = bench.queue.letters.take(LetterFilter(event="A"), page=50)
+    theirs = bench.queue.letters.take(LetterFilter(event="B"), page=50)
+    for mine, other in zip_longest(ours, theirs, fillvalue=[]):
+        bench.queue.discard(mine)
+        bench.queue.replay(other)
+    books = bench.queue.books()
+    assert (books.dead, books.totals["discarded"], books.totals["replayed"]) == (0, 300, 300)
+
+
+def test_what_was_found_before_anything_was_sent_counts_no_attempt(bench: Bench) -> None:
+    bench.route(event("a"), event("b"))
+    batch = bench.take()
+    dead = [Dead("0-1", "invalid", "a rule", unsent=True), Dead("0-2", "invalid", "said so")]
+    bench.queue.settle(batch, Settlement(dead=dead, sent=True))
+    attempts = {letter.id: letter.attempts for letter in bench.queue.letters.find(LetterFilter())}
+    assert attempts == {"0-1": 0, "0-2": 1}

@@ -332,3 +332,14 @@ def test_the_pause_of_a_messages_own_key_is_left_to_its_own_acceptance(bench: Be
     accepted = Settlement(delivered="all", accepted=True, own=True, destination=DESTINATION)
     bench.queue.settle(own, accepted)
     assert [pause.destination for pause in bench.queue.books().paused] == ["import/foreign"]
+
+
+def test_a_pause_ends_that_is_over_and_behind_which_nothing_waits(bench: Bench) -> None:
+    [batch] = batches(bench, 1)
+    bench.park(batch, outage())
+    bench.pause_over()
+    bench.queue.reap()
+    assert bench.queue.books().paused != (), "a batch waits behind it: it probes"
+    bench.bury(bench.take())
+    bench.queue.reap()
+    assert bench.queue.books().paused == ()

@@ -12,17 +12,17 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.transport import Transport
-from mixrelay.shared.queue import Dead, Division, Expansion, Number, Park, Part, Settlement
+from mixrelay.shared.queue import Dead, Division, Expansion, Lane, Number, Park, Part, Settlement
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.odd import settle_odd
 from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.patience import Abandoned
-from mixrelay.worker.records import Preparation, Ready
+from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorting import (
     Record,
@@ -50,6 +50,7 @@ class Delivery:
         now_ms: Callable[[], int],
         settings: WorkerSettings,
         stopping: Callable[[], bool],
+        homes: Mapping[Lane, str],
     ) -> None:
         """Opens nothing.
 
@@ -60,6 +61,7 @@ class Delivery:
             now_ms: the time by Redis's clock.
             settings: the worker's.
             stopping: whether no further request may begin.
+            homes: where this worker's own records of each lane go.
         """
         self._ledger = ledger
         self._transport = transport
@@ -67,6 +69,7 @@ class Delivery:
         self._now_ms = now_ms
         self._settings = settings
         self._stopping = stopping
+        self._homes = homes
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
@@ -137,7 +140,7 @@ class Delivery:
             return
         doubtful = [record.number for record in found.records if record.ready.doubtful]
         error = "sent, and no answer came: it may have been counted"
-        found.dead += [Dead(number, Reason.AMBIGUOUS, error) for number in doubtful]
+        found.dead += [Dead(number, Reason.AMBIGUOUS, error, unsent=True) for number in doubtful]
         found.leave_out(set(doubtful))
 
     def _fit(self, held: Held, found: Sorted) -> bool:
@@ -153,11 +156,15 @@ class Delivery:
             self._settle_rest(held, found, Settlement())
             return True
         for group in elsewhere(found.records):
-            ready = group[0].ready
-            self._part_off(held, _numbers(group), to=(ready.destination.name, ready.own))
+            name = group[0].ready.destination.name
+            self._part_off(held, _numbers(group), to=(name, name == self._home(held)))
             found.leave_out(set(_numbers(group)))
         if self._is_paused(held, found):
-            self._settle_rest(held, found, _parked_at(found.records[0].ready))
+            # It waits for its destination's pause as if it had been there before.
+            park = Park("its destination is paused")
+            name = found.destination.name
+            own = name == self._home(held)
+            self._settle_rest(held, found, Settlement(rest=park, destination=name, own=own))
             return True
         self._part_off_overflow(held, found)
         return False
@@ -190,9 +197,15 @@ class Delivery:
         profiles = {profile_of(one, preparation) for one in held.batch.rival_payloads} - {None}
         return [record.number for record in found.records if record.ready.profile in profiles]
 
+    def _home(self, held: Held) -> str | None:
+        return self._homes.get(held.batch.lane)
+
+    def _outcome(self, held: Held, found: Sorted) -> Outcome:
+        return Outcome(held, found, self._ledger, self._settings, self._home(held))
+
     def _settle_rest(self, held: Held, found: Sorted, settlement: Settlement) -> None:
         """Ends a batch of which nothing is sent."""
-        Outcome(held, found, self._ledger, self._settings).settle(settlement)
+        self._outcome(held, found).settle(settlement)
 
     def _send(self, held: Held, found: Sorted) -> bool:
         if held.batch.lane.ordered or found.doubtful:
@@ -207,14 +220,8 @@ class Delivery:
             own=found.records[0].ready.own,
             now=time.time(),
         )
-        outcome = Outcome(held, found, self._ledger, self._settings)
+        outcome = self._outcome(held, found)
         return outcome.carry_out(verdict, seconds=time.monotonic() - began)
-
-
-def _parked_at(ready: Ready) -> Settlement:
-    """It waits for its destination's pause as if it had been there before."""
-    park = Park("its destination is paused")
-    return Settlement(rest=park, destination=ready.destination.name, own=ready.own)
 
 
 def _numbers(records: list[Record]) -> list[Number]:

@@ -173,6 +173,7 @@ class Draining:
             now_ms=self._now_ms,
             settings=worker,
             stopping=lambda: self._stop.requested,
+            homes=own_destinations(self._setup.settings),
         )
 
     def _preparation(self, queue_id: str) -> Preparation:

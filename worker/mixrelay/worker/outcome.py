@@ -44,6 +44,8 @@ class Outcome:
     found: Sorted
     ledger: Ledger
     settings: WorkerSettings
+    home: str | None
+    """Where this worker's own records of the lane go: they follow when that changes."""
     seconds: float = 0.0
 
     def carry_out(self, verdict: Verdict, *, seconds: float) -> bool:
@@ -143,15 +145,16 @@ class Outcome:
 
     def _refused(self, reason: Reason, status: int, said: str) -> bool:
         if len(self.found.records) == 1:
-            self._all_dead(reason, status, said)
+            self._all_dead(reason, status, said, accepted=True)
             return True
         log.info("split: %d records, refused (%d): %s", len(self.found.records), status, said)
         self._halve(strikes=False)
         return False
 
-    def _all_dead(self, reason: Reason, status: int, said: str) -> None:
+    def _all_dead(self, reason: Reason, status: int, said: str, *, accepted: bool = False) -> None:
+        """An orderly refusal of what was sent is `accepted`: the destination itself is well."""
         dead = [Dead(record.number, reason, said, status=status) for record in self.found.records]
-        self.settle(self._sent(Settlement(dead=dead)))
+        self.settle(self._sent(Settlement(dead=dead, accepted=accepted)))
 
     def _within_limit(self, park: Park) -> Park:
         """At its limit a batch is halved; a lone message is cornered."""
@@ -161,22 +164,22 @@ class Outcome:
             return park
         if len(self.found.records) == 1:
             return replace(park, cornered=True)
-        self._halve(strikes=True)
+        self._halve(strikes=True, ambiguous=park.ambiguous)
         return replace(park, counts=False)
 
-    def _halve(self, *, strikes: bool) -> None:
+    def _halve(self, *, strikes: bool, ambiguous: bool = False) -> None:
         """Parts off the second half; what stays is the first."""
         middle = (len(self.found.records) + 1) // 2
         half = [record.number for record in self.found.records[middle:]]
-        self.ledger.divide(self.held, Division([Part(half)], strikes=strikes))
+        self.ledger.divide(self.held, Division([Part(half)], strikes=strikes, ambiguous=ambiguous))
         self.found.leave_out(set(half))
 
     def _park(self, park: Park) -> None:
         self.settle(self._sent(Settlement(rest=park)))
 
     def _sent(self, settlement: Settlement) -> Settlement:
-        first = self.found.records[0].ready
-        return replace(settlement, sent=True, destination=first.destination.name, own=first.own)
+        name = self.found.destination.name
+        return replace(settlement, sent=True, destination=name, own=name == self.home)
 
     def _pause(self, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
         base = self.settings.backoff_base

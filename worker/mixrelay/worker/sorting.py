@@ -57,7 +57,7 @@ def sort(batch: Batch, preparation: Preparation, now_ms: int) -> Sorted:
         try:
             message = _record_or_list(member, found)
         except MalformedTupleError as error:
-            found.dead.append(Dead(member.number, Reason.MALFORMED, error.reason))
+            found.dead.append(Dead(member.number, Reason.MALFORMED, error.reason, unsent=True))
             continue
         if message is not None:
             prepared = preparation.prepare(
@@ -107,7 +107,9 @@ def _unpacked(payload: bytes) -> tuple[list[bytes], bytes | None]:
 
 def _place(number: Number, prepared: Ready | Refused, lane: Lane, found: Sorted) -> None:
     if isinstance(prepared, Refused):
-        found.dead.append(Dead(number, prepared.reason, prepared.message, prepared.field))
+        found.dead.append(
+            Dead(number, prepared.reason, prepared.message, prepared.field, unsent=True)
+        )
     elif prepared.reroute and prepared.reroute.value != lane.value:
         found.moves.setdefault(Lane(prepared.reroute), []).append(number)
     else:

@@ -37,25 +37,19 @@ class LetterBox:
     def find(self, wanted: LetterFilter, *, page: int = PAGE) -> Iterator[Letter]:
         """The letters that match, read page by page while the caller goes on.
 
-        Letters that are moved meanwhile may be left out; those buried meanwhile come last.
+        One that is moved meanwhile may be left out, and no other; those buried meanwhile come last.
         """
-        start = 0
-        while found := self._page(wanted, start, page):
-            start += len(found)
+        for found in self._pages(wanted, page):
             yield from self._matching(found, wanted)
 
     def take(self, wanted: LetterFilter, *, page: int = PAGE) -> Iterator[list[Number]]:
         """Slices of the letters that match, for a caller that moves each slice away.
 
-        What the caller moves leaves the index, so the place to go on from is counted in letters
-        that stayed. Give `wanted.until`, or letters that die again meanwhile come round again.
+        A slice is empty where a page holds none, so that the caller can look at the time. Give
+        `wanted.until`, or letters that die again meanwhile come round again.
         """
-        stayed = 0
-        while found := self._page(wanted, stayed, page):
-            chosen = [letter.id for letter in self._matching(found, wanted)]
-            if chosen:
-                yield chosen
-            stayed += self._unmoved(found)
+        for found in self._pages(wanted, page):
+            yield [letter.id for letter in self._matching(found, wanted)]
 
     def count(self, wanted: LetterFilter) -> int:
         return sum(1 for _ in self.find(wanted))
@@ -63,24 +57,42 @@ class LetterBox:
     def _matching(self, found: Mapping[Number, float], wanted: LetterFilter) -> list[Letter]:
         return [letter for letter in self.get_many(list(found)) if matches(letter, wanted)]
 
-    def _unmoved(self, found: Mapping[Number, float]) -> int:
-        # One that was replayed and has died again meanwhile lies at the end, not where it lay.
-        scores = self._redis.zmscore(self._keys("dead"), list(found))
-        return sum(score == at for score, at in zip(scores, found.values(), strict=True))
-
-    def _page(self, wanted: LetterFilter, start: int, count: int) -> dict[Number, float]:
-        # By rank, which costs the same at the millionth letter; by score it would count up to it.
+    def _pages(self, wanted: LetterFilter, size: int) -> Iterator[dict[Number, float]]:
+        """Pages of an index, each with its letters' times, though others move letters meanwhile."""
         index = self._index(wanted)
-        before = 0
-        if wanted.since:
-            before = self._redis.zcount(index, "-inf", f"({_ms(wanted.since)}")
-        first = before + start
+        place = self._redis.zcount(index, "-inf", f"({_ms(wanted.since)}") if wanted.since else 0
+        seen: set[tuple[Number, float]] = set()
+        while page := self._page(index, place, size, wanted):
+            yield {number: at for number, at in page.items() if (number, at) not in seen}
+            place = self._behind(index, page)
+            newest = max(page.values())
+            # Only these can come round again, where a place is told by its time.
+            seen = {one for one in [*seen, *page.items()] if one[1] == newest}
+
+    def _page(self, index: str, place: int, size: int, wanted: LetterFilter) -> dict[Number, float]:
+        # By rank, which costs the same at the millionth letter; by score it would count up to it.
         found = cast(
             "list[tuple[bytes, float]]",
-            self._redis.zrange(index, first, first + count - 1, withscores=True),
+            self._redis.zrange(index, place, place + size - 1, withscores=True),
         )
         end = _ms(wanted.until) if wanted.until else None
         return {Number(number.decode()): at for number, at in found if end is None or at < end}
+
+    def _behind(self, index: str, page: Mapping[Number, float]) -> int:
+        """The place behind what is still there of a page; where nothing is, its first's time."""
+        scores = self._redis.zmscore(index, list(page))
+        for (number, at), score in reversed(list(zip(page.items(), scores, strict=True))):
+            # One that was replayed and has died again meanwhile lies at the end.
+            if score == at and (place := self._place(index, number, at)) is not None:
+                return place + 1
+        return int(self._redis.zcount(index, "-inf", f"({min(page.values()):.0f}"))
+
+    def _place(self, index: str, number: Number, at: float) -> int | None:
+        with self._redis.pipeline(transaction=True) as both:
+            both.zscore(index, number)
+            both.zrank(index, number)
+            score, rank = both.execute()
+        return rank if score == at else None
 
     def _index(self, wanted: LetterFilter) -> str:
         if wanted.reason is not None:

@@ -183,13 +183,13 @@ class Queue:
 
     def replay(self, numbers: Sequence[Number], *, op: str | None = None) -> int:
         """Moves letters back to their lanes; returns how many still were letters."""
-        return int(self._scripts.run("replay", op or new_id(), *numbers))
+        return int(self._scripts.run("replay", op or new_id(), *numbers)) if numbers else 0
 
     def discard(
         self, numbers: Sequence[Number], *, why: str = "operator", op: str | None = None
     ) -> int:
         """Deletes letters for good; returns how many still were letters."""
-        return int(self._scripts.run("discard", op or new_id(), why, *numbers))
+        return int(self._scripts.run("discard", op or new_id(), why, *numbers)) if numbers else 0
 
     def books(self) -> Books:
         """Every figure at one instant."""

@@ -35,6 +35,8 @@ class Dead:
     field: str = ""
     status: int = 0
     """HTTP status of the answer, 0 where there was none."""
+    unsent: bool = False
+    """It was not in the request: the rule it breaks was found before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,8 @@ class Division:
     parts: Sequence[Part]
     strikes: bool = False
     """A split after failures: their count begins anew, with the lower limit of a part."""
+    ambiguous: bool = False
+    """It was sent and no answer came: so were its parts."""
     destination: str | None = None
     own: bool = False
     behind: bool = False
@@ -158,6 +162,7 @@ class Division:
             {
                 "parts": parts,
                 "strikes": self.strikes,
+                "ambiguous": self.ambiguous,
                 "destination": self.destination,
                 "own": self.own,
                 "behind": self.behind,
@@ -172,6 +177,7 @@ def _dead(dead: Dead) -> dict[str, Any]:
         "error": dead.error,
         "field": dead.field,
         "status": dead.status,
+        "unsent": dead.unsent,
     }
 
 

@@ -134,6 +134,11 @@ local function release_probe(id, state)
   state.probe = nil
 end
 
+local function end_pause(name)
+  redis.call("DEL", key("pause:" .. name))
+  redis.call("SREM", key("pauses"), name)
+end
+
 local function redirect(id, state, destination)
   if state.destination ~= destination then release_probe(id, state) end
   state.destination = destination

@@ -1,8 +1,9 @@
 -- Parts a batch: members named in a part leave it for a batch of their own right
 -- behind it, parked and due at once; the rest stays leased (delivery.md: split in
 -- halves, one request a destination; queue.md rule 4: a trial without the head's profile).
--- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count
---       begins anew), destination (of what stays), own, behind (the parts hold the cornered head's profile),
+-- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins
+--       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
+--       behind (the parts hold the cornered head's profile),
 --       parts: list of {id, numbers, destination, own}}
 -- Answer  "done", "already", "lost"
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
@@ -24,6 +25,7 @@ for _, member in ipairs(members_of(id)) do
 end
 if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end
 
+if plan.ambiguous then state.ambiguous = true end
 if plan.strikes then state.failures, state.part = 0, true end
 if plan.destination then
   redirect(id, state, plan.destination)

@@ -2,6 +2,7 @@
 -- died (queue.md rules 2, 14). What was being sent may have arrived. A batch whose
 -- worker died three times is halved at this and each further death, until the killer
 -- stands alone and has killed twice alone.
+-- Whoever ends what is overdue also ends pauses that nothing waits for.
 -- ARGV  most batches, owner ("" for those whose time is up), 1 if it counts as a death
 -- Answer  {batches, messages}
 local most, owner, died = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
@@ -68,6 +69,17 @@ for _, id in ipairs(ids) do
 end
 if wrong then return wrong end
 
+-- A pause that is over and behind which nothing waits any more: no acceptance would end it.
+local function end_idle_pauses()
+  for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
+    local pause = redis.call("HMGET", key("pause:" .. name), "lane", "until", "probe_until")
+    local lane, over = pause[1] or "", math.max(tonumber(pause[2] or 0), tonumber(pause[3] or 0))
+    local waiting = redis.call("LLEN", key("lane:" .. lane)) + redis.call("ZCARD", key("parked:" .. lane))
+    if over <= NOW and waiting == 0 then end_pause(name) end
+  end
+end
+
+if owner == "" then end_idle_pauses() end
 local messages = 0
 for _, batch in ipairs(ending) do messages = messages + end_lease(batch[1], batch[2]) end
 return { #ending, messages }

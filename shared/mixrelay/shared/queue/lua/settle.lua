@@ -7,7 +7,7 @@
 --   destination  where the request went
 --   own          true: with the worker's own credentials
 --   delivered    "all", or a list of numbers
---   dead         list of {number, reason, status, error, field}
+--   dead         list of {number, reason, status, error, field, unsent (not in the request)}
 --   move         {lane, numbers}: to the end of another lane
 --   rest         "keep", "park" or "back": what happens to members without a verdict
 --   park         {delay (ms), counts, ambiguous, error, status, cornered,
@@ -75,7 +75,7 @@ local function carry_out()
     if verdict == "move" then
       moved[#moved + 1] = member
     elseif type(verdict) == "table" then
-      verdict.attempts = attempts
+      verdict.attempts = attempts - (verdict.unsent and plan.sent and 1 or 0)
       bury(member, state.lane, verdict)
     elseif verdict == "delivered" or plan.delivered == "all" then
       delivered[#delivered + 1] = member
@@ -91,11 +91,6 @@ end
 local function all_delivered()
   if state.replayed then forget(members_of(id)) end
   return redis.call("LLEN", key("batch:" .. id)), {}
-end
-
-local function end_pause(name)
-  redis.call("DEL", key("pause:" .. name))
-  redis.call("SREM", key("pauses"), name)
 end
 
 -- Credentials or an address that were replaced leave a pause behind which nothing waits and
