@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import Option, options
 from mixrelay.shared.settings import Settings
 from mixrelay.worker.settings import WorkerSettings
@@ -16,12 +17,24 @@ MARKED = re.compile(r"(<!-- settings[^>]*-->\n).*?(<!-- /settings -->)", re.DOTA
 UNITS = {"seconds": " s", "bytes": " bytes"}
 """Of the others the help speaks."""
 
-HEAD = "| variable | `mixrelay worker` | default | means |\n| --- | --- | --- | --- |\n"
+WORKERS = "| variable | `mixrelay worker` | default | means |\n| --- | --- | --- | --- |\n"
+PRODUCERS = """
+Applications read `MIXRELAY_REDIS_URL`, `MIXRELAY_QUEUE`, `MIXPANEL_TOKEN`, `MIXPANEL_REGION` and
+`MIXPANEL_API_HOST` of these, and their own:
+
+| variable | `Tracker` | default | means |
+| --- | --- | --- | --- |
+"""
 
 
 def table() -> str:
-    settings = [*options(Settings), *options(WorkerSettings)]
-    return HEAD + "".join(map(_row, settings))
+    workers = [*options(Settings), *options(WorkerSettings)]
+    return (
+        WORKERS
+        + "".join(_row(told, f"--{told.name.replace('_', '-')}") for told in workers)
+        + PRODUCERS
+        + "".join(_row(told, f"{told.name}=") for told in options(QueueSettings))
+    )
 
 
 def written_table(readme: str) -> str:
@@ -30,9 +43,9 @@ def written_table(readme: str) -> str:
     return found.group().removeprefix(found.group(1)).removesuffix(found.group(2))
 
 
-def _row(told: Option) -> str:
-    flag = "" if told.secret else f"`--{told.name.replace('_', '-')}`"
-    return f"| `{told.variable}` | {flag} | {_default(told)} | {_means(told)} |\n"
+def _row(told: Option, argument: str) -> str:
+    shown = "" if told.secret else f"`{argument}`"
+    return f"| `{told.variable}` | {shown} | {_default(told)} | {_means(told)} |\n"
 
 
 def _default(told: Option) -> str:
@@ -46,7 +59,7 @@ def _default(told: Option) -> str:
 
 def _means(told: Option) -> str:
     choices = f" One of {', '.join(f'`{one}`' for one in told.choices)}." if told.choices else ""
-    return (told.help + choices).replace("|", "\\|")
+    return (told.help + choices).replace("|", "\\|").replace("<", "&lt;")
 
 
 def write() -> None:

@@ -9,41 +9,58 @@ Importing it loads orjson and the standard library; making a tracker loads redis
 loaded when something is sent at once. No thread, connection or file before the first call.
 """
 
+from mixrelay.producer.batch import Batch
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.consumer import Consumer
-from mixrelay.producer.delivery import ErrorHandler, Sink
+from mixrelay.producer.counters import Counters
+from mixrelay.producer.delivery import BeforeSend, Sink
 from mixrelay.producer.errors import (
+    BeforeSendError,
     ConfigurationError,
     ConnectionFailedError,
     DeliveryError,
     InvalidPropertyError,
     MixrelayError,
+    NotDurableError,
+    QueueFullError,
     QueueRefusedError,
     QueueUnavailableError,
     ServerError,
+    SpoolError,
 )
 from mixrelay.producer.groups import Groups
+from mixrelay.producer.options import QueueOptions, QueueSettings
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
+from mixrelay.producer.telling import ErrorHandler
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.mixpanel.endpoints import Credentials
 
 __all__ = [
+    "Batch",
+    "BeforeSend",
+    "BeforeSendError",
     "BufferedConsumer",
     "ConfigurationError",
     "ConnectionFailedError",
     "Consumer",
+    "Counters",
     "Credentials",
     "DeliveryError",
     "ErrorHandler",
     "Groups",
     "InvalidPropertyError",
     "MixrelayError",
+    "NotDurableError",
     "People",
+    "QueueFullError",
+    "QueueOptions",
     "QueueRefusedError",
+    "QueueSettings",
     "QueueUnavailableError",
     "RedisSink",
     "ServerError",
     "Sink",
+    "SpoolError",
     "Tracker",
 ]

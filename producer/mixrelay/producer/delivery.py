@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+import inspect
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
-from mixrelay.producer.encoding import message_text
+from mixrelay.producer.batch import NOT_TAKEN, TAKEN, Messages, open_batch
+from mixrelay.producer.counters import Counters
+from mixrelay.producer.encoding import message_text, plain_copy
+from mixrelay.producer.errors import BeforeSendError, DeliveryError
+from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
+
+__all__ = ["BeforeSend", "ErrorHandler", "Handler", "Outlet", "R", "S", "Sink", "logger"]
 
 R = TypeVar("R")
 """What a sink returns, and with it every tracking call."""
@@ -18,58 +25,165 @@ S = TypeVar("S")
 
 Sink: TypeAlias = Callable[[str, str], R]
 """The block of Mixpanel's Ruby library: called with a type (``event``, ``import``,
-``profile_update``, ``group_update``) and a message, a JSON text as ``{"data": {…}}``."""
+``profile_update``, ``group_update``) and a message, a JSON text as ``{"data": {…}}``.
 
-Handler: TypeAlias = Callable[[Exception], object]
+A sink may be a coroutine function; then every tracking call is awaited. It may have a method
+``send_all(messages)``, which a batch calls once with all its ``(type, message)`` pairs, in order;
+else it is called for each."""
 
-logger = logging.getLogger("mixrelay.producer")
-
-
-class ErrorHandler:
-    """Hears of every message that was not delivered; logs it as a warning.
-
-    Make a subclass with a ``handle`` of your own, or give the tracker any callable that takes
-    the exception. The messages of these exceptions hold no credentials and no properties.
-    """
-
-    def __call__(self, error: Exception) -> None:
-        """Call ``handle``."""
-        self.handle(error)
-
-    def handle(self, error: Exception) -> None:
-        """Log it through ``logging.getLogger("mixrelay.producer")``."""
-        logger.warning("%s", error)
+BeforeSend: TypeAlias = "Callable[[str, dict[str, Any]], dict[str, Any] | None]"
+"""A hook that is given each type and record; returns the record to send, or None for none."""
 
 
 class Outlet(Generic[R]):
-    """A sink and an error handler: what a tracker and its people and groups share."""
+    """A sink, an error handler and a hook: what a tracker and its people and groups share.
 
-    def __init__(self, sink: Sink[R], error_handler: Handler) -> None:
+    `R` is what a call returns: what the sink returns, or a bool, awaitable if that is.
+    """
+
+    def __init__(
+        self, sink: Sink[Any], error_handler: Handler, before_send: BeforeSend | None = None
+    ) -> None:
         self._sink = sink
         self._error_handler = error_handler
+        self._before_send = before_send
+        self.is_off = os.environ.get("MIXRELAY_DISABLED", "") not in {"", "0"}
+        """MIXRELAY_DISABLED: calls do nothing."""
+        self.is_async = _is_async(sink)
+        """Whether the sink's results, and so every call's, are awaited."""
+        self.taken: R = self._settled(sent=True)
+        """What a call returns whose message is not sent yet."""
+        counters = getattr(sink, "counters", None)
+        self._counts = not isinstance(counters, Counters)
+        self.counters = counters if isinstance(counters, Counters) else Counters()
+        if getattr(sink, "error_handler", sink) is None:
+            sink.error_handler = error_handler  # type: ignore[attr-defined]
 
     def deliver(
         self, kind: str, record: dict[str, Any], names: Names, api_key: str | None = None
-    ) -> R | bool:
+    ) -> R:
         """Return what the sink returns; True for None, and False if it failed.
+
+        In a batch nothing is sent yet, and the call returns True (awaitable if the sink is).
 
         Raises:
             InvalidPropertyError: the record holds something that is not JSON.
         """
-        return self.hand_over(self._sink, kind, message_text(record, names, api_key))
+        if self.is_off or self._before_send is not None:
+            changed = self._changed(kind, record, names, api_key)
+            if not isinstance(changed, str):
+                return self._settled(sent=changed)
+            message = changed
+        else:
+            message = message_text(record, names, api_key)
+        batch = open_batch(self)
+        if batch is not None:
+            taken = batch.add(kind, message)
+            if taken is not None:
+                return taken
+        returned: R = self.hand_over(self._sink, kind, message)
+        return returned
 
-    def hand_over(self, sink: Sink[S], kind: str, message: str) -> S | bool:
+    def deliver_at_once(
+        self, send: Callable[[str, str], bool], kind: str, record: dict[str, Any], names: Names
+    ) -> R:
+        """Hand a message to another than the sink, past any batch; in a thread if it is awaited.
+
+        Raises:
+            InvalidPropertyError: as ``deliver``.
+        """
+        message = self._changed(kind, record, names, None)
+        if not isinstance(message, str):
+            return self._settled(sent=message)
+        if not self.is_async:
+            answered: R = self._called(send, kind, message)
+            return answered
+        import asyncio  # noqa: PLC0415 - loaded already where calls are awaited
+
+        return cast("R", self._awaited(asyncio.to_thread(send, kind, message)))
+
+    def hand_over(self, sink: Sink[Any], kind: str, message: str) -> Any:
         """Call a sink, and keep from the caller whatever it raises."""
+        return self._called(sink, kind, message)
+
+    def send_all(self, messages: Messages) -> R:
+        """Hand over many messages; False, or awaitable as such, if one failed."""
+        together: Callable[[Messages], Any] | None = getattr(self._sink, "send_all", None)
+        if together is not None:
+            returned: R = self._called(together, messages, count=len(messages))
+            return returned
+        if self.is_async:
+            return cast("R", self._one_by_one_awaited(messages))
+        results = [self.hand_over(self._sink, *message) for message in messages]
+        return cast("R", all(result is not False for result in results))
+
+    def _settled(self, *, sent: bool) -> R:
+        if self.is_async:
+            return cast("R", TAKEN if sent else NOT_TAKEN)
+        return cast("R", sent)
+
+    def _changed(
+        self, kind: str, record: dict[str, Any], names: Names, api_key: str | None
+    ) -> str | bool:
+        """Return the message as the hook wants it; True where there is to be none, else False."""
+        if self.is_off:
+            self.counters.add("dropped")
+            return True
+        if self._before_send is None:
+            return message_text(record, names, api_key)
+        copied = plain_copy(record, names)
         try:
-            result = sink(kind, message)
-        except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
-            self._report(error)
+            changed = self._before_send(kind, copied)
+            if changed is not None:
+                return message_text(changed, names, api_key)
+        except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
+            self._lost(_hook_failed(error), count=1)
             return False
-        # A sink that returns nothing has not failed: Ruby's calls return true then.
+        self.counters.add("dropped")
+        return True
+
+    def _called(self, sink: Callable[..., Any], *args: object, count: int = 1) -> Any:
+        try:
+            result = sink(*args)
+        except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
+            self._lost(error, count)
+            return False
+        if result is True or not inspect.iscoroutine(result):
+            if self._counts:
+                self.counters.add("queued", count)
+            # A sink that returns nothing has not failed: Ruby's calls return true then.
+            return True if result is None else result
+        return self._awaited(result, count)
+
+    async def _awaited(self, pending: Awaitable[Any], count: int = 1) -> Any:
+        try:
+            result = await pending
+        except Exception as error:  # noqa: BLE001 - as above
+            self._lost(error, count)
+            return False
+        if self._counts:
+            self.counters.add("queued", count)
         return True if result is None else result
 
-    def _report(self, error: Exception) -> None:
-        try:
-            self._error_handler(error)
-        except Exception:
-            logger.exception("The error handler failed while it was told: %s", error)
+    async def _one_by_one_awaited(self, messages: Messages) -> bool:
+        results = [await cast("Any", self.hand_over(self._sink, *one)) for one in messages]
+        return all(result is not False for result in results)
+
+    def _lost(self, error: Exception, count: int) -> None:
+        if self._counts or not isinstance(error, DeliveryError):
+            self.counters.add("failed", count)
+        tell(self._error_handler, error)
+
+
+def _hook_failed(error: Exception) -> BeforeSendError:
+    failed = BeforeSendError(
+        f"before_send failed with {type(error).__name__}: {error}. The message was not sent."
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def _is_async(sink: object) -> bool:
+    return inspect.iscoroutinefunction(sink) or inspect.iscoroutinefunction(
+        getattr(sink, "__call__", None)  # noqa: B004 - of an object with an async __call__
+    )

@@ -7,7 +7,7 @@ keys that are no plain ``str``, and nesting that ends Ruby's reader.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -29,14 +29,14 @@ def message_text(record: dict[str, Any], names: Names, api_key: str | None = Non
     if api_key is not None:
         message["api_key"] = api_key
     try:
-        text = orjson.dumps(message, simplify, _OPTIONS)
+        text = orjson.dumps(message, simplify, _OPTIONS).decode()
     except TypeError:
         return _exact_text(message, names)
     # Counting what opens bounds the depth, and costs next to nothing.
-    deep = text.count(b"{") + text.count(b"[") > MAX_DEPTH
-    if deep or (b"null" in text and not surely_finite(record)):
+    deep = text.count("{") + text.count("[") > MAX_DEPTH
+    if deep or ("null" in text and not surely_finite(record)):
         return _exact_text(message, names)
-    return text.decode()
+    return text
 
 
 def record_text(record: dict[str, Any], names: Names) -> bytes:
@@ -46,6 +46,16 @@ def record_text(record: dict[str, Any], names: Names) -> bytes:
         InvalidPropertyError: something in the record is not JSON.
     """
     return orjson.dumps(Walk(names).plain(record, ()))
+
+
+def plain_copy(record: dict[str, Any], names: Names) -> dict[str, Any]:
+    """Return the record as it will be sent, for others to change: nothing of it is the caller's.
+
+    Raises:
+        InvalidPropertyError: something in the record is not JSON.
+    """
+    copied: Any = Walk(names).plain(record, ())
+    return cast("dict[str, Any]", copied)
 
 
 def _exact_text(message: dict[str, Any], names: Names) -> str:

@@ -6,6 +6,10 @@ MixrelayError (mixrelay.shared.errors)
  └─ DeliveryError            a message was not delivered; handed to the error handler
      ├─ QueueUnavailableError    Redis is away, hung or cut the connection
      ├─ QueueRefusedError        Redis answered with an error: full, read-only, not a list …
+     │   └─ QueueFullError           more messages wait than max_queue allows
+     ├─ NotDurableError          it is queued, but neither replica nor disk has it for certain
+     ├─ SpoolError               Redis did not take it, and it could not be kept locally either
+     ├─ BeforeSendError          the before_send hook failed, so nothing was sent
      ├─ ConnectionFailedError    no whole answer came from Mixpanel
      └─ ServerError              Mixpanel answered, and did not accept
 """
@@ -15,14 +19,18 @@ from __future__ import annotations
 from mixrelay.shared.errors import ConfigurationError, MixrelayError
 
 __all__ = [
+    "BeforeSendError",
     "ConfigurationError",
     "ConnectionFailedError",
     "DeliveryError",
     "InvalidPropertyError",
     "MixrelayError",
+    "NotDurableError",
+    "QueueFullError",
     "QueueRefusedError",
     "QueueUnavailableError",
     "ServerError",
+    "SpoolError",
 ]
 
 
@@ -45,17 +53,29 @@ class InvalidPropertyError(MixrelayError, ValueError):
 
 
 class DeliveryError(MixrelayError):
-    """A message was not delivered, or nobody knows.
+    """Messages were not delivered, or nobody knows; or a first one had to be kept locally.
 
     Attributes:
+        count: how many messages it is about.
+        spooled: the message is safe: it was kept in a local file, and will be pushed from there,
+            as those will that follow. The call returned True, and this is told once an outage.
         maybe_delivered: the message went out and no answer came, so it may have arrived.
             Events are safe to send again (their ``$insert_id`` makes them one); an increment
             or a charge would count twice.
     """
 
-    def __init__(self, text: str, *, maybe_delivered: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        maybe_delivered: bool = False,
+        spooled: bool = False,
+        count: int = 1,
+    ) -> None:
         super().__init__(text)
         self.maybe_delivered = maybe_delivered
+        self.spooled = spooled
+        self.count = count
 
 
 class QueueUnavailableError(DeliveryError):
@@ -64,6 +84,22 @@ class QueueUnavailableError(DeliveryError):
 
 class QueueRefusedError(DeliveryError):
     """Redis answered with an error; the message is not in the queue."""
+
+
+class QueueFullError(QueueRefusedError):
+    """More messages wait than ``max_queue`` allows; the message is not in the queue."""
+
+
+class NotDurableError(DeliveryError):
+    """Redis has the message, but ``durability`` was not acknowledged; it is not pushed again."""
+
+
+class SpoolError(DeliveryError):
+    """Redis did not take the message, and it could not be kept in the spool; it is lost."""
+
+
+class BeforeSendError(DeliveryError):
+    """The hook ``before_send`` raised or returned no record; the message was not sent."""
 
 
 class ConnectionFailedError(DeliveryError):

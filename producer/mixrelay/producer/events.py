@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,6 +21,11 @@ Id: TypeAlias = "str | int | uuid.UUID | None"
 """Of a user or a group. None and the empty text stand for an event of nobody."""
 
 Properties: TypeAlias = "Mapping[str, Any]"
+
+Groupings: TypeAlias = "Mapping[str, Id | list[Id]]"
+"""The groups of an event: a group key, and one id or several."""
+
+_INSERT_ID = re.compile("[A-Za-z0-9-]{1,36}")
 
 EVENT_NAMES: Names = {
     ("properties",): "properties",
@@ -60,12 +67,13 @@ def event_record(
         InvalidPropertyError: the name is empty, the properties are no mapping, or their own
             ``time`` has no place on the calendar.
     """
-    check_event(event)
+    if type(event) is not str or not event:
+        check_event(event)
     properties: dict[str, Any] = {
         "distinct_id": distinct_id,
         "token": token,
         "time": now(),
-        "$insert_id": uuid.uuid4().hex,
+        "$insert_id": os.urandom(16).hex(),  # as random as a UUID, and four times as fast
         "mp_lib": "mixrelay",
         "$lib_version": lib_version(),
     }
@@ -97,13 +105,26 @@ def check_event(event: object) -> None:
         raise InvalidPropertyError("event", "is empty; give the event a name")
 
 
+def checked_insert_id(insert_id: object) -> str:
+    """Return an own ``$insert_id`` as it is (Mixpanel: Import Events, its form).
+
+    Raises:
+        InvalidPropertyError: Mixpanel would refuse it.
+    """
+    if isinstance(insert_id, str) and _INSERT_ID.fullmatch(insert_id):
+        return insert_id
+    raise InvalidPropertyError(
+        "insert_id", "must be 1 to 36 letters, digits and -; a longer key can be hashed to hex"
+    )
+
+
 def checked_mapping(given: object, name: str) -> Properties:
     """Return properties as they are.
 
     Raises:
         InvalidPropertyError: they are no mapping.
     """
-    if isinstance(given, Mapping):
+    if type(given) is dict or isinstance(given, Mapping):  # the first is the faster question
         return given
     raise InvalidPropertyError(name, f"must be a dict, not {type(given).__name__}")
 

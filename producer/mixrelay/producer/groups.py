@@ -30,7 +30,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Set properties, over what was there; makes the profile if there is none."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set", group_key, group_id, properties, beside)
@@ -43,7 +43,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Set the properties that the profile does not have yet."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set_once", group_key, group_id, properties, beside)
@@ -56,7 +56,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Add to each named list those of the values that it does not hold yet."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$union", group_key, group_id, properties, beside)
@@ -69,7 +69,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Take a value out of each named list."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$remove", group_key, group_id, properties, beside)
@@ -82,7 +82,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Remove one property, or several, with their values."""
         operation = {"$unset": unset_names(names)}
         beside = special_properties(ip, ignore_time, special)
@@ -95,7 +95,7 @@ class Groups(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Delete a profile for good."""
         beside = special_properties(ip, ignore_time, special)
         return self._update(group_key, group_id, {"$delete": ""}, beside)
@@ -107,7 +107,7 @@ class Groups(Generic[R]):
         group_id: Id,
         properties: Properties,
         beside: dict[str, Any],
-    ) -> R | bool:
+    ) -> R:
         given = {operation: checked_mapping(properties, "properties")}
         return self._update(group_key, group_id, given, beside)
 
@@ -117,7 +117,7 @@ class Groups(Generic[R]):
         group_id: Id,
         operation: dict[str, Any],
         beside: dict[str, Any],
-    ) -> R | bool:
+    ) -> R:
         target = {"$group_key": group_key, "$group_id": group_id}
         record = update_record(self._token, target, operation, beside)
         return self._outlet.deliver("group_update", record, UPDATE_NAMES)

@@ -47,7 +47,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Set properties, over what was there; makes the profile if there is none."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set", distinct_id, properties, beside)
@@ -59,7 +59,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Set the properties that the profile does not have yet."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set_once", distinct_id, properties, beside)
@@ -71,7 +71,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Add to numbers; a negative one subtracts, a property that is absent counts as 0."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$add", distinct_id, properties, beside)
@@ -83,7 +83,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Add 1 to one property."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$add", distinct_id, {property_name: 1}, beside)
@@ -95,7 +95,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Add a value to the end of each named list."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$append", distinct_id, properties, beside)
@@ -107,7 +107,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Add to each named list those of the values that it does not hold yet."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$union", distinct_id, properties, beside)
@@ -119,7 +119,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Take a value out of each named list."""
         beside = special_properties(ip, ignore_time, special)
         return self._change("$remove", distinct_id, properties, beside)
@@ -131,7 +131,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Remove one property, or several, with their values."""
         operation = {"$unset": unset_names(names)}
         beside = special_properties(ip, ignore_time, special)
@@ -145,7 +145,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Record a payment; its ``$time`` property, a datetime, says when if not now."""
         given = {} if properties is None else checked_mapping(properties, "properties")
         operation = {"$append": {"$transactions": {**given, "$amount": amount}}}
@@ -158,7 +158,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Remove all charges of a profile."""
         return self.unset(distinct_id, "$transactions", ip, ignore_time, **special)
 
@@ -168,7 +168,7 @@ class People(Generic[R]):
         ip: str | int | None = None,
         ignore_time: bool = False,
         **special: Any,
-    ) -> R | bool:
+    ) -> R:
         """Delete a profile for good; ``ignore_alias=True`` deletes exactly this id."""
         beside = special_properties(ip, ignore_time, special)
         return self._update(distinct_id, {"$delete": ""}, beside)
@@ -179,7 +179,7 @@ class People(Generic[R]):
         distinct_id: Id,
         properties: Properties,
         beside: dict[str, Any],
-    ) -> R | bool:
+    ) -> R:
         given = {operation: checked_mapping(properties, "properties")}
         return self._update(distinct_id, given, beside)
 
@@ -189,7 +189,7 @@ class People(Generic[R]):
         operation: dict[str, Any],
         beside: dict[str, Any],
         names: Names = UPDATE_NAMES,
-    ) -> R | bool:
+    ) -> R:
         target = {"$distinct_id": distinct_id}
         record = update_record(self._token, target, operation, beside)
         return self._outlet.deliver("profile_update", record, names)

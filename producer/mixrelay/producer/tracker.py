@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import base64
+import copy
 import os
-from typing import Any, Generic, overload
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
 
+from mixrelay.producer.batch import Batch, batch_ip
 from mixrelay.producer.consumer import Consumer, base_from_settings
-from mixrelay.producer.delivery import ErrorHandler, Handler, Outlet, R, Sink
-from mixrelay.producer.encoding import message_text, record_text
+from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
+from mixrelay.producer.encoding import record_text
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.events import (
     EVENT_NAMES,
+    Groupings,
     Id,
     Properties,
+    checked_insert_id,
+    checked_mapping,
     event_record,
     identity_record,
     lib_version,
 )
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People
-from mixrelay.producer.redis_sink import DEFAULT_TIMEOUT, RedisSink
+from mixrelay.producer.redis_sink import RedisSink
+from mixrelay.producer.telling import ErrorHandler, Handler
+
+if TYPE_CHECKING:
+    from mixrelay.producer.counters import Counters
+    from mixrelay.producer.options import QueueOptions
 
 
 class Tracker(Generic[R]):
@@ -31,6 +42,9 @@ class Tracker(Generic[R]):
     delivered the call returns False and ``error_handler`` is called with the exception; it never
     raises because Redis or Mixpanel is away. A mistake of the caller's raises
     ``InvalidPropertyError`` with the path to the culprit.
+
+    With ``MIXRELAY_DISABLED=1`` in the environment when it is made, every call returns True and
+    does nothing; ``counters.dropped`` counts them.
 
     Making one opens no connection, starts no thread, and it may be made before a fork. The
     objects given to it are never changed.
@@ -47,30 +61,56 @@ class Tracker(Generic[R]):
         *,
         region: str | None = None,
         api_host: str | None = None,
-        connect_timeout: float = DEFAULT_TIMEOUT,
-        timeout: float = DEFAULT_TIMEOUT,
+        before_send: BeforeSend | None = None,
+        **options: Unpack[QueueOptions],
     ) -> None: ...
 
     @overload
     def __init__(
-        self,
+        self: Tracker[Awaitable[S | bool]],
         token: str | None = None,
         *,
-        sink: Sink[R],
+        sink: Sink[Coroutine[Any, Any, S]],
         error_handler: Handler | None = None,
         region: str | None = None,
         api_host: str | None = None,
+        before_send: BeforeSend | None = None,
     ) -> None: ...
 
     @overload
     def __init__(
-        self,
+        self: Tracker[S | bool],
+        token: str | None = None,
+        *,
+        sink: Sink[S],
+        error_handler: Handler | None = None,
+        region: str | None = None,
+        api_host: str | None = None,
+        before_send: BeforeSend | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Tracker[Awaitable[S | bool]],
         token: str | None,
-        sink: Sink[R],
+        sink: Sink[Coroutine[Any, Any, S]],
         error_handler: Handler | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
+        before_send: BeforeSend | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Tracker[S | bool],
+        token: str | None,
+        sink: Sink[S],
+        error_handler: Handler | None = None,
+        *,
+        region: str | None = None,
+        api_host: str | None = None,
+        before_send: BeforeSend | None = None,
     ) -> None: ...
 
     def __init__(
@@ -83,8 +123,8 @@ class Tracker(Generic[R]):
         *,
         region: str | None = None,
         api_host: str | None = None,
-        connect_timeout: float = DEFAULT_TIMEOUT,
-        timeout: float = DEFAULT_TIMEOUT,
+        before_send: BeforeSend | None = None,
+        **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
 
@@ -99,8 +139,10 @@ class Tracker(Generic[R]):
             region: ``us``, ``eu`` or ``in``, for ``alias``, which is sent at once, and for
                 tracking URLs; else ``MIXPANEL_REGION``.
             api_host: base address in place of a region's; else ``MIXPANEL_API_HOST``.
-            connect_timeout: seconds to connect to Redis.
-            timeout: seconds to wait for Redis's reply.
+            before_send: called as ``before_send(type, record)`` before a record is sent, with a
+                copy that it may change. It returns the record to send, or None for none. If it
+                raises, nothing is sent, the call is False, and the error handler hears of it.
+            options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
             ConfigurationError: there is no token, or a setting cannot work.
@@ -110,12 +152,16 @@ class Tracker(Generic[R]):
             raise ConfigurationError(
                 "There is no project token: give Tracker one, or set MIXPANEL_TOKEN."
             )
-        chosen: Sink[Any] = sink or RedisSink(
-            redis_url, queue, connect_timeout=connect_timeout, timeout=timeout
-        )
+        if sink is not None and options:
+            raise ConfigurationError(
+                f"The queue's options ({', '.join(options)}) are for a tracker that has no other "
+                "sink; give them to the sink."
+            )
+        chosen: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(chosen, error_handler or ErrorHandler())
+        self._outlet: Outlet[R] = Outlet(chosen, error_handler or ErrorHandler(), before_send)
+        self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
@@ -126,7 +172,10 @@ class Tracker(Generic[R]):
         event: str,
         properties: Properties | None = None,
         ip: str | int | None = None,
-    ) -> R | bool:
+        *,
+        groups: Groupings | None = None,
+        insert_id: str | None = None,
+    ) -> R:
         """Track an event of a user.
 
         ``time`` (milliseconds) and ``$insert_id`` are stamped here. A ``time`` of the caller's,
@@ -136,9 +185,16 @@ class Tracker(Generic[R]):
             distinct_id: who did it.
             event: what was done.
             properties: the circumstances.
-            ip: an address to place the user by; 0 for none. Without it Mixpanel places nobody.
+            ip: an address to place the user by; 0 for none. Without it, and without one of the
+                batch, Mixpanel places nobody.
+            groups: which groups it belongs to: a group key and an id, or a list of ids.
+            insert_id: your own; calls with the same one, and the same event, user and time, are
+                one event (Mixpanel: Event Deduplication). Up to 36 letters, digits and ``-``.
         """
-        record = event_record(self._token, distinct_id, event, properties, ip)
+        if ip is None:
+            ip = batch_ip(self._outlet)
+        given = self._given(properties, groups, insert_id)
+        record = event_record(self._token, distinct_id, event, given, ip)
         return self._outlet.deliver("event", record, EVENT_NAMES)
 
     def import_event(
@@ -148,7 +204,10 @@ class Tracker(Generic[R]):
         properties: Properties | None = None,
         api_key: str | None = None,
         ip: str | int | None = None,
-    ) -> R | bool:
+        *,
+        groups: Groupings | None = None,
+        insert_id: str | None = None,
+    ) -> R:
         """Track an event of the past, whose ``time`` is among the properties.
 
         Args:
@@ -157,12 +216,15 @@ class Tracker(Generic[R]):
             properties: the circumstances.
             api_key: a secret to import with, written into the message; without it the worker
                 uses its service account, or the token (Mixpanel: Import Events).
-            ip: as for ``track``.
+            ip: an address to place the user by.
+            groups: as for ``track``.
+            insert_id: as for ``track``.
         """
-        record = event_record(self._token, distinct_id, event, properties, ip)
+        given = self._given(properties, groups, insert_id)
+        record = event_record(self._token, distinct_id, event, given, ip)
         return self._outlet.deliver("import", record, EVENT_NAMES, api_key)
 
-    def identify(self, identified_id: Id, anonymous_id: Id) -> R | bool:
+    def identify(self, identified_id: Id, anonymous_id: Id) -> R:
         """Connect what somebody did before signing in with who it is (Mixpanel: Identities)."""
         properties = {
             "$identified_id": identified_id,
@@ -171,22 +233,56 @@ class Tracker(Generic[R]):
         }
         return self._outlet.deliver("event", identity_record("$identify", properties), EVENT_NAMES)
 
-    def merge(self, id1: Id, id2: Id) -> R | bool:
+    def merge(self, id1: Id, id2: Id) -> R:
         """Make two users one (Mixpanel: Identities, Merge); goes through ``/import``."""
         properties = {"$distinct_ids": [id1, id2], "token": self._token}
         return self._outlet.deliver("import", identity_record("$merge", properties), EVENT_NAMES)
 
-    def alias(self, alias_id: Id, distinct_id: Id) -> bool:
+    def alias(self, alias_id: Id, distinct_id: Id) -> R:
         """Make a second id of a user known, at once.
 
         Always a request of its own that is answered before this returns, past the queue and any
         sink: events that use the alias may follow (Mixpanel: Ruby library, Alias). Up to 10
-        seconds; False after a failure, which the error handler hears of.
+        seconds, in a thread where calls are awaited; False after a failure, which the error
+        handler hears of.
         """
         properties = {"distinct_id": distinct_id, "alias": alias_id, "token": self._token}
         record = identity_record("$create_alias", properties)
-        message = message_text(record, EVENT_NAMES)
-        return self._outlet.hand_over(self._sender().send, "event", message)
+        return self._outlet.deliver_at_once(self._sender().send, "event", record, EVENT_NAMES)
+
+    def batch(self, *, ip: str | int | None = None) -> Batch[R]:
+        """Return a block whose messages are sent together when it ends.
+
+            with tracker.batch():
+                ...
+
+        ``async with`` where the sink is awaited. Calls in it return True once their message is
+        taken; what fails to be sent at the end, the error handler hears of. It sends early at
+        500 messages or 1 MiB.
+
+        Args:
+            ip: stands in for the ``ip`` of events of the block that have none, as for a
+                request's; those of the outer block's win.
+        """
+        return Batch(self._outlet, ip)
+
+    def with_properties(self, properties: Properties) -> Tracker[R]:
+        """Return a tracker whose events have these properties unless a call gives its own.
+
+        It shares everything else with this one, also its batches. ``people`` and ``groups`` know
+        no defaults.
+        """
+        other = copy.copy(self)
+        other._defaults = {  # noqa: SLF001 - its own copy
+            **self._defaults,
+            **checked_mapping(properties, "properties"),
+        }
+        return other
+
+    @property
+    def counters(self) -> Counters:
+        """What became of the messages of this process."""
+        return self._outlet.counters
 
     def generate_tracking_url(
         self,
@@ -210,6 +306,20 @@ class Tracker(Generic[R]):
             del record["properties"]["$insert_id"]  # each fetch is an event of its own
         data = base64.urlsafe_b64encode(record_text(record, EVENT_NAMES)).decode()
         return f"{endpoint or f'{self._base}/track/'}?data={data}&ip=1&img=1"
+
+    def _given(
+        self, properties: Properties | None, groups: Groupings | None, insert_id: str | None
+    ) -> Properties | None:
+        """Return an event's properties, as all that the caller said puts them together."""
+        if groups is None and insert_id is None and not self._defaults:
+            return properties
+        own = {} if properties is None else checked_mapping(properties, "properties")
+        given = {**self._defaults, **own}
+        if groups is not None:
+            given |= checked_mapping(groups, "groups")
+        if insert_id is not None:
+            given["$insert_id"] = checked_insert_id(insert_id)
+        return given
 
     def _sender(self) -> Consumer:
         """Return the one that sends at once; made when first used, since few ever do."""

@@ -26,6 +26,23 @@ def store(url):
         yield client
 
 
+@pytest.fixture(autouse=True)
+def spool_dir(tmp_path, monkeypatch):
+    """Keep the spool out of the home of whoever runs the tests."""
+    folder = tmp_path / "spools"
+    monkeypatch.setenv("MIXRELAY_SPOOL_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def heard():
+    """Collect what the error handler is told."""
+    errors = []
+    yield errors
+    # Through their tracebacks they hold the tracker that tells them, and its open connections.
+    errors.clear()
+
+
 class Mixpanel(ThreadingHTTPServer):
     """Stands for Mixpanel: keeps each request, and answers as told."""
 

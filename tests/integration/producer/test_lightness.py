@@ -51,3 +51,24 @@ def test_a_push_starts_no_thread(url, store):
     loaded, threads, connections = run(code)
     assert "requests" not in loaded
     assert (threads, connections) == (1, 1)
+
+
+def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
+    code = (
+        "import redis, orjson, time\n"
+        "began = time.process_time()\n"
+        "import mixrelay.producer\n"
+        "print(time.process_time() - began)"
+    )
+    command = [sys.executable, "-c", code]
+    times = [float(subprocess.check_output(command, timeout=60)) for _ in range(5)]
+    assert min(times) < 0.060
+
+
+def test_a_push_that_succeeds_writes_no_file(url, store, spool_dir):
+    code = (
+        "from mixrelay.producer import Tracker\n"
+        f"assert Tracker('token', redis_url={url!r}).track('1', 'Event') is True"
+    )
+    run(code)
+    assert not spool_dir.exists()

@@ -7,7 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mixrelay.producer import ConfigurationError, ErrorHandler, InvalidPropertyError, Tracker
+from mixrelay.producer import (
+    ConfigurationError,
+    ErrorHandler,
+    InvalidPropertyError,
+    Tracker,
+    telling,
+)
 
 EAST = timezone(timedelta(hours=2))
 
@@ -188,6 +194,20 @@ def test_the_default_handler_logs_a_warning(caplog):
     Tracker("token", failing).track("1", "Event", {"secret": "hidden"})
     assert [(r.name, r.levelname, r.getMessage()) for r in caplog.records] == [
         ("mixrelay.producer", "WARNING", "no room")
+    ]
+
+
+def test_the_default_handler_logs_at_most_a_line_in_ten_seconds(caplog, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(telling, "monotonic", lambda: now[0])
+    tracker = Tracker("token", failing)
+    for _ in range(1000):
+        tracker.track("1", "Event")
+    now[0] += telling.LINE_SECONDS
+    tracker.track("1", "Event")
+    assert [record.getMessage() for record in caplog.records] == [
+        "no room",
+        "no room (999 more since the last line)",
     ]
 
 

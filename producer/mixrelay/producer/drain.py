@@ -1,0 +1,117 @@
+"""From the spool into the queue: each line once, whatever is killed or lost on the way.
+
+How far a file is in, is noted in the queue by the script that pushes its lines
+(``mixrelay.shared.queue.logs``), so that this, ``mixrelay push`` of the same file, and a process
+that goes on after another one's death are one: nobody pushes a line again.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum, auto
+from io import FileIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mixrelay.producer.counters import Counters
+    from mixrelay.producer.options import QueueSettings
+    from mixrelay.producer.spool import Spool
+    from mixrelay.shared.queue.loads import Loads
+    from mixrelay.shared.queue.logs import Start
+
+SLICE_BYTES = 128 * 1024
+"""Of lines that one call moves: some milliseconds of it."""
+
+
+class Left(Enum):
+    """What a step leaves behind."""
+
+    NOTHING = auto()
+    MORE = auto()
+    BUSY = auto()
+    """Another process or thread moves lines at this moment."""
+
+
+class Drain:
+    """Moves a spool's lines, a slice a call; any number of threads may share one."""
+
+    def __init__(self, spool: Spool, loads: Loads, counters: Counters, most: int | None) -> None:
+        """Open nothing.
+
+        Args:
+            spool: where lines wait.
+            loads: of the queue.
+            counters: told how many lines were moved.
+            most: messages that may wait in the queue; no line goes where there are more.
+        """
+        self._spool = spool
+        self._loads = loads
+        self._counters = counters
+        self._most = most
+        # Where this process stopped last, and in which file: the next step need not look for it.
+        self._known: tuple[int, Start] | None = None
+
+    def step(self) -> Left:
+        """Move one slice of the oldest lines.
+
+        Raises:
+            redis.RedisError: the queue did not take it, or nobody knows; the next step finds out.
+            OSError: the spool's files cannot be used.
+        """
+        with self._spool.drain_lock() as mine:
+            if not mine:
+                return Left.BUSY
+            segment = self._spool.oldest()
+            if segment is not None:
+                self._move_slice(segment)
+            return Left.MORE if self._spool.inodes() else Left.NOTHING
+
+    def _move_slice(self, segment: Path) -> None:
+        from mixrelay.shared.queue.logs import (  # noqa: PLC0415 - only an outage needs it
+            LINES_AT_MOST,
+            slices,
+        )
+
+        # Where the queue has a limit, a slice must fit in as soon as there is some room.
+        fitting = LINES_AT_MOST if self._most is None else self._most // 10
+        lines = min(max(fitting, 1), LINES_AT_MOST)
+
+        with FileIO(segment) as file:
+            whole = os.fstat(file.fileno())
+            start = self._start_in(file, whole.st_ino)
+            self._known = None  # until Redis has answered
+            part = next(slices(file, start, chunk_bytes=SLICE_BYTES, lines_at_most=lines), None)
+        if part is not None:
+            place = self._loads.load(
+                start.name, part.tuples, before=start.place, after=part.place, most=self._most
+            )
+            if place != part.place:
+                # Someone with ``mixrelay push`` was faster; the next step sees how far.
+                return
+            self._counters.add("drained", len(part.tuples))
+            self._known = whole.st_ino, start.behind(part)
+        if part is None or part.offset >= whole.st_size:
+            segment.unlink()
+            self._known = None
+
+    def _start_in(self, file: FileIO, inode: int) -> Start:
+        from mixrelay.shared.queue.logs import find_start  # noqa: PLC0415 - as above
+
+        if self._known is None or self._known[0] != inode:
+            return find_start(self._loads, file)
+        start = self._known[1]
+        file.seek(start.offset)
+        return start
+
+
+def open_drain(
+    spool: Spool, settings: QueueSettings, redis_url: str, queue: str, counters: Counters
+) -> Drain:
+    """Return a drain with a connection of its own; only an outage needs what it loads."""
+    from mixrelay.shared.connection import connect  # noqa: PLC0415
+    from mixrelay.shared.queue import Queue  # noqa: PLC0415
+
+    client = connect(redis_url, timeout=settings.timeout, connect_timeout=settings.connect_timeout)
+    return Drain(spool, Queue(client, queue).loads, counters, settings.max_queue or None)

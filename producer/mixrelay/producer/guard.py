@@ -1,0 +1,250 @@
+"""What stands between a tracking call and a Redis that takes nothing: breaker, spool, counts.
+
+Every message ends in one of three ways: Redis has it, the spool has it, or the error handler is
+told. One that went out unanswered may be in the queue already. Most are safe to push twice (an
+event by its ``$insert_id``, ``$set`` by its nature) and go the spool's way; ``$add`` and
+``$append`` follow ``on_ambiguous``.
+"""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mixrelay.producer.breaker import Breaker
+from mixrelay.producer.counters import Counters
+from mixrelay.producer.drain import Drain, Left, open_drain
+from mixrelay.producer.errors import (
+    DeliveryError,
+    NotDurableError,
+    QueueFullError,
+    SpoolError,
+)
+from mixrelay.producer.redis_words import answers, troubles
+from mixrelay.producer.spool_folder import open_spool
+from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
+from mixrelay.shared.errors import WrongKeyType
+from mixrelay.shared.tuples import MalformedTupleError, read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mixrelay.producer.options import QueueSettings
+    from mixrelay.producer.redis_words import Words
+    from mixrelay.producer.spool import Spool
+
+LOOK_SECONDS = 5.0
+"""Between two looks for lines that other processes left in the spool."""
+
+
+class Guard:
+    """Decides for one sink where tuples go; of its methods only ``clear_way`` uses a network.
+
+    A sync or an async sink asks ``ready`` and, where that says no, ``clear_way``. If it may push,
+    it tells ``pushed`` or ``rescue`` what came of it; else it gives the tuples to ``hold``.
+    """
+
+    def __init__(
+        self,
+        settings: QueueSettings,
+        words: Words,
+        redis_url: str,
+        queue: str,
+        error_handler: Handler | None = None,
+    ) -> None:
+        """Open nothing.
+
+        Args:
+            settings: of the sink.
+            words: for its errors.
+            redis_url: where the queue is.
+            queue: the list's name.
+            error_handler: told when the spool comes into use, and of trouble with it; else that
+                is logged.
+        """
+        self.breaker = Breaker()
+        self.counters = Counters()
+        self.error_handler = error_handler
+        self._settings = settings
+        self._words = words
+        self._url = redis_url
+        self._queue = queue
+        self._opened_in = 0
+        self._opened_spool: Spool | None = None
+        self._opened_drain: Drain | None = None
+        # Files of the spool in which something of this process may wait: new calls come after it.
+        self._own: set[int] = set()
+        self._look_at = 0.0
+        self._is_full = False
+
+    def ready(self) -> bool:
+        """Whether to push at once; else ask ``clear_way``."""
+        return not (self._own or self.breaker.is_open) and monotonic() < self._look_at
+
+    def clear_way(self) -> bool:
+        """Whether to push now. Moves a slice of what waits in the spool before: it comes first."""
+        if not self.breaker.allows():
+            return False
+        spool = self._spool()
+        self._look_at = monotonic() + LOOK_SECONDS
+        if spool is None:
+            return True
+        try:
+            return not self._look(spool) or self._drain_some(spool)
+        except OSError as error:
+            self._cannot_drain(spool, f"{error}. Put that right")
+            return True
+
+    def pushed(self, count: int) -> None:
+        """Note that Redis took so many tuples."""
+        self.counters.add("queued", count)
+        self._is_full = False
+        if self.breaker.is_open:
+            self._recovered()
+
+    def rescue(self, tuples: Sequence[bytes], error: DeliveryError) -> bool:
+        """Keep what a failed push did not deliver; False where it was dropped as told.
+
+        Raises:
+            DeliveryError: what is lost, or may have arrived and must not be pushed twice.
+        """
+        if isinstance(error, NotDurableError):
+            raise self.lost(error, len(tuples))
+        if isinstance(error, QueueFullError):
+            return self._full(tuples, error)
+        first = self.breaker.failed()
+        safe = list(tuples)
+        if error.maybe_delivered:
+            self.counters.add("unanswered", len(tuples))
+            if self._settings.on_ambiguous == "drop":
+                safe = [one for one in tuples if is_safe_twice(one)]
+        if safe:
+            self._keep(safe, error, first=first)
+        if len(safe) < len(tuples):
+            raise self.lost(error, len(tuples) - len(safe))
+        return True
+
+    def hold(self, tuples: Sequence[bytes]) -> bool:
+        """Keep tuples that cannot be pushed now.
+
+        Raises:
+            DeliveryError: they are lost.
+        """
+        left = self.breaker.seconds_left
+        self._keep(tuples, self._words.not_tried(left), first=False)
+        return True
+
+    def _keep(self, tuples: Sequence[bytes], why: DeliveryError, *, first: bool) -> None:
+        spool = self._spool()
+        if spool is None:
+            raise self.lost(why, len(tuples))
+        try:
+            inode = spool.append(tuples)
+        except DeliveryError as error:
+            self.counters.add("failed", len(tuples))
+            raise error from why
+        self._own.add(inode)
+        self.counters.add("spooled", len(tuples))
+        if first:
+            kept = f"Kept in {spool.folder}, as those are that follow, until Redis takes them."
+            self._tell(_retold(why, f"{why} {kept}"))
+
+    def _full(self, tuples: Sequence[bytes], error: QueueFullError) -> bool:
+        first, self._is_full = not self._is_full, True
+        policy = self._settings.when_full
+        if policy == "drop":
+            self.counters.add("dropped", len(tuples))
+            return False
+        if policy == "refuse":
+            self.counters.add("refused", len(tuples))
+            raise self.lost(error, len(tuples))
+        self._keep(tuples, error, first=first)
+        return True
+
+    def lost(self, error: DeliveryError, count: int) -> DeliveryError:
+        """Count messages that are not kept; return what to tell of them."""
+        self.counters.add("failed", count)
+        error.count = count
+        return error
+
+    def _drain_some(self, spool: Spool) -> bool:
+        failures: tuple[type[Exception], ...] = (*troubles(), WrongKeyType)
+        try:
+            left = self._drain(spool).step()
+        except failures as error:
+            if isinstance(error, OSError):  # the files', since redis-py wraps those of sockets
+                raise
+            return self._not_drained(error, spool)
+        if self.breaker.is_open and left is not Left.BUSY:
+            self._recovered()
+        if self._look(spool):
+            self._look_at = 0.0  # the next call moves the next slice
+        return not self._own
+
+    def _look(self, spool: Spool) -> set[int]:
+        """Return which files wait, and forget those of this process that do no more."""
+        own = set(self._own)  # what another thread adds now, is in none of the files seen here
+        waiting = spool.inodes()
+        self._own.difference_update(own - waiting)
+        return waiting
+
+    def _not_drained(self, error: Exception, spool: Spool) -> bool:
+        word = str(error).partition(" ")[0]
+        if word == "QUEUEFULL":
+            return self._settings.when_full != "spool"
+        if type(error).__name__ == "NoPermissionError":
+            self._cannot_drain(
+                spool, f"{error}. Grant this user EVALSHA, EVAL and the queue's keys"
+            )
+            return True
+        if self.breaker.failed():
+            refused = isinstance(error, (*answers(), WrongKeyType))
+            self._tell(self._words.refused(error) if refused else self._words.unavailable(error))
+        return False
+
+    def _cannot_drain(self, spool: Spool, why: str) -> None:
+        self._own.clear()
+        self._tell(
+            SpoolError(f"Messages wait in {spool.folder}: {why}, or push its files.", count=0)
+        )
+
+    def _recovered(self) -> None:
+        if self.breaker.succeeded():
+            logger.info("Redis takes messages again.")
+
+    def _tell(self, error: Exception) -> None:
+        if self.error_handler is None:
+            self.error_handler = ErrorHandler()
+        tell(self.error_handler, error)
+
+    def _spool(self) -> Spool | None:
+        if self._opened_in != os.getpid():
+            # Of each process anew: its user may be another, and so may be its connection.
+            self._opened_in = os.getpid()
+            self._opened_drain = None
+            self._opened_spool = open_spool(self._settings, self._url, self._queue)
+        return self._opened_spool
+
+    def _drain(self, spool: Spool) -> Drain:
+        if self._opened_drain is None:
+            self._opened_drain = open_drain(
+                spool, self._settings, self._url, self._queue, self.counters
+            )
+        return self._opened_drain
+
+
+def is_safe_twice(payload: bytes) -> bool:
+    """Whether a tuple may be pushed again unseen: all but increments, appends and charges."""
+    try:
+        records = [record for record, _ in read(payload).records()]
+    except MalformedTupleError:
+        return True  # it changes no profile
+    return not any("$add" in record or "$append" in record for record in records)
+
+
+def _retold(error: DeliveryError, text: str) -> DeliveryError:
+    """Return an error with more to say, of a message that is safe."""
+    told = type(error)(text, maybe_delivered=error.maybe_delivered, spooled=True, count=error.count)
+    told.__cause__ = error.__cause__
+    return told

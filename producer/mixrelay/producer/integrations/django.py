@@ -1,0 +1,131 @@
+"""Django: one batch a request, sent when the server closes the response.
+
+    MIDDLEWARE = ["mixrelay.producer.integrations.django.MixrelayMiddleware", ...]
+    MIXRELAY = {"TOKEN": "PROJECT_TOKEN", "TRUSTED_PROXIES": ["10.0.0.0/8"]}
+
+    from mixrelay.producer.integrations.django import get_tracker
+
+    def upgrade(request):
+        get_tracker().track(request.user.pk, "Plan Upgraded")
+
+Settings: in capitals, the name of any argument of ``Tracker``, and ``TRUSTED_PROXIES``; a text
+for ``SINK`` or ``ERROR_HANDLER`` is the path to import it by. What is not there comes from the
+environment, as for ``Tracker``.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings  # type: ignore[import-untyped]
+from django.core.signals import setting_changed  # type: ignore[import-untyped]
+from django.utils.module_loading import import_string  # type: ignore[import-untyped]
+
+from mixrelay.producer.batch import Batch
+from mixrelay.producer.integrations.asgi import end_awaited
+from mixrelay.producer.integrations.request import Requests
+from mixrelay.producer.integrations.settings import tracker_from
+from mixrelay.producer.tracker import Tracker
+
+SETTING = "MIXRELAY"
+
+
+@cache
+def get_tracker() -> Tracker[Any]:
+    """Return the project's tracker, made by ``settings.MIXRELAY`` when first asked for.
+
+    Raises:
+        ConfigurationError: there is no token, or a setting cannot work.
+    """
+    arguments = {name.lower(): value for name, value in _settings().items()}
+    arguments.pop("trusted_proxies", None)
+    for name in ("sink", "error_handler"):
+        if isinstance(arguments.get(name), str):
+            arguments[name] = import_string(arguments[name])
+    return tracker_from(arguments, 'MIXRELAY["{}"]')
+
+
+class MixrelayMiddleware:
+    """Gathers what a request tracks and sends it in one pipeline, after the response.
+
+    A streamed response's messages are sent before it, and so are an async tracker's. Let this
+    one stand first, so that what other middleware track is with them.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        """Read the settings, as Django starts.
+
+        Raises:
+            ConfigurationError: there is no token, or a setting cannot work.
+        """
+        self._get_response = get_response
+        self._requests = Requests(get_tracker(), _settings().get("TRUSTED_PROXIES"))
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        """Answer one request."""
+        batch = self._requests.batch_of(request.META)
+        return self._awaited(batch, request) if self._is_async else self._answer(batch, request)
+
+    def _answer(self, batch: Batch[Any], request: Any) -> Any:
+        batch.__enter__()
+        try:
+            response = self._get_response(request)
+        except BaseException:
+            batch.__exit__()
+            raise
+        if response.streaming:
+            batch.__exit__()
+        else:
+            _send_after(response, batch)
+        return response
+
+    async def _awaited(self, batch: Batch[Any], request: Any) -> Any:
+        batch.__enter__()
+        try:
+            response = await self._get_response(request)
+        except BaseException:
+            await end_awaited(batch)
+            raise
+        if response.streaming or batch.outlet.is_async:
+            await end_awaited(batch)
+        else:
+            _send_after(response, batch)
+        return response
+
+
+def _send_after(response: Any, batch: Batch[Any]) -> None:
+    """End a batch when the server closes the response, or when it is dropped for another."""
+    end = weakref.finalize(response, batch.__exit__)
+    kind, itself = type(response), weakref.ref(response)  # no cycle, so that it is dropped at once
+
+    def close() -> None:
+        try:
+            kind.close(itself())
+        finally:
+            end()
+
+    response.close = close
+
+
+def _settings() -> dict[str, Any]:
+    found: dict[str, Any] = getattr(settings, SETTING, {})
+    return found
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    """Let ``override_settings`` have its way, in tests."""
+    if setting == SETTING:
+        get_tracker.cache_clear()
+
+
+setting_changed.connect(_forget)

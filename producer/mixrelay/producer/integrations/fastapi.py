@@ -1,0 +1,25 @@
+"""FastAPI: one batch a request, sent after the response, and the tracker as a dependency.
+
+    app = FastAPI()
+    app.add_middleware(MixrelayMiddleware, tracker=Tracker("PROJECT_TOKEN"))
+
+    @app.post("/upgrade/{user}")
+    def upgrade(user: str, tracker: CurrentTracker) -> None:
+        tracker.track(user, "Plan Upgraded")
+
+In an ``async def`` use a tracker with an ``AsyncRedisSink``, and await its calls.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends
+
+from mixrelay.producer.integrations.starlette import MixrelayMiddleware, get_tracker
+from mixrelay.producer.tracker import Tracker
+
+__all__ = ["CurrentTracker", "MixrelayMiddleware", "get_tracker"]
+
+CurrentTracker: TypeAlias = Annotated[Tracker[Any], Depends(get_tracker)]
+"""The tracker that the middleware was given."""

@@ -1,0 +1,45 @@
+"""What all the middleware have in common: one request's batch, and its user's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from mixrelay.producer.batch import Batch
+from mixrelay.producer.integrations.addresses import ClientAddress
+from mixrelay.producer.tracker import Tracker
+
+TrustedProxies: TypeAlias = "Iterable[str] | None"
+"""None: no event gets an address. Else each gets the user's, as ``ClientAddress`` finds it."""
+
+LONG = 1.0
+"""Seconds after which a response is a stream, whose messages do not wait for its end."""
+
+
+class Requests:
+    """Makes the batch of each request.
+
+    Args:
+        tracker: whose messages are gathered.
+        trusted_proxies: None leaves geolocation off; else every event that the request tracks
+            gets the user's address as its ``ip``, unless it is given one.
+    """
+
+    def __init__(self, tracker: Tracker[Any], trusted_proxies: TrustedProxies = None) -> None:
+        self._tracker = tracker
+        self._address = None if trusted_proxies is None else ClientAddress(trusted_proxies)
+
+    def batch(self, peer: str | None, forwarded: str | None) -> Batch[Any]:
+        """Return a request's batch, not open yet.
+
+        Args:
+            peer: the other end of the connection; None or empty for a Unix socket.
+            forwarded: the value of ``X-Forwarded-For``.
+        """
+        if self._address is None:
+            return self._tracker.batch()
+        return self._tracker.batch(ip=self._address.of(peer, forwarded))
+
+    def batch_of(self, environ: Mapping[str, Any]) -> Batch[Any]:
+        """Return the batch of a WSGI request, or of one of Django's ``META``."""
+        return self.batch(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"))

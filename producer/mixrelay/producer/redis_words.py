@@ -1,0 +1,101 @@
+"""What went wrong with Redis, in words that say what to do; and which errors say so."""
+
+from __future__ import annotations
+
+from mixrelay.producer.errors import (
+    NotDurableError,
+    QueueFullError,
+    QueueRefusedError,
+    QueueUnavailableError,
+)
+
+
+class Words:
+    """Makes the errors of one queue; its password is in none of them."""
+
+    def __init__(self, address: str, queue: str) -> None:
+        self._address = address
+        self._queue = queue
+
+    def refused(self, error: Exception) -> QueueRefusedError:
+        """Redis answered with an error."""
+        where = f"Redis at {self._address} refused to push to {self._queue!r}"
+        text = f"{where}: {_said(error)}. {_advice(error)}"
+        return (
+            QueueFullError(text) if _first_word(error) == "QUEUEFULL" else QueueRefusedError(text)
+        )
+
+    def unavailable(self, error: Exception) -> QueueUnavailableError:
+        """No connection came about, so nothing was sent."""
+        where = f"No connection to Redis at {self._address} for {self._queue!r}"
+        advice = "Nothing was sent; is Redis running, and is MIXRELAY_REDIS_URL right?"
+        return QueueUnavailableError(f"{where}: {_said(error)}. {advice}")
+
+    def unanswered(self, error: Exception) -> QueueUnavailableError:
+        """Something was sent, and no answer came."""
+        where = f"No answer from Redis at {self._address} to a push to {self._queue!r}"
+        return QueueUnavailableError(
+            f"{where}: {_said(error)}. It went out, so it may be in the queue.",
+            maybe_delivered=True,
+        )
+
+    def not_tried(self, seconds: float) -> QueueUnavailableError:
+        """An earlier call failed a moment ago."""
+        return QueueUnavailableError(
+            f"Redis at {self._address} took nothing at the last try, and is not tried again for "
+            f"{seconds:.1f} s. Nothing was sent to {self._queue!r}."
+        )
+
+    def not_durable(self, durability: str, reason: str) -> NotDurableError:
+        """Redis has the message; what else was to have it did not say so."""
+        return NotDurableError(
+            f"Redis at {self._address} has the message in {self._queue!r}, but durability="
+            f"{durability!r} was not acknowledged: {reason}. It is not pushed again.",
+            maybe_delivered=True,
+        )
+
+
+def troubles() -> tuple[type[Exception], ...]:
+    """Return the errors of a network, loaded only once there is one."""
+    from redis.exceptions import RedisError  # noqa: PLC0415 - loads redis-py
+
+    return (RedisError, OSError)
+
+
+def answers() -> tuple[type[Exception], ...]:
+    """Return the errors that are answers of the server; redis-py calls some "connection"."""
+    from redis import exceptions as redis  # noqa: PLC0415 - loads redis-py
+
+    return (
+        redis.ResponseError,
+        redis.AuthenticationError,
+        redis.AuthorizationError,
+        redis.BusyLoadingError,
+    )
+
+
+_ADVICE = {
+    "OutOfMemoryError": "It is full: let the workers drain it, or raise its maxmemory.",
+    "ReadOnlyError": "It is a replica: point MIXRELAY_REDIS_URL at the primary.",
+    "NoPermissionError": "Grant this user RPUSH on the list.",
+    "AuthenticationError": "Check the user and password in MIXRELAY_REDIS_URL.",
+    "BusyLoadingError": "It is loading its data and will be there soon.",
+    "BUSY": "A script keeps it busy; it answers again once that ends.",
+    "WRONGTYPE": "That key is no list: choose another MIXRELAY_QUEUE.",
+    "MISCONF": "It cannot save to its disk: see its log.",
+    "QUEUEFULL": "That is what MIXRELAY_MAX_QUEUE allows: start workers, or raise it.",
+}
+
+
+def _said(error: Exception) -> str:
+    return str(error).rstrip(".")
+
+
+def _first_word(error: Exception) -> str:
+    return str(error).partition(" ")[0]
+
+
+def _advice(error: Exception) -> str:
+    return (
+        _ADVICE.get(type(error).__name__) or _ADVICE.get(_first_word(error)) or "See what it says."
+    )

@@ -1,0 +1,227 @@
+"""The spool: local files that hold messages while Redis cannot.
+
+A folder for each queue, shared by all processes of a machine:
+
+    spool-00000001.jsonl   segments, oldest first: a tuple a line, as in the log of Mixpanel's
+    spool-00000002.jsonl   Ruby documentation; ``mixrelay push FILE`` takes each of them
+    spool.jsonl            what is appended to
+    lock                   held by whoever moves lines into the queue (``drain.py``)
+
+A line is appended under a lock on the file, by one write; so processes and threads may share it,
+and a full disk leaves no half of one. The messages can hold secrets: only their owner may read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from mixrelay.producer.errors import SpoolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SEGMENT_BYTES = 2 * 1024 * 1024
+"""Of a segment: whoever goes on with one must first read what of it is in already."""
+
+LOCK_SECONDS = 0.25
+"""For a turn at the file. An append takes some microseconds."""
+
+_CURRENT = "spool.jsonl"
+_SEGMENT = re.compile(r"spool-([0-9]+)\.jsonl")
+_LOCK = "lock"
+
+
+class Spool:
+    """The files of one queue."""
+
+    def __init__(self, folder: Path, most_bytes: int, *, fsync: bool) -> None:
+        """Open nothing.
+
+        Args:
+            folder: of this queue alone; made when first needed.
+            most_bytes: of all its files together.
+            fsync: whether ``append`` waits for the disk.
+        """
+        self.folder = folder
+        self._checked = False
+        self._most_bytes = most_bytes
+        self._fsync = fsync
+        self._current = folder / _CURRENT
+
+    def append(self, tuples: Sequence[bytes]) -> int:
+        """Keep tuples, all or none of them, in order.
+
+        Returns:
+            The inode of their file: while that is among ``inodes``, they may still wait.
+
+        Raises:
+            SpoolError: the spool is full, or cannot be written.
+        """
+        try:
+            inode, flushed = self._append(b"".join(line + b"\n" for line in tuples))
+            if flushed is not None:
+                _flush(flushed)
+        except OSError as error:
+            raise SpoolError(
+                f"The spool {self.folder} takes nothing: {error.strerror or error}. Put that "
+                "right, or set MIXRELAY_SPOOL_DIR to a folder that can be written.",
+                count=len(tuples),
+            ) from error
+        return inode
+
+    def _append(self, lines: bytes) -> tuple[int, int | None]:
+        """Write lines; return their inode, and a file to be flushed where that is wanted."""
+        with self._locked_current() as file:
+            self._write(file, lines)
+            found = os.fstat(file)
+            if found.st_size >= SEGMENT_BYTES:
+                self._close_segment()
+            return found.st_ino, os.dup(file) if self._fsync else None
+
+    def inodes(self) -> set[int]:
+        """Return the files that hold lines, by what they keep when they are renamed."""
+        found = set()
+        # In this order: between the two looks the current file may become a segment.
+        with suppress(FileNotFoundError):
+            found.add(self._current.stat().st_ino)
+        with suppress(FileNotFoundError), os.scandir(self.folder) as files:
+            found.update(file.inode() for file in files if _SEGMENT.fullmatch(file.name))
+        return found
+
+    def segments(self) -> list[Path]:
+        """Return the files that grow no more, oldest first."""
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208 - Path.iterdir makes an object a name
+        except FileNotFoundError:
+            return []
+        return [self.folder / name for name in sorted(names) if _SEGMENT.fullmatch(name)]
+
+    def oldest(self) -> Path | None:
+        """Return the oldest segment, made of the current file if there is no other.
+
+        For whoever holds ``drain_lock``.
+
+        Raises:
+            OSError: the files cannot be moved.
+        """
+        segments = self.segments()
+        if segments or not self._current.exists():
+            return segments[0] if segments else None
+        with self._locked_current():
+            self._close_segment()
+        return self.segments()[0]
+
+    @contextmanager
+    def drain_lock(self) -> Iterator[bool]:
+        """Hold the right to move lines into the queue; False where another process has it.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self._prepare()
+        file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not _try_lock(file):
+                yield False
+                return
+            try:
+                yield True
+            finally:
+                fcntl.flock(file, fcntl.LOCK_UN)
+        finally:
+            os.close(file)
+
+    def _write(self, file: int, lines: bytes) -> None:
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            # A process was killed in its write: its half line must not spoil the next.
+            lines = b"\n" + lines
+        used = sum(path.stat().st_size for path in self.segments()) + size
+        if used + len(lines) > self._most_bytes:
+            raise OSError(f"{used} bytes of MIXRELAY_SPOOL_BYTES={self._most_bytes} wait there")
+        if os.write(file, lines) != len(lines):
+            os.ftruncate(file, size)
+            raise OSError(f"no room for {len(lines)} bytes")
+
+    def _close_segment(self) -> None:
+        """Make the current file, whose lock is held, the newest segment."""
+        segments = self.segments()
+        newest = int(_SEGMENT.fullmatch(segments[-1].name)[1]) if segments else 0  # type: ignore[index]
+        self._current.rename(self.folder / f"spool-{newest + 1:08}.jsonl")
+
+    @contextmanager
+    def _locked_current(self) -> Iterator[int]:
+        """Open the file that is appended to, locked.
+
+        Raises:
+            OSError: it cannot be opened, or its lock was not free in time.
+        """
+        file = self._open_locked()
+        try:
+            yield file
+        finally:
+            # Unlocked by itself: a fork may have left a copy of the file to a child.
+            fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
+
+    def _open_locked(self) -> int:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            file = self._open_current()
+            try:
+                while not _try_lock(file):
+                    if time.monotonic() > deadline:
+                        raise TimeoutError(f"{self._current} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
+                    time.sleep(0.0005)
+                if self._is_current(file):
+                    return file
+            except BaseException:
+                os.close(file)
+                raise
+            # It became a segment between the two steps.
+            fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
+
+    def _open_current(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._prepare()
+        return os.open(self._current, flags, 0o600)
+
+    def _prepare(self) -> None:
+        """Make the folder, or check that nobody else made it: what lies in it will be pushed."""
+        if self._checked and self.folder.exists():
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(exist_ok=True, mode=0o700)
+        found = self.folder.lstat()
+        if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+            raise PermissionError(f"{self.folder} is another user's")
+        self._checked = True
+
+    def _is_current(self, file: int) -> bool:
+        with suppress(FileNotFoundError):
+            return os.path.samestat(os.fstat(file), self._current.stat())
+        return False
+
+
+def _try_lock(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _flush(file: int) -> None:
+    # Not under the lock, since it takes milliseconds.
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

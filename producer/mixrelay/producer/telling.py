@@ -1,0 +1,49 @@
+"""Who hears of messages that were not delivered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import TypeAlias
+
+Handler: TypeAlias = Callable[[Exception], object]
+
+LINE_SECONDS = 10.0
+"""Between two lines of the default handler; in an outage each request would write one."""
+
+logger = logging.getLogger("mixrelay.producer")
+
+
+class ErrorHandler:
+    """Hears of every message that was not delivered; logs it as a warning.
+
+    Make a subclass with a ``handle`` of your own, or give the tracker any callable that takes
+    the exception. The messages of these exceptions hold no credentials and no properties.
+    """
+
+    # Of the class, since a subclass in the manner of Ruby's calls no __init__ of this one.
+    _silent_until = 0.0
+    _unsaid = 0
+
+    def __call__(self, error: Exception) -> None:
+        """Call ``handle``."""
+        self.handle(error)
+
+    def handle(self, error: Exception) -> None:
+        """Log it through ``logging.getLogger("mixrelay.producer")``, at most once in 10 s."""
+        now = monotonic()
+        if now < self._silent_until:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
+        self._silent_until, self._unsaid = now + LINE_SECONDS, 0
+        logger.warning("%s%s", error, more)
+
+
+def tell(handler: Handler, error: Exception) -> None:
+    """Call a handler; what it raises itself is logged, since it must not reach a request."""
+    try:
+        handler(error)
+    except Exception:
+        logger.exception("The error handler failed while it was told: %s", error)

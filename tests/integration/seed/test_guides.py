@@ -1,0 +1,138 @@
+"""The Python of the other guides runs as it is printed."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from mixrelay.producer import InvalidPropertyError, Tracker
+from mixrelay.sandbox import Options, Sandbox
+from tests.integration.seed.examples import ROOT, blocks_of
+from tests.support.command import COMMAND
+from tests.support.works import Works
+
+TOKEN = "YOUR_PROJECT_TOKEN"
+
+
+@pytest.fixture
+def works(redis_url, queue, tmp_path, monkeypatch):
+    with Sandbox(Options(tokens=[TOKEN, "my-token"])) as box:
+        monkeypatch.setenv("MIXRELAY_REDIS_URL", redis_url)
+        monkeypatch.setenv("MIXRELAY_SPOOL_DIR", str(tmp_path / "spool"))
+        monkeypatch.setenv("MIXPANEL_API_HOST", box.url)
+        yield Works(redis_url, queue, box, tmp_path)
+
+
+def python(guide):
+    return [block for block in blocks_of(guide) if block.language == "python"]
+
+
+def run(blocks):
+    names = {}
+    for block in blocks:
+        exec(compile(block.code, block.heading, "exec"), names)
+    return names
+
+
+def test_every_block_of_the_producers_guide_runs_and_arrives(works):
+    blocks = python("produce.md")
+    names = run(block for block in blocks if "test_signup.py" not in block.code)
+    asyncio.run(serve(names))
+    works.drain()
+    assert works.reasons() == []
+    assert works.box.dropped == []
+    arrived = [event["event"] for event in works.box.events]
+    assert arrived.count("Viewed") == 2
+    assert {"Plan Upgraded", "Saved", "Paid", "Job Failed", "Signed Up"} <= set(arrived)
+    named = {name for event in works.box.events for name in event["properties"]}
+    assert {"App", "Version", "Company", "Invoice"} <= named
+    assert "Password" not in named
+    operations = {name for update in works.box.updates for name in update if name[0] == "$"}
+    assert operations >= {
+        *("$set", "$set_once", "$add", "$append", "$union", "$remove", "$unset", "$delete")
+    }
+
+
+async def serve(names):
+    await names["handler"]()
+    await names["shutdown"]()
+
+
+def test_the_test_of_the_producers_guide_passes_and_fails_as_it_says(works, tmp_path):
+    [block] = [block for block in python("produce.md") if "test_signup.py" in block.code]
+    test = tmp_path / "test_signup.py"
+    test.write_text(block.code)
+    assert "1 passed" in pytest_run(test)
+    test.write_text(block.code.replace('"user-1", Plan="Basic"', '"user-1", Plan="Premium"'))
+    failed = pytest_run(test)
+    [printed] = [one for one in blocks_of("produce.md") if one.code.startswith("AssertionError")]
+    for line in printed.code.splitlines():
+        assert line.strip() in failed
+
+
+def pytest_run(path):
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", str(path)]
+    done = subprocess.run(
+        command, cwd=path.parent, check=False, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_the_error_that_the_guides_print_is_the_error(works):
+    cart = {"items": [{}, {}, {"price": float("nan")}]}
+    with pytest.raises(InvalidPropertyError) as caught:
+        Tracker(TOKEN).track("user-1", "Event", {"cart": cart})
+    printed = f"InvalidPropertyError: {caught.value}\n"
+    for guide in ("docs/produce.md", "README.md"):
+        assert printed in (ROOT / guide).read_text(), guide
+
+
+def test_the_program_of_the_first_five_minutes_does_what_they_say(works):
+    [program] = python("start.md")
+    run([program])
+    assert works.queue.books().waiting == 4
+    works.drain()
+    assert [event["event"] for event in works.box.events] == ["Signed Up"]
+    assert len(works.box.updates) == 2
+    [letter] = works.letters()
+    [shown] = [one for one in blocks_of("start.md") if one.code.startswith("id   type")]
+    assert letter.id in shown.code
+    assert f"{letter.field}: {letter.error}" in shown.code
+
+
+def test_mixpanels_own_library_queues_as_its_guide_says(works):
+    run(python("other-languages.md"))
+    works.drain()
+    [event], [update] = works.box.events, works.box.updates
+    assert event["properties"]["New Plan"] == "Premium"
+    assert update["$set"] == {"$email": "ann@example.com"}
+
+
+def test_the_correction_of_a_bad_release_is_delivered(works, tmp_path):
+    [correct] = python("operate.md")
+    (tmp_path / "correct.py").write_text(correct.code)
+    nested = {"a": {"b": {"c": {"d": 1}}}}
+    Tracker(TOKEN).track("user-1", "Checked Out", {"Cart": nested, "Total": 9.5})
+    works.drain()
+    assert works.reasons() == ["invalid"]
+    exported = command("dlq", "export", "--event", "Checked Out", "--raw")
+    corrected = subprocess.run(
+        [sys.executable, tmp_path / "correct.py"],
+        input=exported,
+        check=True,
+        capture_output=True,
+        timeout=30,
+    ).stdout
+    (tmp_path / "corrected.jsonl").write_bytes(corrected)
+    command("push", str(tmp_path / "corrected.jsonl"))
+    command("dlq", "discard", "--event", "Checked Out", "--reason", "invalid")
+    works.drain()
+    [event] = works.box.events
+    assert event["properties"]["Total"] == 9.5
+    assert "Cart" not in event["properties"]
+    assert works.letters() == []
+
+
+def command(*arguments):
+    return subprocess.run([COMMAND, *arguments], check=True, capture_output=True, timeout=60).stdout

@@ -1,0 +1,81 @@
+"""Where messages are kept if nobody says where."""
+
+import os
+
+import pytest
+
+from mixrelay.producer.errors import SpoolError
+from mixrelay.producer.options import QueueOptions, QueueSettings
+from mixrelay.producer.spool import Spool
+from mixrelay.producer.spool_folder import open_spool, spool_folder
+from mixrelay.shared.options import options
+
+URL = "redis://user:secret@host:6379/0"
+
+
+@pytest.fixture(autouse=True)
+def _no_home(monkeypatch):
+    for name in ("XDG_STATE_HOME", "HOME", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_it_is_below_the_users_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert spool_folder("", URL, "q").parent == tmp_path / ".local/state/mixrelay"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert spool_folder("", URL, "q").parent == tmp_path / "state/mixrelay"
+
+
+def test_without_a_home_it_is_among_the_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert spool_folder("", URL, "q").parent == tmp_path / f"mixrelay-{os.geteuid()}"
+
+
+def test_queues_and_servers_have_folders_of_their_own_whatever_the_password(tmp_path):
+    folder = spool_folder(str(tmp_path), URL, "q")
+    assert folder == spool_folder(str(tmp_path), URL.replace("secret", "other"), "q")
+    assert folder != spool_folder(str(tmp_path), URL, "q2")
+    assert folder != spool_folder(str(tmp_path), URL.replace("host", "host2"), "q")
+
+
+def test_a_queues_name_cannot_lead_out_of_the_folder(tmp_path):
+    assert spool_folder(str(tmp_path), URL, "../../etc").parent == tmp_path
+
+
+def test_off_means_none():
+    assert open_spool(QueueSettings(spool_dir="off"), URL, "q") is None
+
+
+def test_a_folder_that_is_not_its_own_is_not_used(tmp_path):
+    (tmp_path / "else").mkdir()
+    (tmp_path / "spool").symlink_to(tmp_path / "else")
+    with pytest.raises(SpoolError, match="another user's"):
+        Spool(tmp_path / "spool", 1000, fsync=False).append([b"line"])
+
+
+def test_what_is_kept_with_fsync_is_there(tmp_path):
+    spool = Spool(tmp_path / "spool", 1000, fsync=True)
+    spool.append([b"a", b"b"])
+    assert (tmp_path / "spool/spool.jsonl").read_bytes() == b"a\nb\n"
+
+
+def test_a_spool_that_is_full_keeps_what_it_has(tmp_path):
+    spool = Spool(tmp_path / "spool", 10, fsync=False)
+    spool.append([b"12345"])
+    with pytest.raises(SpoolError):
+        spool.append([b"6", b"78901"])
+    spool.append([b"678"])
+    assert (tmp_path / "spool/spool.jsonl").read_bytes() == b"12345\n678\n"
+
+
+def test_long_spools_are_cut_into_segments_oldest_first(tmp_path):
+    spool = Spool(tmp_path / "spool", 10**8, fsync=False)
+    for number in range(10):
+        spool.append([b"%d" % number * 500_000])
+    firsts = [path.read_bytes()[:1] for path in spool.segments()]
+    assert firsts == [b"0", b"5"]
+    assert not (tmp_path / "spool/spool.jsonl").exists()
+
+
+def test_every_keyword_is_a_setting():
+    assert set(QueueOptions.__annotations__) == {one.name for one in options(QueueSettings)}

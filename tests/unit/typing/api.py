@@ -1,0 +1,155 @@
+"""The producer's types, as the code of its users sees them.
+
+Never run: test_api.py has mypy check it, with ``--strict`` and as a stranger's project.
+``assert_type`` holds what is inferred; a line that ends in ``# E: code`` must be an error.
+"""
+
+from collections.abc import Awaitable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import assert_type
+from uuid import UUID
+
+from mixrelay.producer import (
+    Batch,
+    BufferedConsumer,
+    Consumer,
+    DeliveryError,
+    ErrorHandler,
+    InvalidPropertyError,
+    RedisSink,
+    ServerError,
+    Sink,
+    Tracker,
+)
+from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.official import QueueConsumer
+from mixrelay.producer.reserved import EventProperties, GroupProperties, ProfileProperties
+from mixrelay.producer.testing import Event, MemorySink, Update, capture
+
+
+def a_sink(kind: str, message: str) -> int:
+    return len(message)
+
+
+async def an_async_sink(kind: str, message: str) -> bool:
+    return True
+
+
+# A tracking call returns what the sink returns, and False after a failure.
+tracker = Tracker("token")
+assert_type(tracker, Tracker[bool])
+assert_type(tracker.track("user", "Event"), bool)
+assert_type(tracker.people.set("user", {"a": 1}), bool)
+assert_type(tracker.groups.set("Company", "Acme", {"a": 1}), bool)
+assert_type(tracker.alias("new", "old"), bool)
+assert_type(tracker.generate_tracking_url("user", "Event"), str)
+
+counting = Tracker("token", a_sink)
+assert_type(counting, Tracker[int | bool])
+assert_type(counting.track("user", "Event"), int | bool)
+assert_type(counting.people.increment("user", {"a": 1}), int | bool)
+
+awaited = Tracker("token", sink=an_async_sink)
+assert_type(awaited, Tracker[Awaitable[bool]])
+
+
+async def a_handler() -> None:
+    assert_type(await awaited.track("user", "Event"), bool)
+    assert_type(await awaited.people.set("user", {"a": 1}), bool)
+    queued = Tracker("token", sink=AsyncRedisSink("redis://localhost"))
+    assert_type(await queued.track("user", "Event"), bool)
+    async with queued.batch():
+        await queued.groups.set("Company", "Acme", {"a": 1})
+
+
+Tracker("token", sink=RedisSink("redis://localhost"))
+Tracker("token", sink=Consumer(region="eu").send)
+Tracker("token", sink=BufferedConsumer(max_size=10).send)
+Tracker(redis_url="redis://localhost", queue="mine", timeout=0.1)
+Tracker("token", sink=lambda kind, message: None)
+Tracker("token", sink=a_sink, redis_url="redis://localhost")  # E: call-overload
+Tracker("token", sink="redis://localhost")  # E: call-overload
+block: Sink[int] = a_sink
+
+with tracker.batch(ip="203.0.113.7") as batch:
+    assert_type(batch, Batch[bool])
+assert_type(tracker.with_properties({"App": "web"}), Tracker[bool])
+assert_type(tracker.counters.queued, int)
+Tracker("token", before_send=lambda kind, record: record if kind == "event" else None)
+Tracker("token", before_send=lambda kind, record: "text")  # E: arg-type, return-value
+Tracker("token", spool_dir="off", durability="disk", max_queue=1_000)
+Tracker("token", durability="often")  # E: call-overload
+Tracker("token", spooldir="off")  # E: call-overload
+
+# Whoever an event is about, and what it may hold.
+tracker.track(17, "Event")
+tracker.track(UUID(int=0), "Event", MappingProxyType({"when": date(2026, 1, 2)}), ip="203.0.113.7")
+tracker.track(None, "Event", {"price": Decimal("9.50"), "tags": {"a", "b"}}, ip=0)
+tracker.track("user", "Event", groups={"Company": ["Acme", 7]}, insert_id="one")
+tracker.track("user", "Event", insert_id=1)  # E: arg-type
+tracker.track("user", "Event", {1: 2})  # E: dict-item
+tracker.track("user", "Event", ["a"])  # E: arg-type
+tracker.track("user", None)  # E: arg-type
+tracker.track("user")  # E: call-arg
+tracker.import_event("user", "Event", {"time": datetime.now(UTC)}, api_key="secret")
+tracker.people.set("user", {"a": 1}, ip=0, ignore_time=True, ignore_alias=True)
+tracker.people.unset("user", "a")
+tracker.people.unset("user", ["a", "b"])
+tracker.people.unset("user", 1)  # E: arg-type
+tracker.people.track_charge("user", Decimal("9.99"))
+tracker.people.track_charge("user", "9.99")  # E: arg-type
+tracker.groups.delete("Company", 7)
+tracker.groups.delete("Company")  # E: call-arg
+
+# Reserved properties have types; own ones are added by inheritance.
+event: EventProperties = {"$insert_id": "one", "time": datetime.now(UTC), "$city": "Berlin"}
+tracker.track("user", "Event", event)
+profile: ProfileProperties = {"$email": "ann@example.com", "$created": date(2026, 1, 2)}
+tracker.people.set("user", profile)
+group: GroupProperties = {"$name": "Acme"}
+tracker.groups.set("Company", "Acme", group)
+
+
+class PlanUpgraded(EventProperties, total=False):
+    plan: str
+
+
+upgraded: PlanUpgraded = {"plan": "Premium", "ip": 0}
+tracker.track("user", "Plan Upgraded", upgraded)
+misspelt: PlanUpgraded = {"plan": "Premium", "$insertid": "one"}  # E: typeddict-unknown-key
+mistyped: ProfileProperties = {"$email": 1}  # E: typeddict-item
+
+
+# Errors and their handlers.
+class Mine(ErrorHandler):
+    def handle(self, error: Exception) -> None:
+        if isinstance(error, ServerError):
+            assert_type(error.status, int)
+        if isinstance(error, DeliveryError):
+            assert_type(error.maybe_delivered, bool)
+
+
+Tracker("token", error_handler=Mine())
+Tracker("token", error_handler=print)
+Tracker("token", error_handler="log")  # E: call-overload
+
+try:
+    tracker.track("user", "Event", {"price": float("nan")})
+except InvalidPropertyError as error:
+    assert_type(error.path, str)
+
+# In tests.
+memory = MemorySink()
+assert_type(Tracker("token", sink=memory), Tracker[bool])
+assert_type(memory.events, list[Event])
+assert_type(memory.updates, list[Update])
+assert_type(memory.assert_tracked("Event", {"a": 1}, distinct_id="user", b=2), Event)
+assert_type(memory.assert_updated("user", "$unset", ["a"]), Update)
+with capture() as captured:
+    assert_type(captured, MemorySink)
+
+# For Mixpanel's own library.
+assert_type(QueueConsumer().send("imports", "{}", ("key", "secret")), bool)
+QueueConsumer(sink=memory, error_handler=print)
