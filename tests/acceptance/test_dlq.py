@@ -14,6 +14,7 @@ from redis import Redis
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import Number, Queue
 from tests.support.command import COMMAND, environment, mixrelay
+from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event, imported, profile
 
@@ -33,7 +34,7 @@ def mixed(queue: Queue) -> dict[str, list[Number]]:
 
 
 def dlq(redis_url: str, *arguments: str, expect: int = 0) -> str:
-    return mixrelay("dlq", *arguments, expect=expect, MIXRELAY_REDIS_URL=redis_url).stdout.decode()
+    return called("dlq", *arguments, expect=expect, MIXRELAY_REDIS_URL=redis_url)[0]
 
 
 def listed(redis_url: str, *arguments: str) -> list[dict[str, object]]:

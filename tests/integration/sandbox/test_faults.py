@@ -105,6 +105,20 @@ def test_a_trickle_sends_the_real_answer_slowly(client, event) -> None:
     assert len(client.sandbox.events) == 1
 
 
+@pytest.mark.parametrize("kind", ["trickle", "huge"])
+def test_a_client_that_leaves_in_the_middle_of_an_answer_is_no_error(
+    client, event, caplog, kind
+) -> None:
+    client.sandbox.fault(kind, count=1, seconds=0.001)
+    with client.post("/track?verbose=1", event(), stream=True) as answer:
+        assert answer.raw.read(1)
+    client.session.close()
+
+    assert client.post("/track", event()).text == "1"
+    client.sandbox.stop()
+    assert [record.message for record in caplog.records] == []
+
+
 def test_latency_delays_and_lets_other_faults_go_on(client, event) -> None:
     client.sandbox.fault("latency", seconds=0.1)
     client.sandbox.fault("status", status=500, count=1)

@@ -42,6 +42,35 @@ def test_the_end_does_not_wait_for_requests_that_hang(client, event) -> None:
     thread.join(5)
 
 
+@pytest.mark.parametrize("fault", ["hang", "trickle", "huge"])
+def test_the_end_leaves_no_task_and_no_connection_behind(fault) -> None:
+    program = f"""
+import gc, socket
+from mixrelay.sandbox import Sandbox
+
+request = b"POST /track?verbose=1 HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 2\\r\\n\\r\\n[]"
+with Sandbox() as sandbox:
+    sandbox.fault({fault!r}, seconds=60)
+    address = ("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
+    clients = [socket.create_connection(address, timeout=5) for _ in range(5)]
+    for client in clients:
+        client.sendall(request)
+    sandbox.wait_for(lambda sandbox: len(sandbox.requests) == 5)
+gc.collect()
+for client in clients:
+    client.close()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-X", "dev", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_port_that_is_taken_is_an_error_at_the_start(sandbox) -> None:
     port = int(sandbox.url.rpartition(":")[2])
 

@@ -37,6 +37,12 @@ def test_an_address_that_cannot_be_read_is_a_clear_error_without_its_password(ur
     assert "secret" not in str(raised.value)
 
 
+def test_a_cluster_is_refused_with_what_to_use_in_its_place():
+    with pytest.raises(ConfigurationError, match="not supported yet; use one server") as raised:
+        connect("redis+cluster://ann:secret@one,two:7000")
+    assert "redis+cluster://ann:***@one" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -70,7 +70,10 @@ def replay(
 ) -> None:
     """Put letters back into their lanes, each once; one that fails again keeps its history."""
     if rate is not None and decision.background:
-        raise typer.BadParameter("--rate is kept by this command alone: leave out --background.")
+        raise typer.BadParameter(
+            "A worker's job keeps no rate: run the command again without --background, or "
+            "without --rate."
+        )
     _decide(where, selection, decision, _REPLAY, rate)
 
 
@@ -86,7 +89,10 @@ def _demand(selection: Selection, decision: Decision) -> None:
     if not chosen and not decision.everything:
         raise typer.BadParameter("Say which letters: --id, a filter such as --reason, or --all.")
     if selection.id and decision.background:
-        raise typer.BadParameter("--background takes filters or --all; ids are done at once.")
+        raise typer.BadParameter(
+            "A worker's job takes filters or --all: run the command again without --background, "
+            "which does ids at once."
+        )
 
 
 def _decide(

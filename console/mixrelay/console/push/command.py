@@ -15,9 +15,9 @@ from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat
-from mixrelay.console.push.log import Slice, Start, find_start, fresh_start, size, slices
 from mixrelay.console.text import count
 from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue.logs import Slice, Start, find_start, fresh_start, size, slices
 
 _STDIN = "-"
 
@@ -44,7 +44,8 @@ def push(
 
     Each line is pushed as it stands, once: how far a file is in, is noted in the same step. A file
     is known by its content, so one that was moved or has grown goes on too. Empty lines are left
-    out. A pipe cannot be gone on with: what is read from stdin is pushed.
+    out, and a file's last line while it is half written. A pipe cannot be gone on with: what is
+    read from stdin is pushed.
     """
     with where.open() as queue, _opened(file) as log:
         # A pipe, also a named one, cannot be read from its beginning again.
@@ -73,6 +74,7 @@ def _opened(file: str) -> Iterator[FileIO]:
 class _Tally:
     pushed: int = 0
     offset: int = 0
+    ended: bool = False
 
 
 def _push(queue: Queue, log: FileIO, start: Start, *, whole: int | None) -> None:
@@ -89,19 +91,27 @@ def _push(queue: Queue, log: FileIO, start: Start, *, whole: int | None) -> None
         # Also after Ctrl-C or a lost connection: what is in, is in.
         typer.echo(f"Pushed {count(tally.pushed, 'tuple')}.")
         if whole is not None and tally.offset < whole:
-            terminal.say("Not all of the file is in; the same command goes on from here.")
+            terminal.say(_RESTS[tally.ended])
+
+
+_RESTS = {
+    True: "1 line is not finished yet; push again when it is (a newline ends it).",
+    False: "Not all of the file is in; the same command goes on from here.",
+}
+"""What is left of a file, by whether its end was reached."""
 
 
 def _push_slices(queue: Queue, log: FileIO, start: Start, tally: _Tally, whole: int | None) -> None:
     with terminal.progress(DownloadColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("Pushing", total=whole, completed=start.offset)
         before = start.place
-        for part in slices(log, start):
+        for part in slices(log, start, growing=whole is not None):
             _push_slice(queue, start.name, before, part)
             tally.pushed += len(part.tuples)
             tally.offset = part.offset
             bar.update(task, completed=part.offset)
             before = part.place
+        tally.ended = True
 
 
 def _push_slice(queue: Queue, name: str, before: str, part: Slice) -> None:

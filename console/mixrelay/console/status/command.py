@@ -1,14 +1,9 @@
 """`mixrelay status`."""
 
-import json
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 from redis.exceptions import ResponseError
-from rich.live import Live
 
 from mixrelay.console import terminal
 from mixrelay.console.exits import ExitCode
@@ -16,12 +11,9 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import workers
-from mixrelay.console.status.view import view
+from mixrelay.console.status.watch import show, watch_figures
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.rq_queue import queue_name
-
-_REFRESH = 1.0
-"""Seconds between two looks of `--watch`."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,12 +47,11 @@ def status(
         def look() -> Figures:
             return _look(queue, rq_redis_url or where.redis_url)
 
-        show = _print_json if as_json else _print
         if watch:
-            _watch(look, show)
+            watch_figures(look, where.redis_url, as_json=as_json)
             return
         figures = look()
-    show(figures)
+    show(figures, as_json=as_json)
     warnings = figures.warnings()
     if as_json:
         for warning in warnings:
@@ -84,27 +75,3 @@ def _eviction(queue: Queue) -> str | None:
     except ResponseError:
         return None  # This user may not ask; `doctor` says how to let it.
     return str(memory.get("maxmemory_policy", "")) or None
-
-
-def _print(figures: Figures) -> None:
-    terminal.stdout().print(view(figures))
-
-
-def _print_json(figures: Figures) -> None:
-    typer.echo(json.dumps(figures.as_json()))
-
-
-def _watch(look: Callable[[], Figures], show: Callable[[Figures], None]) -> None:
-    console = terminal.stdout()
-    live = Live(console=console, auto_refresh=False, screen=True)
-    drawn = console.is_terminal and show is _print
-    try:
-        with live if drawn else nullcontext():
-            while True:
-                if drawn:
-                    live.update(view(look()), refresh=True)
-                else:
-                    show(look())
-                time.sleep(_REFRESH)
-    except KeyboardInterrupt:
-        return

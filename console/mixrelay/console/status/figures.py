@@ -103,7 +103,9 @@ def _is_long(pause: PausedDestination, books: Books) -> bool:
 def _about_pause(pause: PausedDestination, now_ms: int) -> str:
     since = duration(_paused_for(pause, now_ms))
     advice = "correct the settings" if pause.kind == "configuration" else "nothing is lost"
-    return f"{pause.destination} is paused since {since}: {pause.reason} ({advice})."
+    # A pause that is over stands until something was accepted: what comes next finds out.
+    state = "is paused" if pause.seconds else "is due for its next try, after failures"
+    return f"{pause.destination} {state} since {since}: {pause.reason} ({advice})."
 
 
 def _paused_for(pause: PausedDestination, now_ms: int) -> float:

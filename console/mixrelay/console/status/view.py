@@ -74,7 +74,7 @@ def _paused(paused: Iterable[PausedDestination]) -> Table:
             pause.kind,
             str(pause.status or "-"),
             str(pause.failures),
-            duration(pause.seconds),
+            duration(pause.seconds) if pause.seconds else "due",
             cut(pause.reason, _SHOWN_REASON),
         )
         shown.add_row(*(Text(cell) for cell in cells))

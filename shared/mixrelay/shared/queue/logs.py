@@ -6,6 +6,7 @@ anew. A place is `<bytes> <SHA-256 of these bytes>`.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,18 +68,28 @@ def fresh_start() -> Start:
     return Start(f"pipe.{new_id()}", "", hashlib.sha256(), 0)
 
 
-def slices(log: FileIO, start: Start, chunk_bytes: int = _CHUNK) -> Iterator[Slice]:
+def slices(
+    log: FileIO,
+    start: Start,
+    *,
+    chunk_bytes: int = _CHUNK,
+    lines_at_most: int = LINES_AT_MOST,
+    growing: bool = False,
+) -> Iterator[Slice]:
     """What follows the start, as soon as it can be read; empty lines are left out.
 
     Args:
         log: where `find_start` left it.
         start: what `find_start` found.
         chunk_bytes: of the file that are read at once; no slice but of a long line has more.
+        lines_at_most: of one slice, 1 to 1,000.
+        growing: whether someone may still write to it: then a last line without its end is left
+            out, and the place before it stays, unless it is a whole tuple or record.
     """
     digest, offset = start.digest.copy(), start.offset
-    for lines in _lines(log, chunk_bytes):
-        for first in range(0, len(lines), LINES_AT_MOST):
-            part = lines[first : first + LINES_AT_MOST]
+    for lines in _lines(log, chunk_bytes, growing=growing):
+        for first in range(0, len(lines), lines_at_most):
+            part = lines[first : first + lines_at_most]
             for line in part:
                 digest.update(line)
                 offset += len(line)
@@ -86,7 +97,7 @@ def slices(log: FileIO, start: Start, chunk_bytes: int = _CHUNK) -> Iterator[Sli
             yield Slice(tuples, _place(offset, digest), offset, digest.copy())
 
 
-def _lines(log: FileIO, chunk_bytes: int) -> Iterator[list[bytes]]:
+def _lines(log: FileIO, chunk_bytes: int, *, growing: bool) -> Iterator[list[bytes]]:
     """Whole lines with their ends, as many as one read brought; the last may have none."""
     rest = bytearray()
     while chunk := log.read(chunk_bytes):
@@ -97,8 +108,16 @@ def _lines(log: FileIO, chunk_bytes: int) -> Iterator[list[bytes]]:
             rest = bytearray(chunk[end:])
         else:
             rest += chunk
-    if rest:
+    if rest and (not growing or _is_whole(rest)):
         yield [bytes(rest)]
+
+
+def _is_whole(line: bytearray) -> bool:
+    """Whether nothing can follow in this line: of a number, more digits could."""
+    try:
+        return isinstance(json.loads(line), list | dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _split(block: bytearray) -> list[bytes]:

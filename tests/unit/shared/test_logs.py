@@ -5,10 +5,11 @@ import os
 from io import FileIO
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixrelay.console.push.log import LINES_AT_MOST, fresh_start, slices
+from mixrelay.shared.queue.logs import LINES_AT_MOST, fresh_start, slices
 
 LINES = st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line), max_size=60)
 
@@ -46,3 +47,41 @@ def test_a_line_longer_than_one_read_stays_one(tmp_path: Path) -> None:
     with written(tmp_path, b"a\n" + long + b"\nb\n") as log:
         tuples = [line for part in slices(log, fresh_start()) for line in part.tuples]
     assert tuples == [b"a", long, b"b"]
+
+
+@pytest.mark.parametrize(
+    ("last", "taken"),
+    [
+        (b'["event","{}"]', True),
+        (b'{"event":"E"}', True),
+        (b'["event","{}"', False),
+        (b'["event","{\xc3', False),
+        (b"12", False),
+        (b"[" * 100_000, False),
+    ],
+    ids=["tuple", "record", "cut", "cut in a letter", "number", "deep"],
+)
+def test_the_last_line_of_a_growing_log_is_taken_where_nothing_can_follow(
+    tmp_path: Path, last: bytes, taken: bool
+) -> None:
+    with written(tmp_path, b"a\n" + last) as log:
+        parts = list(slices(log, fresh_start(), growing=True))
+    assert [line for part in parts for line in part.tuples] == ([b"a", last] if taken else [b"a"])
+    assert parts[-1].offset == (2 + len(last) if taken else 2)
+
+
+@given(st.integers(0, 40))
+def test_a_growing_log_read_at_any_moment_gives_each_line_once_and_whole(
+    tmp_path_factory, cut: int
+) -> None:
+    content = b'["event","{1}"]\n["event","{2}"]\n'
+    path = tmp_path_factory.getbasetemp() / os.urandom(8).hex()
+    start, found = fresh_start(), []
+    for so_far in (content[:cut], content):
+        path.write_bytes(so_far)
+        with FileIO(path) as log:
+            log.seek(start.offset)
+            for part in slices(log, start, growing=True):
+                found += part.tuples
+                start = start.behind(part)
+    assert found == content.splitlines()

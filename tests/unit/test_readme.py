@@ -1,0 +1,89 @@
+"""What the README and the guides claim that code can check."""
+
+import re
+import tomllib
+
+import pytest
+from typer.main import get_command
+
+from mixrelay.console.app import app
+from tests.support.settings_table import README, table, written_table
+
+ROOT = README.parent
+PAPERS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
+GUIDES = sorted(path.name for path in ROOT.glob("docs/*.md"))
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+CALLED = re.compile(r"^(?:[A-Z_]+=\S+ )*mixrelay ((?:[a-z][a-z-]* ?)*)(.*)$", re.MULTILINE)
+OPTION = re.compile(r"(?<!\S)--[a-z-]+")
+
+
+def test_the_settings_table_is_the_codes():
+    assert written_table(README.read_text()) == table(), (
+        "run: python -m tests.support.settings_table --write"
+    )
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(paper):
+    broken = []
+    for link in LINK.findall(FENCE.sub("", paper.read_text())):
+        path, _, anchor = link.partition("#")
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        target = (paper.parent / path).resolve() if path else paper
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def anchors(paper):
+    """What GitHub makes of a paper's headings."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", paper.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_guide_is_linked_from_the_readme(guide):
+    assert f"(docs/{guide})" in README.read_text()
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_every_command_that_is_printed_exists_with_its_options(paper):
+    for fence in FENCE.findall(paper.read_text()):
+        for words, rest in CALLED.findall(fence):
+            known = options_of(words.split(), paper.name)
+            assert set(OPTION.findall(rest.partition("#")[0])) <= known, f"mixrelay {words}{rest}"
+
+
+def options_of(words, paper):
+    """The options of a command given as words; fails where there is none."""
+    command = get_command(app)
+    for word in words:
+        if not hasattr(command, "commands"):
+            break  # an argument
+        assert word in command.commands, f"{paper}: mixrelay {' '.join(words)}"
+        command = command.commands[word]
+    named = {"--help", "--version"}
+    for parameter in command.params:
+        named |= {*parameter.opts, *parameter.secondary_opts}
+    return named
+
+
+def test_the_extras_that_can_be_installed_exist():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = {
+        extra
+        for paper in PAPERS
+        for listed in re.findall(r"mixrelay\[([a-z,]+)\]", paper.read_text())
+        for extra in listed.split(",")
+    }
+    assert named <= set(project["optional-dependencies"])
+    assert named
+
+
+def test_no_paper_speaks_of_this_machine():
+    told = [
+        path.name for path in PAPERS if re.search(r"/work/|/tmp/|\.\./shared", path.read_text())
+    ]
+    assert told == []

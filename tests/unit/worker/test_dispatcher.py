@@ -1,0 +1,75 @@
+"""What is taken beside a batch that may kill its worker: nothing."""
+
+from mixrelay.shared.queue import Batch, Lane, Nothing
+from mixrelay.worker.dispatcher import Dispatcher
+from mixrelay.worker.holdings import Held, Holdings
+from mixrelay.worker.senders import Senders
+
+EMPTY = Nothing(wait_seconds=None, suspects_wait=False)
+SUSPECTS = Nothing(wait_seconds=None, suspects_wait=True)
+
+
+def batch(name: str, *, suspect: bool = False) -> Batch:
+    return Batch(id=name, claim=name, lane=Lane.EVENT, members=(), queue_id="q", suspect=suspect)
+
+
+class Lanes:
+    """Answers as the queue would, and keeps what it was asked."""
+
+    def __init__(self, *of_events: Batch | Nothing) -> None:
+        self.of_events = list(of_events)
+        self.asked: list[tuple[Lane, bool]] = []
+
+    def ask(self, lane: Lane, *, alone: bool) -> Held | Nothing:
+        self.asked.append((lane, alone))
+        answer = self.of_events.pop(0) if lane is Lane.EVENT and self.of_events else EMPTY
+        return Held(answer, until=1e9) if isinstance(answer, Batch) else answer
+
+
+def dispatching(lanes: Lanes) -> tuple[Dispatcher, Holdings]:
+    holdings = Holdings()
+    dispatcher = Dispatcher(
+        queue=None,
+        reserver=lanes,
+        senders=Senders(4, lambda _: None),
+        holdings=holdings,
+        is_over=lambda: False,
+    )
+    return dispatcher, holdings
+
+
+def names(holdings: Holdings) -> list[str]:
+    return [held.batch.id for held in holdings.all()]
+
+
+def test_nothing_is_taken_beside_a_suspect_batch() -> None:
+    lanes = Lanes(batch("killer", suspect=True), batch("other"))
+    dispatcher, holdings = dispatching(lanes)
+    dispatcher._reserve()
+    dispatcher._reserve()
+    assert names(holdings) == ["killer"]
+    dispatcher._holdings.remove(holdings.all()[0])
+    dispatcher._rotation.changed()
+    dispatcher._reserve()
+    assert names(holdings) == ["other"]
+
+
+def test_a_queue_is_told_that_this_worker_holds_nothing_only_where_it_does() -> None:
+    lanes = Lanes(batch("one"), batch("two"))
+    dispatcher, _ = dispatching(lanes)
+    dispatcher._reserve()
+    assert [alone for lane, alone in lanes.asked if lane is Lane.EVENT][:2] == [True, False]
+
+
+def test_a_worker_told_of_a_suspect_takes_nothing_more_and_asks_for_it_once_it_is_free() -> None:
+    lanes = Lanes(batch("one"), SUSPECTS, batch("killer", suspect=True))
+    dispatcher, holdings = dispatching(lanes)
+    dispatcher._reserve()
+    asked = len(lanes.asked)
+    dispatcher._rotation.changed()
+    dispatcher._reserve()
+    assert len(lanes.asked) == asked
+    holdings.remove(holdings.all()[0])
+    dispatcher._reserve()
+    assert lanes.asked[asked] == (Lane.EVENT, True)
+    assert names(holdings) == ["killer"]

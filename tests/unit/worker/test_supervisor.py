@@ -1,0 +1,69 @@
+"""Workers under a supervisor that die at once, or do not end."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mixrelay.worker import supervisor
+from mixrelay.worker.supervisor import Supervisor
+from tests.support.works import wait_until
+
+# The supervisor forks and listens to signals: it needs a main thread, and a process, of its own.
+FORK = multiprocessing.get_context("fork")
+
+
+def supervise(serve: Callable[[], int]) -> multiprocessing.process.BaseProcess:
+    def run() -> None:
+        os._exit(Supervisor(serve, count=1, grace=0.3, burst=False).run())
+
+    process = FORK.Process(target=run)
+    process.start()
+    return process
+
+
+def lives(notes: Path) -> int:
+    return len(notes.read_text().split()) if notes.exists() else 0
+
+
+def test_a_worker_that_dies_at_once_is_started_again_at_growing_intervals(tmp_path: Path) -> None:
+    notes = tmp_path / "lives"
+
+    def serve() -> int:
+        with notes.open("a") as sink:
+            sink.write(f"{os.getpid()}\n")
+        return 1
+
+    process = supervise(serve)
+    wait_until(lambda: lives(notes) >= 2, "a second life")
+    # After half a second at most comes a whole one; without a pause there were 20 by then.
+    time.sleep(1.0)
+    assert lives(notes) <= 4
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == 0
+
+
+def test_a_worker_that_does_not_end_is_killed_after_the_grace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_OVERTIME_SECONDS", 0.3)
+    notes = tmp_path / "pid"
+
+    def serve() -> int:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        notes.write_text(f"{os.getpid()}\n")
+        while True:
+            time.sleep(1)
+
+    process = supervise(serve)
+    wait_until(lambda: lives(notes) == 1, "the worker")
+    process.terminate()
+    process.join(10)
+    assert process.exitcode == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(notes.read_text()), 0)
