@@ -22,7 +22,9 @@ chaos: $(READY)
 	$(BIN)/python -m pytest tests/chaos -v
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.drain
+	$(BIN)/python -m benchmarks.produce
 
 lint: $(READY)
 	$(BIN)/ruff check .
