@@ -121,6 +121,21 @@ def test_a_redis_that_hangs_is_waited_for(own: Works, server: Server) -> None:
     assert sorted(own.users()) == sorted(f"u{n}" for n in range(100))
 
 
+def test_sigterm_while_redis_hangs_ends_well_within_the_grace(own: Works, server: Server) -> None:
+    settings = {"PROCESSES": "2", "GRACE": "12", "DEADLINE": "10", "LEASE": "30"}
+    running = own.start(**{f"MIXRELAY_{name}": value for name, value in settings.items()})
+    wait_until(lambda: running.log.count("shift_started") == 2, "two shifts")
+    pid = server.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: "redis_away" in running.log, "a word about it")
+        running.kill(signal.SIGTERM)
+        assert running.exit_code(15) == 0
+        assert "overtime" not in running.log
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_a_full_redis_is_drained_without_rq(own: Works) -> None:
     own.push(*[event(f"u{n}", pad="x" * 2_000) for n in range(1_000)])
     fill_up(own.queue.redis)

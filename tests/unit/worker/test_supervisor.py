@@ -1,5 +1,6 @@
 """Workers under a supervisor that die at once, or do not end."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from mixrelay.worker import supervisor
 from mixrelay.worker.supervisor import Supervisor
-from tests.support.works import wait_until
+from tests.support.works import is_running, wait_until
 
 # The supervisor forks and listens to signals: it needs a main thread, and a process, of its own.
 FORK = multiprocessing.get_context("fork")
@@ -62,8 +63,13 @@ def test_a_worker_that_does_not_end_is_killed_after_the_grace(
 
     process = supervise(serve)
     wait_until(lambda: lives(notes) == 1, "the worker")
+    pid = int(notes.read_text())
     process.terminate()
     process.join(10)
-    assert process.exitcode == 1
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(notes.read_text()), 0)
+    try:
+        assert process.exitcode == 1
+        assert not is_running(pid)
+    finally:
+        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -18,7 +18,7 @@ from mixrelay.worker.dispatcher import Dispatcher
 from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
-from mixrelay.worker.patience import PASSING, persist
+from mixrelay.worker.patience import PASSING, hurry, persist
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.reserving import Reserver
 from mixrelay.worker.routes import Routes
@@ -91,7 +91,8 @@ class Draining:
         """Drains that long, or until told to stop; what is held at the end is given back.
 
         Raises:
-            Exception: a bug, met in the handling of a batch. That batch counts one death.
+            Exception: a bug, met in the handling of a batch. Like the death of a work-horse it
+                counts for every batch that is still held.
         """
         self._ends_at = time.monotonic() + seconds
         senders = Senders(self._setup.worker.concurrency, self._delivery().handle)
@@ -110,6 +111,8 @@ class Draining:
         self._keeper.stop()
         self._abandon.set()
         self._transport.close()
+        if self._stop.requested:
+            hurry(self._queue.redis)
         give_up = threading.Event()
         timer = threading.Timer(_END_LEASES_SECONDS, give_up.set)
         timer.daemon = True

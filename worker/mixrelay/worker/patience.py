@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from mixrelay.shared.errors import WrongKeyType
@@ -17,6 +18,9 @@ PASSING = (RedisError, WrongKeyType)
 """What a worker outlives: it says so, waits and asks again."""
 
 TELL_EVERY_SECONDS = 30.0
+
+HURRIED_SECONDS = 1.0
+"""What one reply may take once the process has to end: little of its time is left."""
 
 AnswerT = TypeVar("AnswerT")
 
@@ -58,6 +62,15 @@ class Backoff:
 def is_bug(error: Exception) -> bool:
     """Whether a script itself failed: repeating it would fail for ever."""
     return type(error) is ResponseError and "user_script" in str(error)
+
+
+def hurry(redis: Redis, seconds: float = HURRIED_SECONDS) -> None:
+    """From now on a client waits for no reply longer than that."""
+    pool = redis.connection_pool
+    pool.connection_kwargs |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), seconds)
+    # A connection keeps the timeout that it was made with, also when it is opened again.
+    pool.disconnect(inuse_connections=False)
+    pool.reset()
 
 
 def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Event) -> AnswerT:

@@ -20,7 +20,7 @@ from rq.worker import Worker as RqWorker
 
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.draining import Setup
-from mixrelay.worker.patience import PASSING
+from mixrelay.worker.patience import PASSING, hurry
 from mixrelay.worker.shift import PARENT, PROCESS, owner_of
 from mixrelay.worker.stopping import end_with_parent
 
@@ -40,6 +40,7 @@ class HorseKeeper(RqWorker):
     _horse_status: int | None = None
     _kill_at: float | None = None
     _was_forced = False
+    _hurried = False
 
     @property
     def was_stopped(self) -> bool:
@@ -61,6 +62,13 @@ class HorseKeeper(RqWorker):
 
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
         """A repeated SIGTERM does nothing: the first has its grace, and then ends it all."""
+
+    def hurry_to_stop(self) -> None:
+        """Once stopping, waits for Redis no longer than the time that is left allows."""
+        if self._stop_requested and not self._hurried:
+            self._hurried = True
+            hurry(self.connection)
+            hurry(self.messages_queue.redis)
 
     def setup_work_horse_signals(self) -> None:
         """Signals stay blocked, as they were at the fork, until the job listens to them."""
@@ -111,6 +119,7 @@ class HorseKeeper(RqWorker):
                 pid, status, usage = os.wait4(self.horse_pid, os.WNOHANG)
                 if pid:
                     self._horse_status = status
+                    self.hurry_to_stop()
                     return pid, status, usage
                 self._end_overtime()
                 time.sleep(_LOOK_SECONDS)

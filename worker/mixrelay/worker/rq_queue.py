@@ -5,6 +5,7 @@ from typing import Any
 
 from redis import Redis
 from rq import Queue as RqQueue
+from rq import Retry
 from rq.exceptions import DuplicateJobError
 
 from mixrelay.worker.rq_job import SHIFT, Job
@@ -12,7 +13,9 @@ from mixrelay.worker.rq_job import SHIFT, Job
 DEFAULT_LIST = "mixpanel_queue"
 RESULT_TTL_SECONDS = 60
 FAILURE_TTL_SECONDS = 3_600
-BULK_TIMEOUT_SECONDS = 120
+BULK_TIMEOUT_SECONDS = 600
+BULK_DEATHS = 20
+"""Failures and deaths of its work-horse after which RQ gives bulk work up."""
 _LOOKED_AT = 64
 _SHIFT_IDS = 1_024
 """More than shifts that can run at once, with those that RQ has not cleaned up yet."""
@@ -81,7 +84,7 @@ class Shifts:
 
 
 def enqueue_bulk(redis: Redis, function: str, list_name: str, *, args: tuple[Any, ...]) -> str:
-    """Puts one slice of bulk work behind what waits; returns the RQ job's id."""
+    """Puts bulk work behind what waits; returns the RQ job's id."""
     queue = RqQueue(queue_name(list_name), connection=redis, job_class=Job, serializer="json")
     job = Job.create(
         function,
@@ -90,6 +93,7 @@ def enqueue_bulk(redis: Redis, function: str, list_name: str, *, args: tuple[Any
         timeout=BULK_TIMEOUT_SECONDS,
         result_ttl=FAILURE_TTL_SECONDS,
         failure_ttl=FAILURE_TTL_SECONDS,
+        retry=Retry(max=BULK_DEATHS),
         description=function.rpartition(".")[2],
     )
     return str(queue.enqueue_job(job).id)

@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq import worker_registration
 from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job as RqJob
@@ -27,7 +28,7 @@ from rq.worker import WorkerStatus
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
-from mixrelay.worker.patience import PASSING, Backoff
+from mixrelay.worker.patience import PASSING, Backoff, hurry
 from mixrelay.worker.rq_horse import HorseKeeper
 from mixrelay.worker.rq_job import Job
 from mixrelay.worker.rq_queue import Shifts, queue_name
@@ -38,8 +39,13 @@ log = logging.getLogger(__name__)
 DEQUEUE_SECONDS = 1
 WITHOUT_RQ_SECONDS = 30.0
 SHORT_JOB_SECONDS = 0.5
+HEARTBEAT_SECONDS = 10
+MAINTENANCE_SECONDS = 60
+"""How often RQ looks for jobs whose worker was lost; its own 600 s are long for bulk work."""
 _BACKOFF_CAP = 5.0
 _CHECK_SECONDS = 0.05
+_GIVEN_UP_SECONDS = 0.05
+"""What a reply of RQ's may take where one failed to come while stopping: there are several."""
 
 
 class Worker(HorseKeeper):
@@ -66,6 +72,8 @@ class Worker(HorseKeeper):
             connect(settings.redis_url, timeout=REDIS_TIMEOUT), settings.queue
         )
         self._short_jobs = Backoff(cap=_BACKOFF_CAP)
+        options.setdefault("job_monitoring_interval", HEARTBEAT_SECONDS)
+        options.setdefault("maintenance_interval", MAINTENANCE_SECONDS)
         # What a job calls itself is anyone's text.
         options |= {"log_job_description": False, "serializer": "json", "job_class": Job}
         super().__init__(
@@ -184,10 +192,13 @@ class Worker(HorseKeeper):
 
     @contextmanager
     def _outlived(self, what: str) -> Iterator[None]:
+        self.hurry_to_stop()
         try:
             yield
         except RedisError as error:
             log.warning("rq_away: %s: %s", what, error)
+            if self._stop_requested:
+                hurry(self.connection, _GIVEN_UP_SECONDS)
 
     def _set_connection(self, connection: Redis) -> Redis:
         """Leaves its timeouts alone: RQ would wait 415 s for a reply."""
@@ -214,10 +225,27 @@ class Worker(HorseKeeper):
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         with self._outlived("a heartbeat"):
             super().heartbeat(timeout, pipeline)
+            if pipeline is None:
+                self._see_to_registration()
 
     def maintain_heartbeats(self, job: RqJob, execution: Execution) -> None:
         with self._outlived("heartbeats"):
             super().maintain_heartbeats(job, execution)
+            self._see_to_registration()
+
+    def _see_to_registration(self) -> None:
+        """RQ registers a worker once: a node that was emptied would never know it again."""
+        with self.connection.pipeline() as asked:
+            asked.hexists(self.key, "birth")
+            asked.sismember(self.redis_workers_keys, self.key)
+            if all(asked.execute()) or self._stop_requested or self.birth_date is None:
+                return
+        log.warning("rq_forgot: RQ's node does not know this worker any more; registered again")
+        with self.connection.pipeline() as told:
+            told.hset(self.key, mapping=self.serialize() | {"state": self.get_state()})
+            told.expire(self.key, self.worker_ttl + 60)
+            worker_registration.register(self, told)
+            told.execute()
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         with self._outlived("the worker's state"):

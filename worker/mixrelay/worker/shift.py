@@ -8,6 +8,7 @@ from rq import get_current_job
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.worker.draining import Draining, Setup
+from mixrelay.worker.patience import hurry
 from mixrelay.worker.rq_link import RqLink
 from mixrelay.worker.stopping import Stop
 
@@ -34,16 +35,23 @@ def shift(list_name: str) -> dict[str, int]:
     job = get_current_job()
     if job is None or job.worker_name is None:
         raise ConfigurationError("A shift runs as a job of RQ.")
+    stop = Stop(PARENT.get())
     link = RqLink(setup, job_id=job.id, worker_name=job.worker_name)
     # A job that someone else put into RQ may have less time than our shifts take.
     limit = (job.timeout or setup.worker.job_timeout) - setup.worker.grace
     seconds = max(1.0, min(setup.worker.shift, limit))
-    return drain(setup, worker_name=job.worker_name, link=link, seconds=seconds)
+    done = drain(setup, worker_name=job.worker_name, link=link, seconds=seconds, stop=stop)
+    if stop.requested:
+        # RQ notes the end on it, and what hangs must not outlast the grace.
+        hurry(job.connection)
+    return done
 
 
-def drain(setup: Setup, *, worker_name: str, link: RqLink | None, seconds: float) -> dict[str, int]:
+def drain(
+    setup: Setup, *, worker_name: str, link: RqLink | None, seconds: float, stop: Stop | None = None
+) -> dict[str, int]:
     """Drains that long, with or without RQ."""
-    stop = Stop(PARENT.get())
+    stop = stop or Stop(PARENT.get())
     stop.install(grace=setup.worker.grace)
     draining = Draining(
         setup,
