@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test chaos bench lint format demo clean
+.PHONY: venv test chaos load bench lint format demo clean
 
 venv: $(READY)
 
@@ -19,7 +19,11 @@ test: $(READY)
 
 # Minutes of kills, signals and outages: CI runs it, `make test` does not.
 chaos: $(READY)
-	$(BIN)/python -m pytest tests/chaos -v
+	$(BIN)/python -m pytest tests/chaos -v -s -m 'not load'
+
+# The producer inside gunicorn, uvicorn and Celery; MIXRELAY_LOAD_REQUESTS=20000 for the full size.
+load: $(READY)
+	$(BIN)/python -m pytest tests/chaos -v -s -m load
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -14,6 +14,8 @@ from tests.support.fleet import wait_until
 from tests.support.killable import KillableRedis
 from tests.support.webload import BIN, Load, queued, serving, terminate_one
 
+pytestmark = pytest.mark.load
+
 REQUESTS = int(os.environ.get("MIXRELAY_LOAD_REQUESTS", "2000"))
 TERMINATIONS = 10
 APPS = "tests.chaos.web_apps"
