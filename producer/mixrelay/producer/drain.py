@@ -71,6 +71,7 @@ class Drain:
     def _move_slice(self, segment: Path) -> None:
         from mixrelay.shared.queue.logs import (  # noqa: PLC0415 - only an outage needs it
             LINES_AT_MOST,
+            find_start,
             slices,
         )
 
@@ -80,7 +81,9 @@ class Drain:
 
         with FileIO(segment) as file:
             whole = os.fstat(file.fileno())
-            start = self._start_in(file, whole.st_ino)
+            remembered = self._remembered(whole.st_ino)
+            start = remembered or find_start(self._loads, file)
+            file.seek(start.offset)
             self._known = None  # until Redis has answered
             part = next(slices(file, start, chunk_bytes=SLICE_BYTES, lines_at_most=lines), None)
         if part is not None:
@@ -92,18 +95,17 @@ class Drain:
                 return
             self._counters.add("drained", len(part.tuples))
             self._known = whole.st_ino, start.behind(part)
+        elif remembered:
+            # The number of a file that another process ended may be a new file's by now: only
+            # what was read from the beginning says that all of this one is in.
+            return
         if part is None or part.offset >= whole.st_size:
             segment.unlink()
             self._known = None
 
-    def _start_in(self, file: FileIO, inode: int) -> Start:
-        from mixrelay.shared.queue.logs import find_start  # noqa: PLC0415 - as above
-
-        if self._known is None or self._known[0] != inode:
-            return find_start(self._loads, file)
-        start = self._known[1]
-        file.seek(start.offset)
-        return start
+    def _remembered(self, inode: int) -> Start | None:
+        known = self._known
+        return known[1] if known is not None and known[0] == inode else None
 
 
 def open_drain(

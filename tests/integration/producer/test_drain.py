@@ -1,0 +1,33 @@
+"""Several processes empty one spool; each remembers where it stopped."""
+
+from pathlib import Path
+
+from mixrelay.producer.counters import Counters
+from mixrelay.producer.drain import Drain, Left
+from mixrelay.producer.spool import Spool
+from mixrelay.shared.connection import connect
+from mixrelay.shared.queue import Queue
+
+
+def test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning(
+    url: str, tmp_path: Path
+) -> None:
+    """A file system gives a deleted file's number to the next file at once."""
+    queue = Queue(connect(url), "q")
+    spool = Spool(tmp_path / "spool", 10_000_000, fsync=False)
+    ours, theirs = (Drain(spool, queue.loads, Counters(), None) for _ in range(2))
+    sent = [b'["event","%d"]' % number + b" " * 1_000 for number in range(300)]
+    spool.append(sent)
+    assert ours.step() is Left.MORE
+    while theirs.step() is Left.MORE:
+        pass
+
+    late = b'["event","late"]'
+    spool.append([late])
+    number = (tmp_path / "spool" / "spool.jsonl").stat().st_ino
+    remembered = ours._known
+    assert remembered is not None
+    ours._known = (number, remembered[1])
+    while ours.step() is Left.MORE:
+        pass
+    assert queue.redis.lrange(queue.name, 0, -1) == [*sent, late]
