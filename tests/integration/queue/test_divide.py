@@ -1,4 +1,4 @@
-"""Dividing a batch: halves, destinations (delivery.md's splits)."""
+"""Dividing a batch: halves, destinations and parts that were sent."""
 
 import pytest
 from redis.exceptions import ResponseError

@@ -1,4 +1,4 @@
--- Deletes letters for good, counted by why (queue.md rules 1, 10).
+-- Deletes letters for good, counted by why (docs/internals.md, rules 1, 10).
 -- ARGV  op, why ("operator", "expired"), then numbers
 -- Answer  how many were discarded
 local op, why = ARGV[1], ARGV[2]

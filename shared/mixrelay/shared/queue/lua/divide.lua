@@ -1,6 +1,6 @@
 -- Parts a batch: members named in a part leave it for a batch of their own right
--- behind it, parked and due at once; the rest stays leased (delivery.md: split in
--- halves, one request a destination; queue.md rule 4: a trial without the head's profile).
+-- behind it, parked and due at once; the rest stays leased (split in
+-- halves, one request a destination; docs/internals.md, rule 4: a trial without the head's profile).
 -- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins
 --       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
 --       behind (the parts hold the cornered head's profile),
