@@ -13,6 +13,7 @@ from io import FileIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mixrelay.producer.counters import Counters
@@ -37,7 +38,14 @@ class Left(Enum):
 class Drain:
     """Moves a spool's lines, a slice a call; any number of threads may share one."""
 
-    def __init__(self, spool: Spool, loads: Loads, counters: Counters, most: int | None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        loads: Loads,
+        counters: Counters,
+        most: int | None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         """Open nothing.
 
         Args:
@@ -45,7 +53,9 @@ class Drain:
             loads: of the queue.
             counters: told how many lines were moved.
             most: messages that may wait in the queue; no line goes where there are more.
+            close: closes the connection that ``loads`` uses.
         """
+        self.close = close
         self._spool = spool
         self._loads = loads
         self._counters = counters
@@ -116,4 +126,5 @@ def open_drain(
     from mixrelay.shared.queue import Queue  # noqa: PLC0415
 
     client = connect(redis_url, timeout=settings.timeout, connect_timeout=settings.connect_timeout)
-    return Drain(spool, Queue(client, queue).loads, counters, settings.max_queue or None)
+    loads = Queue(client, queue).loads
+    return Drain(spool, loads, counters, settings.max_queue or None, client.close)

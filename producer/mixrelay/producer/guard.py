@@ -226,6 +226,12 @@ class Guard:
             self._opened_spool = open_spool(self._settings, self._url, self._queue)
         return self._opened_spool
 
+    def close(self) -> None:
+        """Close the connection that emptied the spool, if this process opened one."""
+        if self._opened_drain is not None and self._opened_in == os.getpid():
+            self._opened_drain.close()
+        self._opened_drain = None
+
     def _drain(self, spool: Spool) -> Drain:
         if self._opened_drain is None:
             self._opened_drain = open_drain(

@@ -142,6 +142,7 @@ class RedisSink:
     def close(self) -> None:
         """Close this process's connections; the next push opens one again."""
         self._pool_of_this_process().disconnect()
+        self.guard.close()
 
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""

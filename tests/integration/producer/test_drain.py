@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from redis import Redis
+
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.drain import Drain, Left
 from mixrelay.producer.spool import Spool
@@ -10,7 +12,7 @@ from mixrelay.shared.queue import Queue
 
 
 def test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning(
-    url: str, tmp_path: Path
+    store: Redis, url: str, tmp_path: Path
 ) -> None:
     """A file system gives a deleted file's number to the next file at once."""
     queue = Queue(connect(url), "q")
@@ -30,4 +32,4 @@ def test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning(
     ours._known = (number, remembered[1])
     while ours.step() is Left.MORE:
         pass
-    assert queue.redis.lrange(queue.name, 0, -1) == [*sent, late]
+    assert store.lrange("q", 0, -1) == [*sent, late]
