@@ -102,7 +102,7 @@ class HorseKeeper(RqWorker):
             run()
             code = 0
         except BaseException:
-            log.exception("bug: a shift without RQ ended")
+            log.exception("bug: a work-horse ended")
         finally:
             os._exit(code)
 
