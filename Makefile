@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test chaos load bench lint format demo clean
+.PHONY: venv test chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -17,9 +17,17 @@ $(READY): pyproject.toml
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# Minutes of kills, signals and outages: CI runs it, `make test` does not.
+# Kills, signals, outages and failovers, at full size: about an hour. Ends with a table.
 chaos: $(READY)
-	$(BIN)/python -m pytest tests/chaos -v -s -m 'not load'
+	MIXRELAY_CHAOS=full $(BIN)/python -m pytest tests/chaos -v -s -m 'not load and not soak'
+
+# The same attacks with fewer messages and repetitions, which CI runs.
+chaos-short: $(READY)
+	$(BIN)/python -m pytest tests/chaos -v -s -m 'not load and not soak'
+
+# A steady rate with random faults for MIXRELAY_SOAK_MINUTES (30).
+soak: $(READY)
+	$(BIN)/python -m pytest tests/chaos -v -s -m soak
 
 # The producer inside gunicorn, uvicorn and Celery; MIXRELAY_LOAD_REQUESTS=20000 for the full size.
 load: $(READY)

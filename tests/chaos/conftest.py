@@ -4,9 +4,43 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from mixrelay.sandbox import Sandbox
+from mixrelay.shared.queue import Queue
+from tests.chaos.ledger import Findings, Ledger
+from tests.chaos.report import Report
 from tests.support.fleet import Fleet
+
+FULL = os.environ.get("MIXRELAY_CHAOS") == "full"
+REPORT = pytest.StashKey[Report]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[REPORT] = Report()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    report = config.stash[REPORT]
+    if lines := report.lines():
+        terminalreporter.section("what the attacks did")
+        for line in lines:
+            terminalreporter.write_line(line)
+        report.write()
+
+
+@pytest.fixture
+def size() -> Callable[[int, int], int]:
+    """Chooses between the short form, which CI runs, and the full one of `make chaos`."""
+    return lambda short, full: full if FULL else short
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str, Findings], None]:
+    """Puts a line into the table that ends the run; lines of one name add up."""
+    return request.config.stash[REPORT].add
 
 
 @pytest.fixture
@@ -21,6 +55,13 @@ def fleet_of(redis_url: str, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Call
     yield make
     for fleet in fleets:
         fleet.close()
+
+
+@pytest.fixture
+def ledger(redis: Redis, mixpanel: Sandbox) -> Iterator[Ledger]:
+    """The numbered messages of the default queue, watched until the test ends."""
+    with Ledger(Queue(redis), mixpanel) as opened:
+        yield opened
 
 
 @pytest.fixture
