@@ -9,6 +9,7 @@ from rich.markup import escape
 from mixrelay.console import terminal
 from mixrelay.console.demo import command as demo
 from mixrelay.console.dlq import commands as dlq
+from mixrelay.console.doctor import command as doctor
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import Failure, explain
 from mixrelay.console.helptext import Group, lines
@@ -27,7 +28,7 @@ app = typer.Typer(
         "mixrelay dlq stats  # what Mixpanel refused, and why",
     ),
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -57,6 +58,7 @@ worker.register(app)
 status.register(app)
 dlq.register(app)
 push.register(app)
+doctor.register(app)
 sandbox.register(app)
 valkey.register(app)
 demo.register(app)

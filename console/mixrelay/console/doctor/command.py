@@ -1,0 +1,98 @@
+"""`mixrelay doctor`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+import orjson
+import typer
+from rich.markup import escape
+
+from mixrelay.console import terminal
+from mixrelay.console.doctor.crew import check_workers
+from mixrelay.console.doctor.delivery import check_mixpanel
+from mixrelay.console.doctor.findings import Area, Finding, Level
+from mixrelay.console.doctor.server import check_server
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat, from_table
+from mixrelay.console.text import count, safe
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.mixpanel.transport import Transport
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.settings import WorkerSettings
+
+SETTINGS = Area("settings")
+_COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
+_WIDTH = max(map(len, Level)) + 2
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "doctor",
+        **examples(
+            "mixrelay doctor",
+            "mixrelay doctor --no-mixpanel  # ask only Redis",
+            "mixrelay doctor --json | jq 'select(.level != \"ok\")'",
+        ),
+    )(flat(doctor))
+
+
+def doctor(
+    where: Where,
+    rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
+    mixpanel: Annotated[
+        bool, typer.Option(help="Ask Mixpanel too; what is sent is an empty list.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False,
+) -> None:
+    """Check Redis, Mixpanel, the workers and the settings; say what to do about each.
+
+    Exit code 0: nothing to do. 1: at least one warning or error.
+    """
+    found = list(_findings(where, rq_redis_url or where.redis_url, mixpanel=mixpanel))
+    if as_json:
+        for finding in found:
+            typer.echo(orjson.dumps(finding.as_json()))
+    else:
+        _show(found)
+    if any(finding.level is not Level.OK for finding in found):
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _findings(where: Where, rq_url: str, *, mixpanel: bool) -> Iterator[Finding]:
+    yield from check_server(where.redis_url, where.queue)
+    yield from check_workers(rq_url, where.queue)
+    try:
+        worker = WorkerSettings.from_environment()
+        settings = Settings.from_environment(given=asdict(where))
+    except ConfigurationError as error:
+        yield SETTINGS.error("variables", str(error), "Correct it where the workers are started.")
+        return
+    yield SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
+    if not mixpanel:
+        return
+    transport = Transport(
+        deadline=worker.deadline, ca_file=worker.ca_file or None, proxy=worker.proxy or None
+    )
+    try:
+        yield from check_mixpanel(settings, transport)
+    finally:
+        transport.close()
+
+
+def _show(found: Sequence[Finding]) -> None:
+    console = terminal.stdout()
+    area = ""
+    for finding in found:
+        if finding.area != area:
+            area = finding.area
+            console.print(f"\n[bold]{area.capitalize()}[/]")
+        text = escape(safe(finding.found))
+        mark = f"[{_COLOURS[finding.level]}]{finding.level:<{_WIDTH}}[/]"
+        console.print(f"  {mark}{finding.check}: {text}", soft_wrap=True)
+        if finding.todo:
+            console.print(f"  {'':<{_WIDTH}}→ {escape(safe(finding.todo))}", soft_wrap=True)
+    wrong = [finding for finding in found if finding.level is not Level.OK]
+    summary = f"{count(len(wrong), 'finding')} to look at" if wrong else "nothing to do"
+    console.print(f"\n{count(len(found), 'check')}, {summary}.")

@@ -1,0 +1,161 @@
+"""Mixpanel: does each endpoint answer, and does it know these credentials?
+
+What is sent leaves nothing in a project: an empty list, and to `/import` one record without a
+name, a time or an `$insert_id`, which strict mode refuses (Mixpanel: Import Events). The answers
+still show whether the address is Mixpanel's and whether the credentials are known there. The
+other endpoints answer alike to any token (Mixpanel: Track Events, "This does not signify a valid
+project token"), so a token is proven at `/import` too, which takes it as a user name.
+"""
+
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+
+from mixrelay.console.doctor.findings import Area, Finding
+from mixrelay.console.text import duration
+from mixrelay.shared.mixpanel import answers
+from mixrelay.shared.mixpanel.endpoints import REGIONS, Credentials, Destination, Endpoint
+from mixrelay.shared.mixpanel.failures import Failure
+from mixrelay.shared.mixpanel.transport import Answer, Transport
+from mixrelay.shared.settings import Settings
+
+MIXPANEL = Area("mixpanel")
+
+NOTHING = b"[]"
+REFUSED_FOR_SURE = b'[{"event":"","properties":{}}]'
+_REFUSED = frozenset({401, 403})
+_TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
+_CLOCK_SECONDS = 60.0
+
+
+def check_mixpanel(settings: Settings, transport: Transport) -> Iterator[Finding]:
+    """Every endpoint with the worker's own credentials."""
+    dated: Answer | None = None
+    for endpoint in (Endpoint.TRACK, Endpoint.ENGAGE, Endpoint.GROUPS):
+        answer = transport.post(_destination(endpoint, settings.base), NOTHING)
+        dated = answer if isinstance(answer, Answer) else dated
+        yield _reached(f"/{endpoint}", answer)
+    yield from _token(settings, transport)
+    yield from _account(settings, transport)
+    if dated is not None:
+        yield from _clock(dated)
+
+
+def _destination(
+    endpoint: Endpoint, base: str, credentials: Credentials | None = None
+) -> Destination:
+    return Destination(endpoint, base, credentials)
+
+
+def _reached(check: str, answer: Answer | Failure) -> Finding:
+    if isinstance(answer, Failure):
+        return MIXPANEL.error(check, f"Not reached: {answer.detail}.", _advice(answer))
+    if not _is_mixpanels(answer):
+        return MIXPANEL.error(
+            check,
+            f"Something else answers there: {answer.status} {answers.said(answer)[:200]}",
+            "Check MIXPANEL_API_HOST, and whether a proxy or a login page stands between.",
+        )
+    if answer.status in _TEMPORARY:
+        return MIXPANEL.warning(
+            check,
+            f"It answers {answer.status}: {answers.said(answer)[:200]}",
+            "Messages wait in the queue meanwhile; nothing to do if it passes.",
+        )
+    return MIXPANEL.ok(check, f"It answers in {answer.seconds * 1000:.0f} ms.")
+
+
+def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
+    if not settings.token:
+        yield MIXPANEL.warning(
+            "token",
+            "MIXPANEL_TOKEN is not set: workers send only messages that bring a token.",
+            "Set it to the project's token (Mixpanel: Project settings).",
+        )
+        return
+    yield _proven("token", Credentials.key(settings.token), settings, transport)
+
+
+def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
+    if settings.account is None:
+        yield MIXPANEL.ok("service account", "None: events go through /track.")
+        return
+    yield _proven("service account", settings.account, settings, transport)
+
+
+def _proven(
+    check: str, credentials: Credentials, settings: Settings, transport: Transport
+) -> Finding:
+    answer = _ask(transport, settings.base, credentials)
+    if isinstance(answer, Answer) and answer.status in _REFUSED:
+        return _refused(check, credentials, settings, transport, answer)
+    reached = _reached(check, answer)
+    if reached.todo:
+        return reached
+    return MIXPANEL.ok(check, "/import knows it.")
+
+
+def _refused(
+    check: str, credentials: Credentials, settings: Settings, transport: Transport, answer: Answer
+) -> Finding:
+    elsewhere = None if settings.api_host else _region_of(credentials, settings.region, transport)
+    if elsewhere:
+        return MIXPANEL.error(
+            check,
+            f"Not known in region {settings.region!r}, but in {elsewhere!r}.",
+            f"Set MIXPANEL_REGION={elsewhere}.",
+        )
+    return MIXPANEL.error(
+        check,
+        f"Mixpanel refuses it: {answer.status} {answers.said(answer)[:200]}",
+        "Compare it with the project's settings in Mixpanel. Workers take a new one at their "
+        "restart, and send then what waits.",
+    )
+
+
+def _region_of(credentials: Credentials, refused: str, transport: Transport) -> str | None:
+    for region, base in REGIONS.items():
+        if region == refused:
+            continue
+        answer = _ask(transport, base, credentials)
+        if isinstance(answer, Answer) and answer.status not in _REFUSED | _TEMPORARY:
+            return region if _is_mixpanels(answer) else None
+    return None
+
+
+def _ask(transport: Transport, base: str, credentials: Credentials) -> Answer | Failure:
+    return transport.post(_destination(Endpoint.IMPORT, base, credentials), REFUSED_FOR_SURE)
+
+
+def _is_mixpanels(answer: Answer) -> bool:
+    """Whether the body has one of the forms that Mixpanel's answers have."""
+    body = answers.parsed(answer)
+    return (
+        answers.accepted(body)
+        or answers.refused(body)
+        or (isinstance(body, dict) and ("error" in body or "code" in body))
+        or answer.status in _TEMPORARY
+    )
+
+
+def _advice(failure: Failure) -> str:
+    return {
+        "dns": "Check MIXPANEL_API_HOST or MIXPANEL_REGION, and this machine's name service.",
+        "tls_certificate": "A proxy that opens TLS needs its certificates in MIXRELAY_CA_FILE.",
+    }.get(failure.kind, "Check the firewall; MIXRELAY_PROXY sets a proxy, if one is needed.")
+
+
+def _clock(answer: Answer) -> Iterator[Finding]:
+    try:
+        told = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except ValueError:
+        return
+    apart = abs(time.time() - told)
+    if apart > _CLOCK_SECONDS:
+        yield MIXPANEL.warning(
+            "clock",
+            f"Mixpanel's clock and this machine's are {duration(apart)} apart.",
+            "Let NTP set it: events carry this machine's time.",
+        )
+    else:
+        yield MIXPANEL.ok("clock", "Mixpanel and this machine agree on the time.")
