@@ -243,7 +243,7 @@ def test_on_a_terminal_a_decision_is_asked_for(
 def test_a_worker_does_a_background_replay(queue: Queue, redis_url: str) -> None:
     numbers = bury(queue, [event("E", n=n) for n in range(700)])
     said = dlq(redis_url, "replay", "--event", "E", "--background")
-    assert "A worker will replay them: RQ job " in said
+    assert "A worker will replay them: job " in said
     assert queue.books().dead == len(numbers)
     env = environment(
         MIXRELAY_REDIS_URL=redis_url, MIXPANEL_TOKEN="t", MIXPANEL_API_HOST="http://127.0.0.1:1"

@@ -30,6 +30,7 @@ READ: dict[bytes, tuple[Any, ...]] = {
     b"set": ("smembers",),
     b"list": ("lrange", 0, -1),
     b"zset": ("zrange", 0, -1, False, True),
+    b"stream": ("xrange",),
 }
 """How a value of each type is read whole."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis import exceptions as redis
 
 from mixrelay.console.exits import ExitCode
-from mixrelay.shared.connection import mask
+from mixrelay.shared.connection import certificate_trouble, mask
 from mixrelay.shared.errors import ConfigurationError, MixrelayError, WrongKeyType
 
 
@@ -42,11 +42,22 @@ def explain(error: BaseException) -> Failure | None:
 def explain_redis(error: redis.RedisError, url: str) -> CommandError:
     """What an error of Redis means to an operator; the address's password is masked."""
     server, said = f"Redis at {mask(url)}", _first_line(error)
+    if refused := certificate_trouble(error):
+        return CommandError(
+            f"{server} shows a certificate that is not trusted: {refused}.",
+            "Name its authority: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem",
+            code=ExitCode.REFUSED,
+        )
     for kinds, code, what, todo in _ANSWERS:
-        if isinstance(error, kinds):
+        if isinstance(error, kinds) or (redis.NoPermissionError in kinds and _is_denied(said)):
             return CommandError(what.format(server=server, said=said), todo, code=code)
     todo = _WORDS.get(said.split(" ", 1)[0], _WORDS["ERR"])
     return CommandError(f"{server} answered: {said}", todo, code=ExitCode.REFUSED)
+
+
+def _is_denied(said: str) -> bool:
+    """Whether a command inside a script was; redis-py gives that no class, servers differ."""
+    return said.startswith(("ACL failure in script", "The user executing the script can't"))
 
 
 # The first row that fits decides, so the narrower errors stand first.
@@ -67,7 +78,7 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         (redis.NoPermissionError,),
         ExitCode.REFUSED,
         "{server} does not allow this user to do that: {said}",
-        "Widen the user's rights (ACL SETUSER), or use another user in MIXRELAY_REDIS_URL.",
+        "Grant what the role needs (docs/redis.md), or use another user in MIXRELAY_REDIS_URL.",
     ),
     (
         (redis.OutOfMemoryError,),
@@ -102,6 +113,7 @@ _WORDS = {
     "NOREPLICAS": "Too few replicas are connected (min-replicas-to-write).",
     "MASTERDOWN": "The primary is away: wait for the failover, or look after it.",
     "CLUSTERDOWN": "The cluster does not serve this key's slot now.",
+    "SCHEMA": "A newer mixrelay keeps this queue: install the same version here.",
     "ERR": "mixrelay needs Redis 7.0 or Valkey 7.2, or newer, and a database that exists.",
 }
 

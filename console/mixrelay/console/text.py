@@ -7,11 +7,13 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 def safe(text: str) -> str:
     """The text without control characters, so that no message can paint on the terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str, most: int) -> str:
-    text = safe(text)
+    text = safe(text[: most + 1])
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

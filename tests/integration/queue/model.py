@@ -156,6 +156,13 @@ class Model:
         held = self.batches.get(batch.id)
         return held is not None and held.claim == batch.claim
 
+    def leased_to(self, destination: str | None) -> int:
+        """Batches whose lease for a destination has not run out."""
+        return sum(
+            held.claim is not None and not held.expired and held.destination == destination
+            for held in self.batches.values()
+        )
+
     # --- while it is held
 
     def begin(self, batch: Batch, doubtful: int) -> None:

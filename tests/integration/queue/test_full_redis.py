@@ -9,6 +9,7 @@ from mixrelay.shared.queue import (
     Dead,
     Division,
     Expansion,
+    JobKind,
     Lane,
     Limits,
     Part,
@@ -51,7 +52,9 @@ def test_every_other_move_goes_on(full: Bench) -> None:
     assert queue.end_leases("doomed", died=True) == (1, 1)
     assert queue.reap() == (0, 0)
     assert queue.replay(["0-1"]) == 1
-    assert queue.discard(["0-2"]) == 1
+    job = queue.jobs.start(JobKind.DISCARD, ["0-2"], job_id="job", who="ann")
+    assert queue.jobs.step(job).is_over
+    assert queue.retention.expire(None, 1) == 0
     assert queue.books().difference == 0
     updates = full.take(Lane.PROFILE_UPDATE, destination="engage/1")
     assert queue.settle(updates, Settlement(rest="back")) is Settled.DONE

@@ -1,6 +1,7 @@
 """Loading scripts, and keys that hold something foreign."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +13,15 @@ from mixrelay.shared.queue import (
     Dead,
     Division,
     Expansion,
+    Job,
+    JobKind,
+    JobState,
     Lane,
+    Letter,
+    LetterFilter,
+    Number,
     Part,
+    Returned,
     Settlement,
 )
 from mixrelay.shared.queue.scripts import NAMES, sha, source
@@ -22,8 +30,10 @@ from tests.support.bench import Bench, event, numbers, outage, update
 
 def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
-    assert flags.pop("books") == "#!lua flags=no-writes"
-    assert flags.pop("load") == "#!lua"
+    for looking in ("books", "page", "groups"):
+        assert flags.pop(looking) == "#!lua flags=no-writes"
+    for pushing in ("load", "import"):
+        assert flags.pop(pushing) == "#!lua"
     assert set(flags.values()) == {"#!lua flags=allow-oom"}
 
 
@@ -120,22 +130,83 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "end_leases": lambda bench, _: bench.queue.end_leases("worker", died=True),
     "replay": lambda bench, _: bench.queue.replay(["0-1"]),
     "discard": lambda bench, _: bench.queue.discard(["0-1"]),
+    "edit": lambda bench, _: bench.queue.edit(LETTER, event("edited")),
+    "import": lambda bench, _: bench.queue.import_letters(
+        "file", [RETURNED], before="", after="1", who="ann", why=""
+    ),
+    "expire": lambda bench, _: bench.queue.retention.expire(None, 0),
+    "job_start": lambda bench, _: bench.queue.jobs.start(
+        JobKind.REPLAY, LetterFilter(), job_id="new", who="ann"
+    ),
+    "job_step": lambda bench, _: bench.queue.jobs.step(JOB),
+    "job_change": lambda bench, _: bench.queue.jobs.cancel("job", who="ann"),
+    "job_stalled": lambda bench, _: bench.queue.jobs.stalled(),
+    "mend": lambda bench, _: bench.queue.mend(),
     "books": lambda bench, _: bench.queue.books(),
 }
+
+INDEXES = ["dead:reason:first", "dead:status:418", "dead:group:first|418|event", "audit"]
 
 OWN = {
     "route": ["<list>"],
     "deliver": ["batch", "pause:track/1"],
-    "bury": ["batch", "pause:track/1", "dead:reason:invalid", "dead:status:400"],
+    "bury": [
+        "batch",
+        "pause:track/1",
+        "dead:reason:invalid",
+        "dead:status:400",
+        "dead:group:invalid|400|event",
+    ],
     "move": ["batch"],
     "park": ["batch", "pause:track/1"],
     "back": ["batch", "pause:track/1"],
     "divide": ["batch", "pause:track/1"],
     "expand": ["batch"],
     "end_leases": ["batch", "pause:track/1", "dead:reason:poison"],
-    "replay": ["dead:reason:first", "dead:status:418"],
-    "discard": ["dead:reason:first", "dead:status:418"],
+    "replay": INDEXES,
+    "discard": INDEXES,
+    "edit": INDEXES,
+    "import": ["loads", *INDEXES],
+    "expire": ["retention", "audit"],
+    "job_start": ["jobs", "jobs:live", "job:new", "job:new:ids", "audit"],
+    "job_step": ["jobs:live", *INDEXES],
+    "job_change": ["jobs:live", "job:job:ids", "audit"],
+    "job_stalled": ["jobs:live", "audit"],
+    "mend": ["mending"],
 }
+
+
+AGO = datetime(2026, 1, 1, tzinfo=UTC)
+LETTER = Letter(
+    Number("0-1"), "event", "event", "first", 418, "", "", 1, 0, AGO, AGO, event("letter")
+)
+RETURNED = Returned(
+    {"reason": "first", "status": 418, "error": "", "field": "", "attempts": 1, "replays": 0}
+    | {"first_seen": 1},
+    event("letter"),
+)
+JOB = Job(
+    id="job",
+    kind=JobKind.REPLAY,
+    state=JobState.QUEUED,
+    wanted=LetterFilter(),
+    named=1,
+    rate=None,
+    who="ann",
+    why="",
+    background=True,
+    planned=None,
+    looked=0,
+    matched=0,
+    moved=0,
+    skipped=0,
+    missing=(),
+    created=AGO,
+    started=None,
+    finished=None,
+    error="",
+    cursor="",
+)
 
 
 def ready(bench: Bench) -> Batch:
@@ -145,12 +216,13 @@ def ready(bench: Bench) -> Batch:
     bench.route(event("a"), event("b"))
     batch = bench.take()
     bench.queue.push([event("c"), update("p"), b"odd"])
+    bench.queue.jobs.start(JobKind.REPLAY, [Number("0-1")], job_id="job", who="ann")
     return batch
 
 
 def foreign(bench: Bench, key: str) -> None:
     bench.redis.delete(key)
-    if key == bench.key("batches") or not key.endswith((":id", ":number", ":empty_at")):
+    if key == bench.key("batches") or not key.endswith((":id", ":number", ":empty_at", ":mending")):
         bench.redis.set(key, "foreign")
     else:
         bench.redis.sadd(key, "foreign")

@@ -67,8 +67,11 @@ class Walk:
         letters = [orjson.loads(text.split(b"\n", 1)[0]) for text in stored.values()]
         assert {n.decode() for n, _ in self.take("dead", [])} == set(stored)
         counts = {name.decode(): int(by) for name, by in self.take("dead:counts", {}).items()}
-        names = (f"{x['reason']}|{x['status']}|{x['type']}" for x in letters)
-        assert counts == dict(Counter(names))
+        groups = {x["id"]: f"{x['reason']}|{x['status']}|{x['type']}" for x in letters}
+        assert counts == dict(Counter(groups.values()))
+        for group in counts:
+            listed = {n.decode() for n, _ in self.take(f"dead:group:{group}", [])}
+            assert listed == {number for number, name in groups.items() if name == group}
         for index in ("reason", "status", "type"):
             for value in {letter[index] for letter in letters}:
                 listed = {n.decode() for n, _ in self.take(f"dead:{index}:{value}", [])}
@@ -87,11 +90,13 @@ class Walk:
         for key in self._left:
             name = key.removeprefix(self._root).decode()
             assert name.startswith(("minute:", "done:", "pause:")) or name in (
+                "audit",
                 "id",
                 "number",
                 "empty_at",
                 "accepted",
                 "pauses",
+                "paces",
             ), f"a key left behind: {name}"
 
 

@@ -1,5 +1,6 @@
 """Workers of whom each may ask twice, come late, or vanish: the moves that the machine makes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ PARKS = (
     Park("no answer", ambiguous=True),
     Park("503", status=503, pause=OUTAGE, ambiguous=True),
     Park("500", status=500, pause=OUTAGE, counts=True),
+    Park("429", status=429, pause=OUTAGE),
     Park("401", status=401, pause=WRONG),
 )
 CORNERED = (
@@ -144,6 +146,7 @@ class Workers(RuleBasedStateMachine):
     def ask(
         self, claim: str, lane: Lane, owner: str, records: int, destination: str, *, alone: bool
     ) -> None:
+        paces = self.queue.books().paces
         reply = self.reply_of(claim, lane, owner, records, destination, alone=alone)
         if isinstance(reply, Nothing):
             assert not self.must_have_something(lane), reply
@@ -152,14 +155,26 @@ class Workers(RuleBasedStateMachine):
             reply, owner=owner, records=records, destination=destination, alone=alone
         )
         self.held.append(reply)
+        self.keeps_to_the_pace(reply, paces)
         before = self.bench.dump()
         assert self.reply_of(claim, lane, owner, records, destination, alone=alone) == reply
         assert self.bench.dump() == before
 
+    def keeps_to_the_pace(self, batch: Batch, paces: Mapping[str, int]) -> None:
+        """It is one of as many as its destination's pace allows; a probe comes before all that."""
+        limit = paces.get(batch.destination or "")
+        if limit and not batch.probe and not batch.lane.ordered:
+            assert self.model.leased_to(batch.destination) <= limit
+
     def must_have_something(self, lane: Lane) -> bool:
-        """Messages wait in the lane, and neither a pause nor a batch before them is in the way."""
-        paused = self.bench.redis.exists(self.bench.key("pauses"))
-        return bool(self.model.lanes[lane]) and not paused and not self.model.order.get(lane)
+        """Messages wait in the lane, and neither a pause nor a batch before them is in the way,
+        nor, where there is a pace, one that is leased."""
+        redis, key = self.bench.redis, self.bench.key
+        slowed = redis.exists(key("paces")) and any(
+            held.claim and not held.expired for held in self.model.batches.values()
+        )
+        free = not redis.exists(key("pauses")) and not slowed and not self.model.order.get(lane)
+        return bool(self.model.lanes[lane]) and free
 
     def leave_rivals_out(self, batch: Batch) -> None:
         """A trial leaves out what is about the profiles of its rivals, as a worker does."""

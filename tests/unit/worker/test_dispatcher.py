@@ -34,6 +34,7 @@ def dispatching(lanes: Lanes) -> tuple[Dispatcher, Holdings]:
         senders=Senders(4, lambda _: None),
         holdings=holdings,
         is_over=lambda: False,
+        upkeep=lambda: None,
     )
     return dispatcher, holdings
 

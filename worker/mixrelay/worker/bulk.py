@@ -1,27 +1,25 @@
-"""Replaying or discarding many letters in the background, as an RQ job that gives way.
+"""Bulk jobs as RQ runs them: for some seconds, then again, behind what waits there.
 
-A job works for some seconds and asks RQ to run it again, behind what waits there, so that live
-traffic goes on. It stays one job under one id, with RQ's retries: a work-horse that dies loses
-nothing of it. What a filter means is fixed by its `until`: letters that die meanwhile are not
-taken.
+What a job is to do and how far it is stands in its record (`mixrelay.shared.queue.jobs`), so
+nothing rests on RQ: a job whose RQ job was lost is put into RQ again by whoever drains
+(`mixrelay.worker.upkeep`), and two that run the same do no harm. A job with a rate waits most
+of the time: it is left to those who drain, who have it go on between two batches.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from redis import Redis
 from rq import Retry, get_current_job
 
 from mixrelay.shared.connection import connect
-from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.queue import LETTERS_AT_MOST, LetterFilter, Queue, new_id
+from mixrelay.shared.errors import ConfigurationError, WrongKeyType
+from mixrelay.shared.queue import Job, JobKind, LetterFilter, Queue, Step
 from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
 from mixrelay.worker.patience import PASSING, Backoff, is_bug
-from mixrelay.worker.rq_job import BULK_DISCARD, BULK_REPLAY
+from mixrelay.worker.rq_job import BULK
 from mixrelay.worker.rq_queue import enqueue_bulk
 from mixrelay.worker.shift import PARENT, PROCESS
 from mixrelay.worker.stopping import Stop
@@ -30,99 +28,88 @@ log = logging.getLogger(__name__)
 
 SLICE_SECONDS = 5.0
 _PATIENCE_SECONDS = 60.0
-"""How long a slice waits for a Redis that is away. What is not done then, RQ runs again once its
-registry of started jobs is cleaned."""
+"""How long a slice waits for a Redis that is away. What is not done then, is gone on with by
+those who drain, once Redis is back."""
 _ONCE_MORE = Retry(max=1_000_000_000)
-_TIMES = ("since", "until")
 
 AnswerT = TypeVar("AnswerT")
 
 
-def start_replay(rq: Redis, list_name: str, wanted: LetterFilter) -> str:
-    """Has the letters that match now replayed by a worker; returns the RQ job's id."""
-    return _start(rq, BULK_REPLAY, list_name, wanted)
+def hand_over(rq: Redis, list_name: str, job_id: str) -> str:
+    """Has a worker run a bulk job at once; returns the RQ job's id."""
+    return enqueue_bulk(rq, BULK, list_name, args=(list_name, job_id))
 
 
-def start_discard(rq: Redis, list_name: str, wanted: LetterFilter) -> str:
-    """Has the letters that match now discarded by a worker; returns the RQ job's id."""
-    return _start(rq, BULK_DISCARD, list_name, wanted)
+def run(list_name: str, job_id: str) -> int | Retry:
+    """One slice of a job; what RQ calls. Returns how many letters it moved once it is over."""
+    return _slice(list_name, lambda queue: queue.jobs.get(job_id))
 
 
 def replay(list_name: str, wanted: dict[str, Any]) -> int | Retry:
-    """One slice of a replay; what RQ calls. Returns how many were moved once all are."""
-    return _slice(list_name, wanted, Queue.replay)
+    """A replay that mixrelay 0.1 put into RQ: it becomes a job like the others."""
+    return _slice(list_name, lambda queue: _adopt(queue, JobKind.REPLAY, wanted))
 
 
 def discard(list_name: str, wanted: dict[str, Any]) -> int | Retry:
-    """One slice of a discard; what RQ calls. Returns how many were discarded once all are."""
-    return _slice(list_name, wanted, Queue.discard)
+    """A discard that mixrelay 0.1 put into RQ."""
+    return _slice(list_name, lambda queue: _adopt(queue, JobKind.DISCARD, wanted))
 
 
-def _start(rq: Redis, name: str, list_name: str, wanted: LetterFilter) -> str:
-    if wanted.until is None:
-        wanted = replace(wanted, until=datetime.now(UTC))
-    return enqueue_bulk(rq, name, list_name, args=(list_name, to_json(wanted)))
+def _adopt(queue: Queue, kind: JobKind, wanted: dict[str, Any]) -> Job:
+    job = _rq_job()
+    told = LetterFilter.from_json(wanted | job.meta.get("place", {}))
+    return queue.jobs.start(kind, told, job_id=job.id, who="mixrelay 0.1")
 
 
-def _slice(list_name: str, wanted: dict[str, Any], move: Callable[..., int]) -> int | Retry:
+def _rq_job() -> Any:
+    job = get_current_job()
+    if job is None:
+        raise ConfigurationError("Bulk work runs as a job of RQ.")
+    return job
+
+
+def _slice(list_name: str, find: Callable[[Queue], Job | None]) -> int | Retry:
     setup = PROCESS.get() or Setup.from_environment()
     if list_name != setup.settings.queue:
         raise ConfigurationError(
             f"A job for the list {list_name!r} came to a worker of {setup.settings.queue!r}; "
             "nothing was moved."
         )
-    job = get_current_job()
-    if job is None:
-        raise ConfigurationError("Bulk work runs as a job of RQ.")
+    rq_job = _rq_job()
     stop = Stop(PARENT.get())
     stop.install(grace=setup.worker.grace)
     queue = Queue(connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT), list_name)
-    # RQ keeps what a job notes there whenever it puts it back.
-    slice_ = _Slice(queue, move, from_json(wanted | job.meta.get("place", {})), stop)
-    is_done = slice_.run()
-    job.meta = {"moved": job.meta.get("moved", 0) + slice_.moved, "place": slice_.place}
+    job = _await(lambda: find(queue), stop, what="a bulk job")
+    if job is None:
+        return 0
+    job, goes_on_here = _work(queue, job, stop)
+    rq_job.meta = {"job": job.id, "moved": job.moved}
     _await(connect(setup.settings.rq_url, timeout=REDIS_TIMEOUT).ping, stop, what="RQ's node")
-    log.info("bulk: %s: %d letters so far", move.__name__, job.meta["moved"])
-    return int(job.meta["moved"]) if is_done else _ONCE_MORE
+    log.info("bulk: %s %s: %d letters so far", job.kind, job.id, job.moved)
+    return _ONCE_MORE if goes_on_here else job.moved
 
 
-class _Slice:
-    """Some seconds of the work."""
+def _work(queue: Queue, job: Job, stop: Stop) -> tuple[Job, bool]:
+    """Some seconds of it; returns the job, and whether RQ is to run it again."""
+    ends = time.monotonic() + SLICE_SECONDS
+    while not job.state.is_over:
+        step = _await_step(queue, job, stop)
+        if step.job is None:
+            return job, False
+        job = step.job
+        if step.wait_seconds:
+            return job, False
+        if stop.requested or time.monotonic() >= ends:
+            return job, not job.state.is_over
+    return job, False
 
-    def __init__(
-        self, queue: Queue, move: Callable[..., int], wanted: LetterFilter, stop: Stop
-    ) -> None:
-        self._queue = queue
-        self._move = move
-        self._wanted = wanted
-        self._stop = stop
-        self.moved = 0
-        self.place: dict[str, str] = {}
-        """From where the next slice goes on: what died before was looked at."""
 
-    def run(self) -> bool:
-        """Whether all is done."""
-        ends = time.monotonic() + SLICE_SECONDS
-        return _await(lambda: self._pass(ends), self._stop, what="letters")
-
-    def _pass(self, ends: float) -> bool:
-        for numbers in self._queue.letters.take(self._wanted, page=LETTERS_AT_MOST):
-            if numbers:
-                self._take(numbers)
-            # A slice that only looked would be looked through again.
-            if self._stop.requested or (self.moved and time.monotonic() >= ends):
-                return False
-        return True
-
-    def _take(self, numbers: list[Any]) -> None:
-        first = self._queue.letters.get(numbers[0])
-        # After a lost reply it is asked again as the same move.
-        op = new_id()
-        self.moved += _await(
-            lambda: self._move(self._queue, numbers, op=op), self._stop, what="letters"
-        )
-        if first is not None:
-            self.place = {"since": first.dead_since.isoformat()}
+def _await_step(queue: Queue, job: Job, stop: Stop) -> Step:
+    try:
+        return _await(lambda: queue.jobs.step(job), stop, what="letters")
+    except WrongKeyType as error:
+        queue.jobs.fail(job.id, str(error))
+        raise
 
 
 def _await(action: Callable[[], AnswerT], stop: Stop, *, what: str) -> AnswerT:
@@ -132,28 +119,11 @@ def _await(action: Callable[[], AnswerT], stop: Stop, *, what: str) -> AnswerT:
     while True:
         try:
             return action()
+        except WrongKeyType:
+            raise
         except PASSING as error:
             if is_bug(error) or stop.requested or time.monotonic() >= ends:
                 raise
             if backoff.is_to_be_told():
                 log.warning("redis_away: %s wait: %s", what, error)
             time.sleep(backoff.next())
-
-
-def to_json(wanted: LetterFilter) -> dict[str, Any]:
-    """A filter as a job carries it."""
-    plain = {name: value for name, value in asdict(wanted).items() if value is not None}
-    return plain | {name: plain[name].isoformat() for name in _TIMES if name in plain}
-
-
-def from_json(told: dict[str, Any]) -> LetterFilter:
-    """A filter as a job carried it; what no filter has is refused.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    known = {one.name for one in fields(LetterFilter)}
-    if not isinstance(told, dict) or set(told) - known:
-        raise ConfigurationError("A bulk job carries a filter that is none; nothing was moved.")
-    times = {name: datetime.fromisoformat(told[name]) for name in _TIMES if name in told}
-    return LetterFilter(**told | times)

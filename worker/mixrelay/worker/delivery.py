@@ -160,8 +160,8 @@ class Delivery:
             self._part_off(held, _numbers(group), to=(name, name == self._home(held)))
             found.leave_out(set(_numbers(group)))
         if self._is_paused(held, found):
-            # It waits for its destination's pause as if it had been there before.
-            park = Park("its destination is paused")
+            # It waits at its destination's gate as if it had been there before.
+            park = Park("its destination is paused or begins slowly")
             name = found.destination.name
             own = name == self._home(held)
             self._settle_rest(held, found, Settlement(rest=park, destination=name, own=own))

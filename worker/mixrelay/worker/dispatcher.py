@@ -35,12 +35,14 @@ class Dispatcher:
         senders: Senders,
         holdings: Holdings,
         is_over: Callable[[], bool],
+        upkeep: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._reserver = reserver
         self._senders = senders
         self._holdings = holdings
         self._is_over = is_over
+        self._upkeep = upkeep
         self._rotation = Rotation()
         self._backoff = Backoff()
         self._ahead = 0
@@ -71,6 +73,7 @@ class Dispatcher:
 
     def _work(self) -> bool:
         self._reap()
+        self._upkeep()
         found = self._reserve()
         return self._route() or found
 

@@ -25,6 +25,7 @@ from mixrelay.worker.routes import Routes
 from mixrelay.worker.senders import Senders
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.stopping import Stop
+from mixrelay.worker.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,7 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
+            upkeep=Upkeep(self._queue, self._setup.settings, worker),
         )
 
     def _delivery(self) -> Delivery:

@@ -15,11 +15,13 @@ from rq.job import JobStatus
 from rq.serializers import JSONSerializer
 
 SHIFT = "mixrelay.worker.shift.shift"
-BULK_REPLAY = "mixrelay.worker.bulk.replay"
-BULK_DISCARD = "mixrelay.worker.bulk.discard"
+BULK = "mixrelay.worker.bulk.run"
+_OF_0_1 = ("mixrelay.worker.bulk.replay", "mixrelay.worker.bulk.discard")
 
-RUNNABLE = frozenset({SHIFT, BULK_REPLAY, BULK_DISCARD})
-"""Every function that a job may name."""
+RUNNABLE = frozenset({SHIFT, BULK, *_OF_0_1})
+"""Every function that a job may name; jobs of mixrelay 0.1 may wait when it is replaced."""
+
+_NAME_SHOWN = 200
 
 
 class RefusedJob(Exception):
@@ -45,14 +47,14 @@ class Job(RqJob):
             RefusedJob: the job names another one, or wants callbacks, webhooks or an object.
         """
         name = self.func_name
-        if name not in RUNNABLE or self.instance is not None:
+        if not isinstance(name, str) or name not in RUNNABLE or self.instance is not None:
             raise RefusedJob(
-                f"Job {self.id} names {name!r}, which is not one of mixrelay's jobs; "
-                "nothing was run. Someone else writes to this RQ queue."
+                f"Job {self.id} names {str(name)[:_NAME_SHOWN]!r}, which is not one of mixrelay's "
+                "jobs; nothing was run. Someone else writes to this RQ queue."
             )
         if self._wants_callbacks():
             raise RefusedJob(f"Job {self.id} has callbacks or webhooks; nothing was run.")
-        module, _, attribute = str(name).rpartition(".")
+        module, _, attribute = name.rpartition(".")
         function: Callable[..., Any] = getattr(import_module(module), attribute)
         return function
 

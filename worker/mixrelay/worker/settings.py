@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from mixrelay.shared.connection import mask
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.options import load, option
+from mixrelay.shared.options import load, option, options
 
 _MIB = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WorkerSettings:
     """Read once, at the start, and passed on.
 
@@ -134,12 +135,35 @@ class WorkerSettings:
         unit="bytes",
         minimum=1_024,
     )
-    ca_file: str = option("", "MIXRELAY_CA_FILE", "Certificates to trust in place of the usual.")
-    proxy: str = option("", "MIXRELAY_PROXY", "An HTTP proxy, as http://host:port.")
+    ca_file: str = option(
+        "",
+        "MIXRELAY_CA_FILE",
+        "A file of certificates (PEM) to trust in place of the usual, on the way to Mixpanel.",
+    )
+    proxy: str = option(
+        "",
+        "MIXRELAY_PROXY",
+        "An HTTP proxy on the way to Mixpanel, as http://host:port; HTTPS_PROXY and its like are "
+        "not looked at.",
+    )
     allow_evicting_redis: bool = option(
         False,
         "MIXRELAY_ALLOW_EVICTING_REDIS",
         "Start although Redis may evict keys, and so lose messages.",
+    )
+    dlq_max_age: float = option(
+        0.0,
+        "MIXRELAY_DLQ_MAX_AGE",
+        "How long a dead letter is kept; older ones are dropped and counted. 0 keeps all.",
+        unit="seconds",
+        minimum=0,
+    )
+    dlq_max_letters: int = option(
+        0,
+        "MIXRELAY_DLQ_MAX_LETTERS",
+        "Dead letters kept; beyond it the oldest are dropped and counted. 0 keeps all.",
+        unit="letters",
+        minimum=0,
     )
 
     @classmethod
@@ -149,9 +173,16 @@ class WorkerSettings:
         """Reads the variables; what is given by the fields' names wins over them."""
         return load(cls, environ, given)
 
+    def __repr__(self) -> str:
+        """All of them; a proxy's address may hold a password."""
+        values = {told.name: getattr(self, told.name) for told in options(type(self))}
+        values["proxy"] = mask(self.proxy)
+        return f"WorkerSettings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
     def __post_init__(self) -> None:
         _below("MIXRELAY_DEADLINE", self.deadline, "MIXRELAY_GRACE", self.grace)
         _below("MIXRELAY_DEADLINE", self.deadline, "MIXRELAY_LEASE", self.lease)
+        _below("MIXRELAY_GRACE", self.grace, "MIXRELAY_JOB_TIMEOUT", self.job_timeout)
         _below("MIXRELAY_EXTEND_EVERY", self.extend_every, "MIXRELAY_LEASE/2", self.lease / 2)
         _below("MIXRELAY_LEASE", self.lease, "MIXRELAY_JOB_TIMEOUT", self.job_timeout)
         _below("MIXRELAY_SHIFT", self.shift, "MIXRELAY_JOB_TIMEOUT", self.job_timeout)

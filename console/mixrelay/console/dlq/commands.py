@@ -1,4 +1,4 @@
-"""`mixrelay dlq`: list, show, stats, export; replay and discard."""
+"""`mixrelay dlq`: list, show, stats, export; and what decides: replay, discard and the others."""
 
 import itertools
 import sys
@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq import letter_json, views
+from mixrelay.console.dlq import editing, importing, jobs, letter_json, views
 from mixrelay.console.dlq.deciding import discard, replay
-from mixrelay.console.dlq.grouping import kinds
-from mixrelay.console.dlq.selection import Selection
+from mixrelay.console.dlq.grouping import Kind, kinds
+from mixrelay.console.dlq.selection import ByFilter, Selection
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import Group, examples, lines
 from mixrelay.console.options import Where, flat
 from mixrelay.console.text import count
-from mixrelay.shared.queue import Number
+from mixrelay.shared.queue import Number, Queue
 
 _ROWS = 50
 """Letters that `list` shows unless told otherwise."""
@@ -103,13 +103,26 @@ def show(
 def stats(where: Where, chosen: Selection) -> None:
     """Count the letters that match by reason, HTTP status and type."""
     with where.open() as queue:
-        groups = kinds(chosen.resolve(queue).letters())
+        groups = _kinds(queue, chosen)
+        outlook = queue.retention.outlook()
+    for warning in outlook.warnings() if outlook else ():
+        terminal.warn(warning)
     if not groups:
         terminal.say("No letter matches.")
         return
     console = terminal.stdout()
     console.print(views.stats(groups, console.width))
     terminal.say(f"{count(sum(group.letters for group in groups), 'letter')} in all.")
+
+
+def _kinds(queue: Queue, chosen: Selection) -> list[Kind]:
+    """By the indexes where these answer, else by looking at each letter."""
+    meant = chosen.resolve(queue)
+    if isinstance(meant, ByFilter) and meant.wanted.is_indexed:
+        groups = queue.letters.groups(meant.wanted)
+        if all(group.is_indexed for group in groups):
+            return [kind for group in groups if (kind := Kind.of(group))]
+    return kinds(meant.letters())
 
 
 @dlq.command(
@@ -149,3 +162,6 @@ dlq.command(
         "mixrelay dlq discard --id 0-42 --yes",
     ),
 )(flat(discard))
+editing.register(dlq)
+importing.register(dlq)
+jobs.register(dlq)

@@ -1,22 +1,30 @@
 """`mixrelay dlq replay` and `mixrelay dlq discard`."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
-from redis import Redis
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq.moving import move
-from mixrelay.console.dlq.selection import ByFilter, ById, Chosen, Selection
+from mixrelay.console.dlq.operator import operator
+from mixrelay.console.dlq.running import run_here
+from mixrelay.console.dlq.selection import ByFilter, ById, Selection
 from mixrelay.console.failures import CommandError
 from mixrelay.console.options import Where, connected, from_table
 from mixrelay.console.text import count
-from mixrelay.shared.queue import LetterFilter, Number, Queue
-from mixrelay.worker.bulk import start_discard, start_replay
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import (
+    IDS_AT_MOST,
+    JobKind,
+    LetterFilter,
+    Number,
+    Plan,
+    Queue,
+    new_job_id,
+)
+from mixrelay.worker.bulk import hand_over
 
 _IN_ORDER = ("profile_update", "group_update")
 
@@ -30,56 +38,53 @@ class Decision:
         bool, typer.Option("--dry-run", help="Only count the letters that it would take.")
     ] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")
+    ] = ""
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", min=0.01, help="Letters a second; without it as fast as it goes."
+        ),
+    ] = None
     background: Annotated[
-        bool, typer.Option("--background", help="Have a worker do it; return at once.")
+        bool,
+        typer.Option("--background", help="Have a worker do it; return at once (dlq jobs)."),
     ] = False
     rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Verb:
-    do: str
+    kind: JobKind
     done: str
     doing: str
     asked: str
-    move: Callable[[Queue, Sequence[Number]], int]
-    hand_over: Callable[[Redis, str, LetterFilter], str]
 
 
-_REPLAY = _Verb("replay", "Replayed", "Replaying", "Replay {letters}?", Queue.replay, start_replay)
-_DISCARD = _Verb(
-    "discard",
-    "Discarded",
-    "Discarding",
-    "Discard {letters} for good?",
-    Queue.discard,
-    start_discard,
-)
+_REPLAY = _Verb(JobKind.REPLAY, "Replayed", "Replaying", "Replay {letters}?")
+_DISCARD = _Verb(JobKind.DISCARD, "Discarded", "Discarding", "Discard {letters} for good?")
 
 
-def replay(
-    where: Where,
-    selection: Selection,
-    decision: Decision,
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N", min=0.01, help="Letters a second; without it as fast as it goes."
-        ),
-    ] = None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """The letters of a decision, counted."""
+
+    wanted: LetterFilter | Sequence[Number]
+    by_type: Counter[str]
+    ambiguous: int
+    missing: Sequence[Number] = ()
+    """Named, but no letters."""
+
+
+def replay(where: Where, selection: Selection, decision: Decision) -> None:
     """Put letters back into their lanes, each once; one that fails again keeps its history."""
-    if rate is not None and decision.background:
-        raise typer.BadParameter(
-            "A worker's job keeps no rate: run the command again without --background, or "
-            "without --rate."
-        )
-    _decide(where, selection, decision, _REPLAY, rate)
+    _decide(where, selection, decision, _REPLAY)
 
 
 def discard(where: Where, selection: Selection, decision: Decision) -> None:
     """Delete letters for good; the books count them as discarded."""
-    _decide(where, selection, decision, _DISCARD, None)
+    _decide(where, selection, decision, _DISCARD)
 
 
 def _demand(selection: Selection, decision: Decision) -> None:
@@ -88,64 +93,101 @@ def _demand(selection: Selection, decision: Decision) -> None:
         raise typer.BadParameter("--all means every letter: leave it out beside --id or filters.")
     if not chosen and not decision.everything:
         raise typer.BadParameter("Say which letters: --id, a filter such as --reason, or --all.")
-    if selection.id and decision.background:
-        raise typer.BadParameter(
-            "A worker's job takes filters or --all: run the command again without --background, "
-            "which does ids at once."
-        )
+    if len(selection.id) > IDS_AT_MOST:
+        raise typer.BadParameter(f"--id names {IDS_AT_MOST:,} letters at most: use a filter.")
 
 
-def _decide(
-    where: Where, selection: Selection, decision: Decision, verb: _Verb, rate: float | None
-) -> None:
+def _decide(where: Where, selection: Selection, decision: Decision, verb: _Verb) -> None:
     _demand(selection, decision)
     with where.open() as queue:
-        chosen = selection.resolve(queue)
-        kinds = chosen.by_type()
-        total = kinds.total()
-        # Looked for beforehand: what is moved is no letter any more.
-        missing = chosen.missing if isinstance(chosen, ById) else []
+        meant = _count(selection.resolve(queue))
         if decision.dry_run:
-            typer.echo(f"Would {verb.do} {count(total, 'letter')}.")
+            typer.echo(f"Would {verb.kind} {count(meant.by_type.total(), 'letter')}.")
         else:
-            _agree(kinds, decision, verb)
-            if decision.background and isinstance(chosen, ByFilter):
-                _hand_over(where, chosen, decision, verb)
-            else:
-                _carry_out(chosen, total, verb, rate)
-    if missing:
-        raise CommandError(f"No dead letter: {', '.join(missing)}.")
+            _agree(meant, decision, verb)
+            _carry_out(where, queue, meant, decision, verb)
+    if meant.missing:
+        raise CommandError(f"No dead letter: {', '.join(meant.missing)}.")
 
 
-def _agree(kinds: Counter[str], decision: Decision, verb: _Verb) -> None:
+def _count(chosen: ById | ByFilter) -> _Meant:
+    """The letters that are meant now: the same as the action takes."""
+    if isinstance(chosen, ById):
+        letters = list(chosen.letters())
+        found = [letter.id for letter in letters]
+        missing = [number for number in chosen.numbers if number not in set(found)]
+        ambiguous = sum(letter.reason == Reason.AMBIGUOUS for letter in letters)
+        return _Meant(found, Counter(letter.type for letter in letters), ambiguous, missing)
+    plan = _plan(chosen.queue, chosen.wanted)
+    return _Meant(plan.wanted, plan.by_type, _ambiguous(chosen.queue, plan.wanted))
+
+
+def _ambiguous(queue: Queue, wanted: LetterFilter) -> int:
+    if wanted.reason not in (None, Reason.AMBIGUOUS):
+        return 0
+    return _plan(queue, replace(wanted, reason=Reason.AMBIGUOUS)).by_type.total()
+
+
+def _plan(queue: Queue, wanted: LetterFilter) -> Plan:
+    """The letters that match, all of them counted."""
+    jobs = queue.jobs
+    plan = jobs.plan(wanted)
+    with terminal.progress() as bar:
+        task = bar.add_task("Counting", total=plan.out_of, completed=plan.looked)
+        while not plan.is_exact:
+            plan = jobs.count_on(plan)
+            bar.update(task, total=plan.out_of, completed=plan.looked)
+    return plan
+
+
+def _agree(meant: _Meant, decision: Decision, verb: _Verb) -> None:
     """Says what the operator should know, and asks on a terminal.
 
     Raises:
         CommandError: the answer is no.
     """
-    if late := sum(kinds[kind] for kind in _IN_ORDER) if verb is _REPLAY else 0:
+    if verb is _REPLAY:
+        _warn(meant)
+    question = verb.asked.format(letters=count(meant.by_type.total(), "letter"))
+    if meant.by_type and not decision.yes and not terminal.confirm(question):
+        raise CommandError("Nothing was changed.")
+
+
+def _warn(meant: _Meant) -> None:
+    """Says what a replay may do that its name does not tell."""
+    if late := sum(meant.by_type[kind] for kind in _IN_ORDER):
         terminal.warn(
             f"{count(late, 'profile or group update')} will arrive late, after "
             "what was updated since: an old value may replace a newer one."
         )
-    question = verb.asked.format(letters=count(kinds.total(), "letter"))
-    if kinds and not decision.yes and not terminal.confirm(question):
-        raise CommandError("Nothing was changed.")
+    if meant.ambiguous:
+        terminal.warn(
+            f"{count(meant.ambiguous, 'ambiguous letter')} may have been counted already, when "
+            "no answer came: an increment or append sent again counts twice. Compare with the "
+            "profiles in Mixpanel first, and replay only what is missing there, by --id."
+        )
 
 
-def _hand_over(where: Where, chosen: ByFilter, decision: Decision, verb: _Verb) -> None:
-    with connected(decision.rq_redis_url or where.redis_url) as redis:
-        job = verb.hand_over(redis, where.queue, chosen.wanted)
-    typer.echo(f"A worker will {verb.do} them: RQ job {job}.")
-
-
-def _carry_out(chosen: Chosen, total: int, verb: _Verb, rate: float | None) -> None:
-    moved = 0
-    try:
-        for part in move(
-            chosen, total, partial(verb.move, chosen.queue), doing=verb.doing, rate=rate
-        ):
-            moved += part
-    finally:
-        # Also after Ctrl-C or a lost connection: what was moved, was moved.
-        typer.echo(f"{verb.done} {count(moved, 'letter')}.")
+def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, verb: _Verb) -> None:
+    if not meant.by_type:
+        typer.echo(f"{verb.done} 0 letters.")
+        return
+    job = queue.jobs.start(
+        verb.kind,
+        meant.wanted,
+        job_id=new_job_id(),
+        who=operator(),
+        why=decision.why,
+        rate=decision.rate,
+        planned=meant.by_type.total(),
+        background=decision.background,
+    )
+    if not decision.background:
+        run_here(queue, job, doing=verb.doing, done=verb.done)
+        return
+    # A job with a rate is found by those who drain.
+    if decision.rate is None:
+        with connected(decision.rq_redis_url or where.redis_url) as rq:
+            hand_over(rq, where.queue, job.id)
+    typer.echo(f"A worker will {verb.kind} them: job {job.id}.")
+    terminal.say(f"How far it is: mixrelay dlq jobs {job.id}")

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
-from mixrelay.shared.queue import Letter
+from mixrelay.shared.queue import Group, Letter
 
 
 @dataclass(slots=True)
@@ -19,6 +20,15 @@ class Kind:
     letters: int = 0
     sample: str = ""
     """What was said of the last of them."""
+
+    @classmethod
+    def of(cls, group: Group) -> Self | None:
+        """What the index knows; None where it has no letter within the time."""
+        if not group.letters or group.first is None or group.last is None:
+            return None
+        sample = said(group.sample) if group.sample else ""
+        times = group.first, group.last
+        return cls(group.reason, group.status, group.type, *times, group.letters, sample)
 
     def add(self, letter: Letter) -> None:
         self.letters += 1

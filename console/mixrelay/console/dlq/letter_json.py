@@ -15,10 +15,10 @@ def line(letter: Letter, *, raw: bool = False) -> str:
     Args:
         letter: what to show.
         raw: leave secrets in, and add the tuple's exact bytes: as `payload`, or as
-            `payload_base64` where they are no UTF-8.
+            `payload_base64` where they are no UTF-8; and its earlier deaths.
     """
     shown = {**_facts(letter), "message": masking.readable(letter.payload, raw=raw)}
-    return json.dumps(shown | _exact(letter.payload) if raw else shown)
+    return json.dumps(shown | _exact(letter.payload) | _history(letter) if raw else shown)
 
 
 def _facts(letter: Letter) -> dict[str, Any]:
@@ -41,3 +41,18 @@ def _exact(payload: bytes) -> dict[str, str]:
         return {"payload": payload.decode()}
     except UnicodeDecodeError:
         return {"payload_base64": base64.b64encode(payload).decode()}
+
+
+def _history(letter: Letter) -> dict[str, Any]:
+    return {
+        "deaths": [
+            {
+                "reason": death.reason,
+                "status": death.status,
+                "error": death.error,
+                "at": iso(death.at),
+                "replayed_at": iso(death.replayed_at),
+            }
+            for death in letter.deaths
+        ]
+    }

@@ -1,17 +1,16 @@
 """Which letters a command means."""
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mixrelay.console import moments
-from mixrelay.shared.queue import Letter, LetterFilter, Number, Queue
+from mixrelay.shared.queue import LETTERS_AT_MOST, Letter, LetterFilter, Number, Queue
 
 
 class Type(StrEnum):
@@ -49,12 +48,27 @@ class Selection:
     until: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Died before then; written likewise.")
     ] = None
+    min_attempts: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Sent at least so often.")
+    ] = None
+    max_attempts: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Sent at most so often.")
+    ] = None
+    min_replays: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Replayed at least so often.")
+    ] = None
+    max_replays: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Replayed at most so often: leaves out what fails every time."
+        ),
+    ] = None
 
     @property
     def is_filter(self) -> bool:
         return any(value is not None for value in self._filters())
 
-    def resolve(self, queue: Queue) -> "Chosen":
+    def resolve(self, queue: Queue) -> "ById | ByFilter":
         """The letters that are meant now, by the clock of Redis.
 
         Raises:
@@ -70,20 +84,31 @@ class Selection:
         return ByFilter(
             queue,
             LetterFilter(
-                reason=self.reason,
-                type=self.type,
-                status=self.status,
-                event=self.event,
-                distinct_id=self.distinct_id,
+                **self._plain(),
                 since=_moment("--since", self.since, now),
                 until=min(until, now) if until else now,
             ),
-            everything=not self.is_filter,
         )
 
+    def _plain(self) -> dict[str, Any]:
+        """What the queue's filter takes as it stands."""
+        return {name: getattr(self, name) for name in _PLAIN}
+
     def _filters(self) -> tuple[object, ...]:
-        named = (self.reason, self.type, self.status, self.event, self.distinct_id)
-        return (*named, self.since, self.until)
+        return (*self._plain().values(), self.since, self.until)
+
+
+_PLAIN = (
+    "reason",
+    "type",
+    "status",
+    "event",
+    "distinct_id",
+    "min_attempts",
+    "max_attempts",
+    "min_replays",
+    "max_replays",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,49 +121,22 @@ class Chosen(ABC):
     def letters(self) -> Iterator[Letter]:
         """Those that are there now."""
 
-    @abstractmethod
-    def slices(self) -> Iterator[list[Number]]:
-        """For a caller that moves each slice away before it asks for the next."""
-
-    def by_type(self) -> Counter[str]:
-        return Counter(letter.type for letter in self.letters())
-
 
 @dataclass(frozen=True, slots=True)
 class ById(Chosen):
     numbers: tuple[Number, ...]
 
     def letters(self) -> Iterator[Letter]:
-        yield from self.queue.letters.get_many(self.numbers)
-
-    def slices(self) -> Iterator[list[Number]]:
-        yield [letter.id for letter in self.letters()]
-
-    @property
-    def missing(self) -> list[Number]:
-        found = {letter.id for letter in self.letters()}
-        return [number for number in self.numbers if number not in found]
+        for start in range(0, len(self.numbers), LETTERS_AT_MOST):
+            yield from self.queue.letters.get_many(self.numbers[start : start + LETTERS_AT_MOST])
 
 
 @dataclass(frozen=True, slots=True)
 class ByFilter(Chosen):
     wanted: LetterFilter
-    everything: bool
-    """No filter was given; the books know the counts then."""
 
     def letters(self) -> Iterator[Letter]:
         yield from self.queue.letters.find(self.wanted)
-
-    def slices(self) -> Iterator[list[Number]]:
-        yield from self.queue.letters.take(self.wanted)
-
-    def by_type(self) -> Counter[str]:
-        if not self.everything:
-            return Chosen.by_type(self)
-        counted: Counter[str] = Counter()
-        for (_, _, kind), number in self.queue.books().dead_by.items():
-            counted[kind] += number
-        return counted
 
 
 def _moment(option: str, text: str | None, now: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from mixrelay.console.dlq.grouping import Kind, said
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, iso, safe
 from mixrelay.shared.queue import Letter
-from mixrelay.shared.queue.letterbox import subjects
+from mixrelay.shared.queue.letters import subjects
 
 _PAYLOAD_SHOWN = 20_000
 """Characters of a payload that `show` prints."""
@@ -31,7 +31,7 @@ def table(letters: Sequence[Letter], width: int) -> Table:
     shown = plain_table(*_COLUMNS)
     for letter, facts in zip(letters, rows, strict=True):
         cuts = cut(_about(letter), int(about * _LINES)), cut(said(letter), int(error * _LINES))
-        shown.add_row(*(Text(cell) for cell in (*facts, *cuts)))
+        shown.add_row(*(Text(safe(cell)) for cell in (*facts, *cuts)))
     return shown
 
 
@@ -57,7 +57,7 @@ def _about(letter: Letter) -> str:
 def page(letter: Letter) -> RenderableType:
     """All that is known of one letter."""
     facts = Table.grid(padding=(0, 2))
-    rows = (
+    rows: tuple[tuple[str, str], ...] = (
         ("type", letter.type),
         ("reason", letter.reason),
         (
@@ -70,14 +70,21 @@ def page(letter: Letter) -> RenderableType:
         ("first seen", iso(letter.first_seen)),
         ("dead since", iso(letter.dead_since)),
     )
+    if letter.imported:
+        came = f"was {letter.imported.id}, dead since {iso(letter.imported.dead_since)}"
+        rows += (("imported", came),)
     for name, value in rows:
         facts.add_row(Text(name, style="bold"), Text(safe(value)))
     parts: list[RenderableType] = [
         Text(f"Dead letter {letter.id}", style="bold"),
         facts,
         *_titled("What was said", Text(safe(letter.error) or "nothing")),
-        *_titled("Message", Text(_payload(letter))),
+        *_titled("Message", Text(_payload(letter.payload, letter.id))),
     ]
+    if letter.edits:
+        parts += _titled("Edits", _edits(letter))
+    if letter.original is not None:
+        parts += _titled("As it was pushed", Text(_payload(letter.original, letter.id)))
     if letter.deaths:
         parts += _titled("Earlier deaths", _history(letter))
     return Group(*parts)
@@ -87,11 +94,20 @@ def _titled(title: str, body: RenderableType) -> tuple[RenderableType, ...]:
     return Text(), Text(title, style="bold"), body
 
 
-def _payload(letter: Letter) -> str:
-    text = "\n".join(safe(line) for line in masking.pretty(letter.payload).splitlines())
+def _edits(letter: Letter) -> Table:
+    shown = plain_table("edited", "who", "what", "why")
+    for edit in letter.edits:
+        what = "restored" if edit.restored else "edited"
+        cells = (iso(edit.at), safe(edit.who), what, cut(edit.why, _ERROR_SHOWN))
+        shown.add_row(*(Text(cell) for cell in cells))
+    return shown
+
+
+def _payload(payload: bytes, letter_id: str) -> str:
+    text = "\n".join(safe(line) for line in masking.pretty(payload).splitlines())
     if len(text) <= _PAYLOAD_SHOWN:
         return text
-    return f"{text[:_PAYLOAD_SHOWN]}…\n(cut; the whole: mixrelay dlq export --id {letter.id})"
+    return f"{text[:_PAYLOAD_SHOWN]}…\n(cut; the whole: mixrelay dlq export --id {letter_id})"
 
 
 def _history(letter: Letter) -> Table:
@@ -100,7 +116,7 @@ def _history(letter: Letter) -> Table:
         status = str(death.status or "-")
         error = cut(death.error, _ERROR_SHOWN)
         cells = (iso(death.at), death.reason, status, error, iso(death.replayed_at))
-        shown.add_row(*(Text(cell) for cell in cells))
+        shown.add_row(*(Text(safe(cell)) for cell in cells))
     return shown
 
 
@@ -113,7 +129,7 @@ def stats(groups: Sequence[Kind], width: int) -> Table:
     shown = plain_table(*_STATS)
     for group, figures in zip(groups, rows, strict=True):
         said_of_it = cut(group.sample, int(sample * _LINES))
-        shown.add_row(*(Text(cell) for cell in (*figures, said_of_it)))
+        shown.add_row(*(Text(safe(cell)) for cell in (*figures, said_of_it)))
     return shown
 
 

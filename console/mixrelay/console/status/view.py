@@ -77,14 +77,14 @@ def _paused(paused: Iterable[PausedDestination]) -> Table:
             duration(pause.seconds) if pause.seconds else "due",
             cut(pause.reason, _SHOWN_REASON),
         )
-        shown.add_row(*(Text(cell) for cell in cells))
+        shown.add_row(*(Text(safe(cell)) for cell in cells))
     return shown
 
 
 def _dead(books: Books) -> Table:
     shown = plain_table("dead: reason", ">status", "type", ">letters")
     for (reason, status, kind), number in sorted(books.dead_by.items(), key=lambda g: -g[1]):
-        shown.add_row(Text(safe(reason)), str(status or "-"), kind, f"{number:,}")
+        shown.add_row(Text(safe(reason)), str(status or "-"), Text(safe(kind)), f"{number:,}")
     return shown
 
 

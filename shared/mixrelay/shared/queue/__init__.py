@@ -1,10 +1,16 @@
 """The queue in Redis: the only code that names a key or loads a script."""
 
+from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
 from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
-from mixrelay.shared.queue.letterbox import LetterBox
-from mixrelay.shared.queue.letters import Death, Letter, LetterFilter
-from mixrelay.shared.queue.queue import LETTERS_AT_MOST, Limits, Queue, new_id
+from mixrelay.shared.queue.importing import NoLetterError, Returned
+from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
+from mixrelay.shared.queue.jobs import IDS_AT_MOST, new_job_id
+from mixrelay.shared.queue.letterbox import Group, LetterBox, Page
+from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
+from mixrelay.shared.queue.planning import Plan
+from mixrelay.shared.queue.queue import LETTERS_AT_MOST, Edited, Limits, Queue, new_id
+from mixrelay.shared.queue.retention import Outlook
 from mixrelay.shared.queue.settlement import (
     Dead,
     Division,
@@ -18,6 +24,7 @@ from mixrelay.shared.queue.settlement import (
 )
 
 __all__ = [
+    "IDS_AT_MOST",
     "LETTERS_AT_MOST",
     "TOTALS",
     "Batch",
@@ -25,22 +32,37 @@ __all__ = [
     "Dead",
     "Death",
     "Division",
+    "Edit",
+    "Edited",
+    "Entry",
     "Expansion",
+    "Group",
+    "Imported",
+    "Job",
+    "JobKind",
+    "JobState",
     "Lane",
     "Letter",
     "LetterBox",
     "LetterFilter",
     "Limits",
     "Member",
+    "NoLetterError",
     "Nothing",
     "Number",
+    "Outlook",
+    "Page",
     "Park",
     "Part",
     "Pause",
     "PauseKind",
     "PausedDestination",
+    "Plan",
     "Queue",
+    "Returned",
     "Settled",
     "Settlement",
+    "Step",
     "new_id",
+    "new_job_id",
 ]

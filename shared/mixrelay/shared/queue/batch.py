@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, NewType, Self
 
 import orjson
 
+from mixrelay.shared.queue.foreign import reading
+
 Number = NewType("Number", str)
 """A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
 
@@ -70,10 +72,11 @@ class Batch:
     rival_payloads: tuple[bytes, ...] = ()
     """Of the rival and of trials cornered after it: leave out what is about their profiles."""
     paused: frozenset[str] = frozenset()
-    """Destinations with a pause. Nothing is sent there but to `destination`, whose gate let
-    this batch pass."""
+    """Destinations with a pause or a pace. Nothing is sent there but to `destination`, whose
+    gate let this batch pass."""
 
     @classmethod
+    @reading("a batch")
     def parse(cls, reply: list[Any], claim: str) -> Self:
         _, batch_id, state_json, queue_id, lengths, joined, rivals, paused = reply
         state = orjson.loads(state_json)

@@ -7,6 +7,7 @@ from typing import Any, Self
 import orjson
 
 from mixrelay.shared.queue.batch import Lane
+from mixrelay.shared.queue.foreign import reading
 
 TOTALS = (
     "received",
@@ -59,6 +60,9 @@ class Books:
     """When the oldest routed message was received."""
     empty_at_ms: int | None
     """When the list was last seen empty: what waits there is not older."""
+    paces: Mapping[str, int] = field(default_factory=dict)
+    """By destination, how many batches the fleet may have leased for it at once: after a pause,
+    or a failure while others passed. What is not named has no limit."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -80,6 +84,7 @@ class Books:
         return self.totals["received"] - ended - placed
 
     @classmethod
+    @reading("figures")
     def parse(cls, reply: list[Any]) -> Self:
         raw = orjson.loads(reply[0])
         now = int(raw["now"])
@@ -104,6 +109,7 @@ class Books:
             ),
             oldest_ms=_optional(raw.get("oldest")),
             empty_at_ms=_optional(raw.get("empty_at")),
+            paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             head=reply[1] if len(reply) > 1 else None,
         )
 

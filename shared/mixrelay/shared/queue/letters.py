@@ -1,12 +1,17 @@
 """Dead letters: what one holds, and which ones a filter means."""
 
-from dataclasses import dataclass
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import orjson
 
+from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.foreign import reading
+from mixrelay.shared.tuples import MalformedTupleError, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,26 @@ class Death:
     error: str
     at: datetime
     replayed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a letter's message by an operator."""
+
+    at: datetime
+    who: str
+    why: str
+    restored: bool = False
+    """It put the original back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Where an imported letter comes from."""
+
+    id: str
+    """Its number there."""
+    dead_since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +66,49 @@ class Letter:
     payload: bytes
     """The tuple, verbatim. It may hold an `api_key`: views mask it."""
     deaths: tuple[Death, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    original: bytes | None = None
+    """The tuple that was pushed, where an edit replaced it."""
+    imported: Imported | None = None
 
     @classmethod
+    @reading("a dead letter")
     def parse(cls, stored: bytes) -> Self:
         meta, payload = stored.split(b"\n", 1)
-        fields: dict[str, Any] = orjson.loads(meta)
-        deaths = tuple(
-            Death(
-                death["reason"],
-                death["status"],
-                death["error"],
-                _time(death["at"]),
-                _time(death["replayed_at"]),
-            )
-            for death in fields.pop("deaths", ())
-        )
-        first_seen, dead_since = _time(fields.pop("first_seen")), _time(fields.pop("dead_since"))
+        told: dict[str, Any] = orjson.loads(meta)
+        # What a newer program notes beside these is not for us.
+        plain = {name: told[name] for name in _PLAIN}
+        imported, original = told.get("imported"), told.get("original")
         return cls(
-            **fields, first_seen=first_seen, dead_since=dead_since, payload=payload, deaths=deaths
+            **plain,
+            first_seen=_time(told["first_seen"]),
+            dead_since=_time(told["dead_since"]),
+            payload=payload,
+            deaths=tuple(map(_death, told.get("deaths", ()))),
+            edits=tuple(map(_edit, told.get("edits", ()))),
+            original=base64.b64decode(original) if original is not None else None,
+            imported=Imported(imported["id"], _time(imported["dead_since"])) if imported else None,
         )
+
+
+_PLAIN = ("id", "type", "lane", "reason", "status", "error", "field", "attempts", "replays")
+
+
+def _death(told: Mapping[str, Any]) -> Death:
+    at, replayed_at = _time(told["at"]), _time(told["replayed_at"])
+    return Death(told["reason"], told["status"], told["error"], at, replayed_at)
+
+
+def _edit(told: Mapping[str, Any]) -> Edit:
+    return Edit(_time(told["at"]), told["who"], told["why"], bool(told.get("restored")))
 
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
     """Which letters are meant; what is not given matches all.
 
-    `reason`, `type` and `status` are answered from an index, the others by looking at each letter.
+    `reason`, `type`, `status` and the times are answered from indexes, the others by looking at
+    each letter.
     """
 
     reason: str | None = None
@@ -77,6 +119,91 @@ class LetterFilter:
     since: datetime | None = None
     until: datetime | None = None
     """Times of burial, `since` inclusive, `until` exclusive."""
+    min_attempts: int | None = None
+    max_attempts: int | None = None
+    min_replays: int | None = None
+    max_replays: int | None = None
+    """With it, letters that come back again and again are left out. Bounds are inclusive."""
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether indexes alone answer it."""
+        return not self.needs_message and all(bound is None for bound in self._bounds())
+
+    @property
+    def needs_message(self) -> bool:
+        return self.event is not None or self.distinct_id is not None
+
+    def _bounds(self) -> tuple[int | None, ...]:
+        return self.min_attempts, self.max_attempts, self.min_replays, self.max_replays
+
+    def means_group(self, reason: str, status: int, kind: str) -> bool:
+        """Whether letters of this reason, status and type can match."""
+        pairs = ((self.reason, reason), (self.status, status), (self.type, kind))
+        return all(want is None or want == has for want, has in pairs)
+
+    def matches(self, letter: Letter) -> bool:
+        """Whether a letter is meant, its time of burial aside (the index has answered that)."""
+        return (
+            self.means_group(letter.reason, letter.status, letter.type)
+            and _within(self.min_attempts, letter.attempts, self.max_attempts)
+            and _within(self.min_replays, letter.replays, self.max_replays)
+            and (not self.needs_message or self._is_about(letter.payload))
+        )
+
+    def _is_about(self, payload: bytes) -> bool:
+        return any(
+            self.event in (None, event) and self.distinct_id in (None, distinct_id)
+            for event, distinct_id in subjects(payload)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What is given, as a job carries it."""
+        plain = {name: value for name, value in asdict(self).items() if value is not None}
+        return plain | {name: plain[name].isoformat() for name in _TIMES if name in plain}
+
+    @classmethod
+    def from_json(cls, told: Any) -> Self:
+        """A filter as a job carried it.
+
+        Raises:
+            ConfigurationError: it is none, or has what this program does not know.
+        """
+        known = {one.name for one in fields(cls)}
+        if not isinstance(told, dict) or set(told) - known:
+            raise ConfigurationError("A bulk job carries a filter that is none; nothing was moved.")
+        times = {name: datetime.fromisoformat(told[name]) for name in _TIMES if name in told}
+        return cls(**told | times)
+
+
+_TIMES = ("since", "until")
+
+
+def subjects(payload: bytes) -> Iterator[tuple[str | None, str | None]]:
+    """Each record's event name and whom it is about, as text; nothing where it can't be read."""
+    try:
+        records = read(payload).records()
+    except MalformedTupleError:
+        return
+    for record, _raw in records:
+        if not isinstance(record, dict):
+            continue
+        properties = record.get("properties")
+        inner = properties if isinstance(properties, dict) else {}
+        who = inner.get("distinct_id", record.get("$distinct_id", record.get("$group_id")))
+        yield _text(record.get("event")), _text(who)
+
+
+def _within(least: int | None, value: int, most: int | None) -> bool:
+    return (least is None or value >= least) and (most is None or value <= most)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | dict):
+        return None  # names nobody, and may be nested deeper than orjson writes
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _time(milliseconds: float) -> datetime:

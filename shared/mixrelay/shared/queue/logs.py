@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.loads import Loads
 from mixrelay.shared.queue.queue import new_id
 
@@ -54,9 +55,10 @@ def find_start(loads: Loads, log: FileIO) -> Start:
     while True:
         # Another log with the same first line has its own name, by counting up.
         name = f"{first}.{attempt}"
-        place = loads.place(name)
+        with reading("a place in a log"):
+            place = loads.place(name)
+            offset = int(place.split(" ")[0]) if place else 0
         digest = hashlib.sha256()
-        offset = int(place.split(" ")[0]) if place else 0
         _read_into(digest, log, offset)
         if not place or place == _place(offset, digest):
             return Start(name, place, digest, offset)

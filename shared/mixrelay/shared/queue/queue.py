@@ -6,20 +6,30 @@ that a repetition answers as the first did. What raises `redis.RedisError` may h
 carried out.
 """
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import orjson
 from redis import Redis
 
+from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.history import History
+from mixrelay.shared.queue.importing import LetterLoads, Returned
+from mixrelay.shared.queue.jobs import Jobs
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
+from mixrelay.shared.queue.letters import Letter
 from mixrelay.shared.queue.loads import Loads
+from mixrelay.shared.queue.retention import Retention
 from mixrelay.shared.queue.scripts import Scripts
 from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
+from mixrelay.shared.tuples import read
 
 ROUTED_AT_MOST = 1_000
 """Tuples one call of `route` moves; no script may hold the server for long."""
@@ -37,6 +47,16 @@ class Limits:
     bytes: int = 2 * 1024 * 1024
     linger_seconds: float = 0.5
     """A lane that holds fewer records waits until its oldest is this old."""
+
+
+class Edited(StrEnum):
+    """What became of an edit."""
+
+    DONE = "done"
+    GONE = "gone"
+    """It is no letter any more."""
+    CHANGED = "changed"
+    """Someone else edited it meanwhile; nothing was changed."""
 
 
 def new_id() -> str:
@@ -64,8 +84,13 @@ class Queue:
         self._keys = Keys.of(name)
         self._partition = partition
         self._scripts = Scripts(redis, self._keys)
-        self.letters = LetterBox(redis, self._keys)
+        self.letters = LetterBox(redis, self._keys, self._scripts)
+        self.jobs = Jobs(redis, self._keys, self._scripts, self.letters)
+        self.audit = Audit(redis, self._keys)
+        self.history = History(redis, self._keys)
+        self.retention = Retention(redis, self._keys, self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
+        self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
@@ -181,15 +206,67 @@ class Queue:
         batches, messages = self._scripts.run("reap", 1_000, owner, int(died))
         return int(batches), int(messages)
 
-    def replay(self, numbers: Sequence[Number], *, op: str | None = None) -> int:
-        """Moves letters back to their lanes; returns how many still were letters."""
-        return int(self._scripts.run("replay", op or new_id(), *numbers)) if numbers else 0
+    def replay(
+        self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
+    ) -> int:
+        """Moves letters back to their lanes; returns how many still were letters.
+
+        Args:
+            numbers: at most `LETTERS_AT_MOST`; for more, start a job.
+            who: is noted in the audit.
+            why: likewise.
+            op: the move's id.
+        """
+        return self._move("replay", numbers, who, why, op)
 
     def discard(
-        self, numbers: Sequence[Number], *, why: str = "operator", op: str | None = None
+        self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
     ) -> int:
-        """Deletes letters for good; returns how many still were letters."""
-        return int(self._scripts.run("discard", op or new_id(), why, *numbers)) if numbers else 0
+        """Deletes letters for good; returns how many still were letters. Arguments as `replay`."""
+        return self._move("discard", numbers, who, why, op)
+
+    def edit(
+        self, letter: Letter, payload: bytes, *, who: str = "", why: str = "", op: str | None = None
+    ) -> Edited:
+        """Replaces a letter's message; the one that was pushed stays in `Letter.original`.
+
+        The letter keeps its number and its place: replay it to have it sent.
+
+        Args:
+            letter: as the editor saw it.
+            payload: the new tuple; the original puts that back.
+            who: is noted with the letter and in the audit.
+            why: likewise.
+            op: the move's id.
+
+        Raises:
+            MalformedTupleError: the payload is no tuple of a known type; its text says why.
+        """
+        restores = payload == letter.original
+        if not restores:
+            read(payload)
+        seen = hashlib.sha1(letter.payload, usedforsecurity=False).hexdigest()
+        old = base64.b64encode(letter.payload)
+        facts = (letter.id, seen, payload, who, why, old, int(restores))
+        return Edited(self._scripts.run("edit", op or new_id(), *facts).decode())
+
+    def import_letters(
+        self, name: str, letters: Sequence[Returned], *, before: str, after: str, who: str, why: str
+    ) -> str:
+        """`LetterLoads.load_letters`, with this queue's numbers."""
+        return self.letter_loads.load_letters(
+            name, letters, before=before, after=after, partition=self._partition, who=who, why=why
+        )
+
+    def mend(self, most: int = 500) -> int:
+        """Indexes letters that an older mixrelay buried; returns how many it looked at.
+
+        0 where all is well. Workers call it now and then.
+        """
+        return int(self._scripts.run("mend", most))
+
+    def _move(self, how: str, numbers: Sequence[Number], who: str, why: str, op: str | None) -> int:
+        return int(self._scripts.run(how, op or new_id(), who, why, *numbers)) if numbers else 0
 
     def books(self) -> Books:
         """Every figure at one instant."""

@@ -2,7 +2,7 @@
 
 Every script that takes messages out is allowed to run when Redis is full (flag `allow-oom`): a
 worker must be able to drain the queue that fills the memory (Redis: Lua API reference, script
-flags). `load`, which puts messages in, is not.
+flags). `load` and `import`, which put messages in, are not.
 """
 
 import hashlib
@@ -27,10 +27,32 @@ NAMES = (
     "reap",
     "replay",
     "discard",
+    "edit",
+    "import",
+    "expire",
+    "mend",
+    "job_start",
+    "job_step",
+    "job_change",
+    "job_stalled",
     "load",
     "books",
+    "page",
+    "groups",
 )
-_FLAGS = {"books": " flags=no-writes", "load": ""}
+_FLAGS = {
+    **dict.fromkeys(("books", "page", "groups"), " flags=no-writes"),
+    "load": "",
+    "import": "",
+}
+_AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
+_JOBS = (*_LETTERS, "_jobs")
+_PARTS = {
+    **dict.fromkeys(("replay", "discard", "edit", "expire", "mend"), _LETTERS),
+    "import": _AUDIT,
+    **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
+}
+"""What some scripts share, put between the prelude and their own text."""
 
 
 @cache
@@ -38,8 +60,9 @@ def source(name: str) -> str:
     """The script as the server gets it: flags, what all share, its own text."""
     folder = files("mixrelay.shared.queue") / "lua"
     flags = _FLAGS.get(name, " flags=allow-oom")
-    prelude = (folder / "_prelude.lua").read_text(encoding="utf-8")
-    return f"#!lua{flags}\n{prelude}{(folder / f'{name}.lua').read_text(encoding='utf-8')}"
+    parts = ("_prelude", *_PARTS.get(name, ()), name)
+    texts = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+    return f"#!lua{flags}\n{''.join(texts)}"
 
 
 @cache

@@ -18,12 +18,25 @@
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
 --   ROOT:accepted         hash    destination -> when it last accepted something
+--   ROOT:paces            hash    destination that is not trusted with every worker at once ->
+--                                 JSON {limit (batches leased together), goal (the limit from
+--                                 which on it grows slowly), passed (acceptances since it last
+--                                 grew so), held (the limit at which it last held a batch back),
+--                                 at (changed)}
 --   ROOT:letters          hash    number -> the letter's meta as JSON, newline, payload
 --   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
 --                                 dead:status:<s> and dead:type:<t> likewise
+--                                 dead:group:<r>|<s>|<t> is those of a group
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
 --   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua)
+--   ROOT:jobs             zset    bulk jobs by their creation; jobs:live those that are not
+--                                 over, by when one last heard of them (_jobs.lua)
+--   ROOT:job:<id>         hash    one bulk job; job:<id>:ids list, the letters it names
+--   ROOT:audit            stream  who moved or changed which letters, and why (_audit.lua)
+--   ROOT:retention        hash    the limits that workers were told last (expire.lua)
+--   ROOT:schema           string  the form in which all of this is kept
+--   ROOT:mending          string  how far letters are put into the indexes of this form
 --   ROOT:totals           hash    counters since the queue began
 --   ROOT:minute:<n>       hash    the same counters within one minute, kept a day
 --   ROOT:done:<op>        string  the answer already given to a move, kept 10 minutes
@@ -31,6 +44,7 @@ local Q, ROOT = KEYS[1], KEYS[2]
 
 local LANES = { "event", "import", "profile_update", "group_update", "odd" }
 local ORDERED = { profile_update = true, group_update = true }
+local KINDS = { "event", "import", "profile_update", "group_update", "unknown" }
 local KIND_OF = {
   event = "event", events = "event", ["/track"] = "event",
   import = "import", imports = "import", ["/import"] = "import",
@@ -43,6 +57,9 @@ local DONE_MS = 600000
 local MINUTE_KEPT_S = 90000
 -- Batches set aside behind a cornered head before it counts as an outage.
 local TRIALS_BEHIND = 8
+
+-- 2: letters have an index for each group. What wrote 1 (mixrelay 0.1) knew no number.
+local SCHEMA = 2
 
 local function key(name) return ROOT .. ":" .. name end
 
@@ -64,8 +81,9 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at" },
-  hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted" },
+  string = { "id", "number", "empty_at", "schema" },
+  hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
+    "paces" },
   zset = { "leases", "dead" }, set = { "pauses" }, list = {},
 }
 for _, lane in ipairs(LANES) do
@@ -73,7 +91,7 @@ for _, lane in ipairs(LANES) do
   table.insert(FIXED.list, "order:" .. lane)
   table.insert(FIXED.zset, "parked:" .. lane)
 end
-for _, kind in ipairs({ "event", "import", "profile_update", "group_update", "unknown" }) do
+for _, kind in ipairs(KINDS) do
   table.insert(FIXED.zset, "dead:type:" .. kind)
 end
 table.insert(FIXED.hash, "minute:" .. math.floor(NOW / 60000))
@@ -83,6 +101,12 @@ for kind, names in pairs(FIXED) do
   for i, name in ipairs(names) do names[i] = key(name) end
   local wrong = expect(kind, unpack(names))
   if wrong then return wrong end
+end
+
+-- An older program among newer ones stands still rather than spoil what it does not know.
+local schema = tonumber(redis.call("GET", key("schema")) or 0) or 0
+if schema > SCHEMA then
+  return redis.error_reply("SCHEMA " .. schema .. " is the form of this queue, and this program knows up to " .. SCHEMA)
 end
 
 local function expect_batch(id, state)
@@ -165,6 +189,27 @@ local function finish(id, state)
   if ORDERED[state.lane] then redis.call("LREM", key("order:" .. state.lane), 1, id) end
 end
 
+local function pace_of(name)
+  local pace = redis.call("HGET", key("paces"), name)
+  return pace and cjson.decode(pace)
+end
+
+local function save_pace(name, pace)
+  pace.at = NOW
+  redis.call("HSET", key("paces"), name, cjson.encode(pace))
+end
+
+-- Batches leased for a destination: counted, so that nothing can leave a slot taken. A lease
+-- that ran out holds none.
+local function leased_to(name)
+  local count, ids = 0, redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")
+  for _, id in ipairs(ids) do
+    local state = load(id)
+    if state and state.destination == name then count = count + 1 end
+  end
+  return count
+end
+
 local function members_of(id) return redis.call("LRANGE", key("batch:" .. id), 0, -1) end
 
 local function replace_members(id, members)
@@ -188,6 +233,9 @@ local function kind_word(payload)
 end
 
 local INDEXES = { "reason", "status", "type" }
+local function group_of(letter)
+  return letter.reason .. "|" .. letter.status .. "|" .. letter.type
+end
 
 local function expect_indexes(letters)
   local seen = {}
@@ -197,7 +245,11 @@ local function expect_indexes(letters)
     return expect("zset", key("dead:" .. index))
   end
   for _, letter in ipairs(letters) do
-    local wrong = once("reason:" .. letter.reason) or once("status:" .. (letter.status or 0))
+    local status = letter.status or 0
+    local wrong = once("reason:" .. letter.reason) or once("status:" .. status)
+    for _, kind in ipairs(KINDS) do
+      wrong = wrong or once("group:" .. letter.reason .. "|" .. status .. "|" .. kind)
+    end
     if wrong then return wrong end
   end
 end
@@ -207,7 +259,8 @@ local function index_letter(letter, at)
   for _, name in ipairs(INDEXES) do
     redis.call("ZADD", key("dead:" .. name .. ":" .. letter[name]), at, letter.id)
   end
-  redis.call("HINCRBY", key("dead:counts"), letter.reason .. "|" .. letter.status .. "|" .. letter.type, 1)
+  redis.call("ZADD", key("dead:group:" .. group_of(letter)), at, letter.id)
+  redis.call("HINCRBY", key("dead:counts"), group_of(letter), 1)
 end
 
 local function unindex_letter(letter)
@@ -215,9 +268,9 @@ local function unindex_letter(letter)
   for _, name in ipairs(INDEXES) do
     redis.call("ZREM", key("dead:" .. name .. ":" .. letter[name]), letter.id)
   end
-  local counted = letter.reason .. "|" .. letter.status .. "|" .. letter.type
-  if redis.call("HINCRBY", key("dead:counts"), counted, -1) < 1 then
-    redis.call("HDEL", key("dead:counts"), counted)
+  redis.call("ZREM", key("dead:group:" .. group_of(letter)), letter.id)
+  if redis.call("HINCRBY", key("dead:counts"), group_of(letter), -1) < 1 then
+    redis.call("HDEL", key("dead:counts"), group_of(letter))
   end
 end
 
@@ -232,6 +285,7 @@ local function bury(member, lane, verdict)
     error = verdict.error or "", field = verdict.field or "",
     attempts = past.attempts + verdict.attempts, replays = replays,
     first_seen = received, dead_since = NOW, deaths = past.deaths,
+    edits = past.edits, original = past.original, imported = past.imported,
   }
   redis.call("HSET", key("letters"), number, cjson.encode(letter) .. "\n" .. payload)
   redis.call("HDEL", key("history"), number)

@@ -35,6 +35,10 @@ local pauses = {}
 for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
   pauses[destination] = hash(key("pause:" .. destination))
 end
+local paces = {}
+for destination, pace in pairs(hash(key("paces"))) do
+  paces[destination] = cjson.decode(pace).limit
+end
 local minutes = {}
 for back = 0, 1 do
   local minute = math.floor(NOW / 60000) - back
@@ -46,6 +50,7 @@ return { cjson.encode({
   now = NOW, queued = redis.call("LLEN", Q), lanes = lanes, leased = leased, parked = parked,
   batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
-  totals = hash(key("totals")), minutes = minutes, pauses = pauses, oldest = oldest,
+  totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
+  oldest = oldest,
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

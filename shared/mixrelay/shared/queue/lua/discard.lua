@@ -1,27 +1,14 @@
--- Deletes letters for good, counted by why (docs/internals.md, rules 1, 10).
--- ARGV  op, why ("operator", "expired"), then numbers
+-- Deletes letters for good, counted (docs/internals.md, rules 1, 10).
+-- ARGV  op, who, why, then numbers
 -- Answer  how many were discarded
-local op, why = ARGV[1], ARGV[2]
+local op, who, why = ARGV[1], ARGV[2], ARGV[3]
 local before = answered(op)
 if before then return tonumber(before) end
-
-local letters = {}
-for i = 3, #ARGV do
-  local found = redis.call("HGET", key("letters"), ARGV[i])
-  letters[#letters + 1] = found and cjson.decode((string.match(found, "^([^\n]*)\n"))) or nil
-end
-local wrong = expect_indexes(letters)
+local letters = find_letters(4)
+local wrong = expect_indexes(letters) or expect_audit()
 if wrong then return wrong end
 
-local discarded = 0
-for _, letter in ipairs(letters) do
-  -- Asked for twice in one call, it goes once.
-  if redis.call("HDEL", key("letters"), letter.id) == 1 then
-    unindex_letter(letter)
-    discarded = discarded + 1
-  end
-end
-tally("discarded", discarded)
-tally("discarded:" .. why, discarded)
-answer(op, discarded)
-return discarded
+discard(letters, "operator")
+if #letters > 0 then audit("discard", { who = who, why = why, count = #letters }, numbers_of(letters)) end
+answer(op, #letters)
+return #letters

@@ -2,11 +2,13 @@
 -- died (docs/internals.md, rules 2, 14). What was being sent may have arrived. A batch whose
 -- worker died three times is halved at this and each further death, until the killer
 -- stands alone and has killed twice alone.
--- Whoever ends what is overdue also ends pauses that nothing waits for.
+-- Whoever ends what is overdue also ends pauses that nothing waits for, and forgets paces that
+-- nothing changed for long.
 -- ARGV  most batches, owner ("" for those whose time is up), 1 if it counts as a death
 -- Answer  {batches, messages}
 local most, owner, died = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
 local DEATHS_TOGETHER, DEATHS_ALONE = 3, 2
+local PACE_KEPT_MS = 600000
 local function halve(id, state, members)
   local middle = math.ceil(#members / 2)
   local part_id = id .. "-" .. state.deaths
@@ -79,7 +81,19 @@ local function end_idle_pauses()
   end
 end
 
-if owner == "" then end_idle_pauses() end
+local function forget_paces()
+  local paces = redis.call("HGETALL", key("paces"))
+  for i = 1, #paces, 2 do
+    if cjson.decode(paces[i + 1]).at < NOW - PACE_KEPT_MS then
+      redis.call("HDEL", key("paces"), paces[i])
+    end
+  end
+end
+
+if owner == "" then
+  end_idle_pauses()
+  forget_paces()
+end
 local messages = 0
 for _, batch in ipairs(ending) do messages = messages + end_lease(batch[1], batch[2]) end
 return { #ending, messages }

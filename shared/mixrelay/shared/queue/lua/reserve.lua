@@ -7,7 +7,7 @@
 --       (lanes whose records have several destinations), 1 if the worker holds nothing
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, members joined,
 --          the first members of its rivals: the cornered head and what was cornered after it,
---          the destinations that have a pause}
+--          the destinations that have a pause or a pace}
 --     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing}
 local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -16,11 +16,19 @@ local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[
 
 local CHUNK = 50        -- members read before their bytes are counted
 local LOOKED_AT = 64    -- parked batches looked at in one call
+local FULL_MS = 250     -- until a destination is looked at again that has its fill of batches
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
 
 local wait, suspects = -1, 0
 local function wait_for(ms)
   if wait < 0 or ms < wait then wait = math.max(ms, 1) end
+end
+
+-- Destinations to which only a batch that passed their gate is sent.
+local function held_back()
+  local names = redis.call("SMEMBERS", key("pauses"))
+  for _, name in ipairs(redis.call("HKEYS", key("paces"))) do names[#names + 1] = name end
+  return names
 end
 
 local function reply(id, state, members)
@@ -31,8 +39,7 @@ local function reply(id, state, members)
     rivals[i] = redis.call("LINDEX", key("batch:" .. rival), 0)
   end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
-    table.concat(lengths, ","), table.concat(members), rivals,
-    redis.call("SMEMBERS", key("pauses")) }
+    table.concat(lengths, ","), table.concat(members), rivals, held_back() }
 end
 
 local function lease(id, state, members, as_probe)
@@ -48,12 +55,35 @@ local function lease(id, state, members, as_probe)
   return reply(id, state, members)
 end
 
+local function hold_back(name)
+  local pace = pace_of(name)
+  if not pace or leased_to(name) < pace.limit then return false end
+  if pace.held ~= pace.limit then
+    pace.held = pace.limit
+    save_pace(name, pace)
+  end
+  return true
+end
+
+-- Whether a destination has as many batches as its pace allows. (Ordered lanes have no pace:
+-- they are one batch at a time.)
+local looked_at = {}
+local function is_full(name)
+  if ORDERED[lane] then return false end
+  if looked_at[name] == nil then looked_at[name] = hold_back(name) end
+  return looked_at[name]
+end
+
 -- "open", "probe" (the pause is over: one may try), "last" (so, but this one failed last),
--- or nil and the time to look again
+-- or nil, the time to look again, and whether it is only full
 local function gate(name, id)
   if not name then return "open" end
   local pause = redis.call("HMGET", key("pause:" .. name), "until", "probe_until", "last")
-  if not pause[1] then return "open" end
+  if not pause[1] then
+    if not is_full(name) then return "open" end
+    wait_for(FULL_MS)
+    return nil, NOW + FULL_MS, true
+  end
   local closed_until = math.max(tonumber(pause[1]), tonumber(pause[2] or 0))
   if closed_until > NOW then
     wait_for(closed_until - NOW)
@@ -122,10 +152,11 @@ local function fresh(rivals)
   local age = NOW - received
   if length < most and age < linger then return wait_for(linger - age) end
   local name = destination ~= "" and destination or nil
-  local open = gate(name, "")
+  local open, _, full = gate(name, "")
+  if full then return end
   -- Where its records go is not known here: some are handed out, and the worker sends none of
-  -- them to a destination that is paused.
-  if not open or not name and not ORDERED[lane] and redis.call("SCARD", key("pauses")) > 0 then
+  -- them to a destination that is held back.
+  if not open or not name and not ORDERED[lane] and #held_back() > 0 then
     if redis.call("ZCARD", PARKED) >= fresh_while_paused then return end
     open, name = "open", nil
   end

@@ -1,0 +1,102 @@
+"""`mixrelay dlq import`."""
+
+from io import FileIO
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import DownloadColumn, TimeRemainingColumn
+
+from mixrelay.console import terminal
+from mixrelay.console.dlq.operator import operator
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.failures import CommandError
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat
+from mixrelay.console.text import count
+from mixrelay.shared.queue import NoLetterError, Queue, Returned
+from mixrelay.shared.queue.logs import Slice, Start, find_start, size, slices
+
+_SLICE = 500
+
+
+def register(dlq: typer.Typer) -> None:
+    dlq.command(
+        "import",
+        **examples(
+            "mixrelay dlq import letters.jsonl  # what mixrelay dlq export --raw wrote",
+            "mixrelay dlq import letters.jsonl --again  # once more, from its start",
+        ),
+    )(flat(import_letters))
+
+
+def import_letters(
+    where: Where,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What `dlq export --raw` wrote.")],
+    again: Annotated[
+        bool, typer.Option("--again", help="Import a file anew that was imported before.")
+    ] = False,
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")
+    ] = "",
+) -> None:
+    """Put exported letters back as dead letters, byte for byte, under new numbers.
+
+    Interrupted or repeated, it goes on where it stopped: nothing is put there twice.
+    """
+    with where.open() as queue, _opened(file) as log:
+        start = find_start(queue.letter_loads, log)
+        if again and start.place:
+            queue.letter_loads.forget(start.name)
+            start = find_start(queue.letter_loads, log)
+        if start.offset >= size(log):
+            terminal.say("All of this file was imported already; --again imports it once more.")
+        _import(queue, log, start, why)
+
+
+def _opened(file: str) -> FileIO:
+    try:
+        return FileIO(Path(file))
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read: {error.strerror}.", code=ExitCode.USAGE
+        ) from error
+
+
+def _import(queue: Queue, log: FileIO, start: Start, why: str) -> None:
+    done = 0
+    before = start.place
+    try:
+        with terminal.progress(DownloadColumn(), TimeRemainingColumn()) as bar:
+            task = bar.add_task("Importing", total=size(log), completed=start.offset)
+            for part in slices(log, start, lines_at_most=_SLICE):
+                _import_slice(queue, start.name, before, part, why)
+                before, done = part.place, done + len(part.tuples)
+                bar.update(task, completed=part.offset)
+    finally:
+        # Also after Ctrl-C or a lost connection: what is in, is in.
+        typer.echo(f"Imported {count(done, 'letter')}.")
+
+
+def _import_slice(queue: Queue, name: str, before: str, part: Slice, why: str) -> None:
+    letters = [_parsed(line) for line in part.tuples]
+    noted = queue.import_letters(
+        name, letters, before=before, after=part.place, who=operator(), why=why
+    )
+    if noted != part.place:
+        raise CommandError(
+            "Another import of the same file is running; this one stopped.",
+            "Nothing was put in twice. Run it again when the other has ended.",
+        )
+
+
+def _parsed(line: bytes) -> Returned:
+    try:
+        return Returned.parse(line)
+    except NoLetterError as error:
+        shown = line[:60].decode(errors="backslashreplace")
+        raise CommandError(
+            f"A line is no exported letter: {error}. It begins: {shown}",
+            "Correct the line and import the file again: it goes on where it stopped.",
+            code=ExitCode.USAGE,
+        ) from error

@@ -1,0 +1,181 @@
+"""`mixrelay dlq jobs`, `cancel`, `resume` and `rate`: bulk jobs, and `audit`: what was done."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from mixrelay.console import terminal
+from mixrelay.console.dlq.operator import operator
+from mixrelay.console.dlq.running import watch
+from mixrelay.console.failures import CommandError
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat
+from mixrelay.console.tables import plain_table
+from mixrelay.console.text import count, cut, iso, safe
+from mixrelay.shared.queue import Entry, Job, JobKind, LetterFilter
+
+_SHOWN = 80
+_JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `dlq jobs` shows it.")]
+_Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")]
+
+
+def register(dlq: typer.Typer) -> None:
+    dlq.command(
+        "jobs",
+        **examples(
+            "mixrelay dlq jobs",
+            "mixrelay dlq jobs 5f3ac0de  # one job, followed until it is over",
+        ),
+    )(flat(jobs))
+    dlq.command("cancel", **examples("mixrelay dlq cancel 5f3ac0de --why 'wrong filter'"))(
+        flat(cancel)
+    )
+    dlq.command("resume", **examples("mixrelay dlq resume 5f3ac0de"))(flat(resume))
+    dlq.command(
+        "rate", **examples("mixrelay dlq rate 5f3ac0de 500", "mixrelay dlq rate 5f3ac0de 0")
+    )(flat(rate))
+    dlq.command("audit", **examples("mixrelay dlq audit", "mixrelay dlq audit --limit 500"))(
+        flat(audit)
+    )
+
+
+def jobs(
+    where: Where,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="One of them, followed until it is over.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Jobs listed.")] = 20,
+) -> None:
+    """List bulk jobs, the newest first, or follow one."""
+    with where.open() as queue:
+        if job is not None:
+            found = _demand(queue.jobs.get(job), job)
+            terminal.stdout().print(_page(watch(queue, found)))
+            return
+        listed = queue.jobs.newest(limit)
+    if not listed:
+        terminal.say("There are no bulk jobs.")
+        return
+    shown = plain_table(
+        "job", "kind", "state", ">planned", ">moved", ">skipped", "began (UTC)", "who", "letters"
+    )
+    for one in listed:
+        shown.add_row(*(Text(cell) for cell in _row(one)))
+    terminal.stdout().print(shown)
+
+
+def cancel(where: Where, job: _JobId, why: _Why = "") -> None:
+    """End a bulk job before its next step; what was moved stays moved."""
+    with where.open() as queue:
+        ended = _demand(queue.jobs.cancel(job, who=operator(), why=why), job)
+    typer.echo(f"Job {ended.id} is {ended.state}: {_progress(ended)}.")
+
+
+def resume(where: Where, job: _JobId, why: _Why = "") -> None:
+    """Have a worker go on with a job that was cancelled or has failed."""
+    with where.open() as queue:
+        resumed = _demand(queue.jobs.resume(job, who=operator(), why=why), job)
+    typer.echo(f"Job {resumed.id} is {resumed.state}: {_progress(resumed)}.")
+
+
+def rate(
+    where: Where,
+    job: _JobId,
+    letters: Annotated[
+        float, typer.Argument(metavar="N", min=0, help="Letters a second; 0 for no limit.")
+    ],
+    why: _Why = "",
+) -> None:
+    """Change the rate of a bulk job while it runs: begin slowly, then raise it."""
+    with where.open() as queue:
+        changed = _demand(queue.jobs.set_rate(job, letters or None, who=operator(), why=why), job)
+    at = f"{changed.rate:g} letters a second" if changed.rate else "as fast as it goes"
+    typer.echo(f"Job {changed.id} is {changed.state}, {at}: {_progress(changed)}.")
+
+
+def audit(
+    where: Where,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Entries shown.")] = 50,
+) -> None:
+    """Show who replayed, discarded, edited or imported letters, the newest first."""
+    with where.open() as queue:
+        entries = queue.audit.newest(limit)
+    if not entries:
+        terminal.say("Nothing was done yet.")
+        return
+    shown = plain_table("when (UTC)", "who", "what", ">letters", "job", "which", "why")
+    for entry in entries:
+        when, many = entry.at.strftime("%m-%d %H:%M:%S"), f"{entry.count:,}"
+        cells = (when, entry.who, entry.what, many, entry.job or "-", _which(entry), entry.why)
+        shown.add_row(*(Text(cut(cell, _SHOWN)) for cell in cells))
+    terminal.stdout().print(shown)
+
+
+def _demand(job: Job | None, asked: str) -> Job:
+    if job is None:
+        raise CommandError(
+            f"There is no job {asked}.", "See mixrelay dlq jobs; they are kept for 30 days."
+        )
+    return job
+
+
+def _row(job: Job) -> tuple[str, ...]:
+    planned = "-" if job.planned is None else f"{job.planned:,}"
+    return (
+        job.id,
+        job.kind,
+        job.state,
+        planned,
+        f"{job.moved:,}",
+        f"{job.skipped:,}",
+        job.created.strftime("%m-%d %H:%M:%S"),
+        safe(job.who),
+        cut(_letters(job), _SHOWN),
+    )
+
+
+def _page(job: Job) -> Table:
+    facts = Table.grid(padding=(0, 2))
+    rows = (
+        ("job", job.id),
+        ("kind", job.kind),
+        ("state", job.state + (f": {job.error}" if job.error else "")),
+        ("letters", _letters(job)),
+        ("planned", "unknown" if job.planned is None else f"{job.planned:,}"),
+        (_DONE[job.kind], f"{job.moved:,}"),
+        ("skipped", f"{job.skipped:,} (moved by someone else, or dead once more)"),
+        ("looked at", f"{job.looked:,}"),
+        ("rate", f"{job.rate:g} a second" if job.rate else "as fast as it goes"),
+        ("who", job.who),
+        ("why", job.why or "-"),
+        ("created", iso(job.created)),
+        ("finished", iso(job.finished) if job.finished else "-"),
+        *((("no letters", ", ".join(job.missing)),) if job.missing else ()),
+    )
+    for name, value in rows:
+        facts.add_row(Text(name, style="bold"), Text(safe(value)))
+    return facts
+
+
+_DONE = {JobKind.REPLAY: "replayed", JobKind.DISCARD: "discarded"}
+
+
+def _progress(job: Job) -> str:
+    of = f" of {job.planned:,}" if job.planned is not None else ""
+    return f"{_DONE[job.kind]} {job.moved:,}{of}"
+
+
+def _letters(job: Job) -> str:
+    return f"{count(job.named, 'letter')} by id" if job.named else described(job.wanted)
+
+
+def described(wanted: LetterFilter) -> str:
+    """A filter as the options that make it."""
+    told = wanted.to_json()
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in told.items())
+
+
+def _which(entry: Entry) -> str:
+    return described(entry.wanted) if entry.wanted else " ".join(entry.numbers)

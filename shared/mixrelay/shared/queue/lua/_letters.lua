@@ -1,0 +1,62 @@
+-- Taking letters out of the dead-letter queue: back to their lanes, or for good.
+local DEATHS_KEPT = 20
+
+local function parse_letter(stored)
+  local meta, payload = string.match(stored, "^([^\n]*)\n(.*)$")
+  return cjson.decode(meta), payload
+end
+
+-- The letters among the numbers, from the argument `first` on; each once.
+local function find_letters(first)
+  local letters, payloads, seen = {}, {}, {}
+  for i = first, #ARGV do
+    local found = not seen[ARGV[i]] and redis.call("HGET", key("letters"), ARGV[i])
+    seen[ARGV[i]] = true
+    if found then
+      local letter, payload = parse_letter(found)
+      letters[#letters + 1], payloads[#letters + 1] = letter, payload
+    end
+  end
+  return letters, payloads
+end
+
+local function past(letter)
+  local deaths = letter.deaths or {}
+  deaths[#deaths + 1] = {
+    reason = letter.reason, status = letter.status, error = letter.error, at = letter.dead_since,
+    replayed_at = NOW,
+  }
+  -- The first death stays; of the rest the newest are kept.
+  if #deaths > DEATHS_KEPT then table.remove(deaths, 2) end
+  return {
+    attempts = letter.attempts, deaths = deaths, edits = letter.edits, original = letter.original,
+    imported = letter.imported,
+  }
+end
+
+local function take_out(letter)
+  redis.call("HDEL", key("letters"), letter.id)
+  unindex_letter(letter)
+end
+
+local function replay(letters, payloads)
+  for i, letter in ipairs(letters) do
+    take_out(letter)
+    redis.call("RPUSH", key("lane:" .. letter.lane),
+      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payloads[i])
+    redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter)))
+  end
+  tally("replayed", #letters)
+end
+
+local function discard(letters, why)
+  for _, letter in ipairs(letters) do take_out(letter) end
+  tally("discarded", #letters)
+  tally("discarded:" .. why, #letters)
+end
+
+local function numbers_of(letters)
+  local numbers = {}
+  for i, letter in ipairs(letters) do numbers[i] = letter.id end
+  return numbers
+end

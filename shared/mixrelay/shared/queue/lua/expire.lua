@@ -1,0 +1,29 @@
+-- Drops the letters over an operator's limits, those buried first, and notes the limits, so that
+-- whoever looks can warn ahead (docs/internals.md, rule 10). An entry of the audit tells what
+-- ten minutes dropped.
+-- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now
+-- Answer  how many were dropped
+local max_age, max_letters, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local AUDIT_EVERY_MS = 600000
+local noted = key("retention")
+local wrong = expect("hash", noted) or expect_audit()
+if wrong then return wrong end
+
+local over = max_letters > 0 and math.max(0, redis.call("ZCARD", key("dead")) - max_letters) or 0
+local old = max_age > 0 and redis.call("ZCOUNT", key("dead"), "-inf", "(" .. string.format("%d", NOW - max_age)) or 0
+local count, letters = math.min(math.max(over, old), most), {}
+for _, number in ipairs(count > 0 and redis.call("ZRANGE", key("dead"), 0, count - 1) or {}) do
+  local found = redis.call("HGET", key("letters"), number)
+  if found then letters[#letters + 1] = parse_letter(found) end
+end
+wrong = expect_indexes(letters)
+if wrong then return wrong end
+
+discard(letters, "expired")
+redis.call("HSET", noted, "max_age", max_age, "max_letters", max_letters, "at", NOW)
+local untold = redis.call("HINCRBY", noted, "untold", #letters)
+if untold > 0 and NOW - tonumber(redis.call("HGET", noted, "told_at") or 0) >= AUDIT_EVERY_MS then
+  audit("expire", { who = "retention", why = "over the limits set", count = untold })
+  redis.call("HSET", noted, "untold", 0, "told_at", NOW)
+end
+return #letters

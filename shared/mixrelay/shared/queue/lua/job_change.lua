@@ -1,0 +1,30 @@
+-- Cancels, resumes, fails a bulk job, or changes its rate; who is over stays over.
+-- ARGV  id, "cancel", "resume", "fail" or "rate", the error or the rate ("" for none), who, why
+-- Answer  {1 if it was changed, the record}
+local id, what, value, who, why = unpack(ARGV)
+local STALE_MS = 60000
+local wrong = expect_job(id)
+if wrong then return wrong end
+local job = load_job(id)
+if not job then return { 0, {} } end
+
+local is_over = not is_live(job)
+local fits = is_over == (what == "resume") and job.state ~= "done"
+if not fits then return { 0, record(id) } end
+if what == "cancel" then
+  end_job(id, job, "cancelled")
+elseif what == "fail" then
+  end_job(id, job, "failed", value)
+elseif what == "resume" then
+  redis.call("HSET", job_key(id), "state", "queued", "finished", "", "error", "", "background", "1", "next_at", NOW)
+  redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id)
+elseif what == "rate" then
+  redis.call("HSET", job_key(id), "rate", value, "next_at", NOW)
+  -- Its runner may have left it to those who look after jobs with a rate.
+  if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id) end
+end
+if what ~= "fail" then
+  local told = what == "rate" and (value == "" and "no rate" or value .. " a second") or ""
+  audit(what, { who = who, why = why ~= "" and why or told, job = id })
+end
+return { 1, record(id) }

@@ -1,0 +1,49 @@
+-- One step of a bulk job: moves letters and notes how far the job is, in one. A second runner,
+-- or a repetition after a lost reply, finds another cursor and changes nothing.
+-- ARGV  id, the cursor that these letters follow, the cursor behind them, 1 if they are the
+--       last, how many were looked at, then the numbers that match
+-- Answer  {ms to wait where the rate says so, else 0, the record}
+local id, before, after, last, looked = unpack(ARGV, 1, 5)
+local FIRST = 6
+local job = load_job(id)
+if not job or not is_live(job) or job.cursor ~= before then return { 0, record(id) } end
+local letters, payloads = find_letters(FIRST)
+local wrong = expect_job(id) or expect_indexes(letters)
+if wrong then return wrong end
+
+redis.call("ZADD", key("jobs:live"), NOW, id)
+local rate, asked = tonumber(job.rate), #ARGV - FIRST + 1
+local next_at = job.started == "" and NOW or tonumber(job.next_at)
+if rate and asked > 0 then
+  if next_at > NOW then return { math.ceil(next_at - NOW), record(id) } end
+  -- A runner that gave way may catch up, but not for all of its absence at once.
+  next_at = math.max(next_at, NOW - RATE_LAG_MS) + asked * 1000 / rate
+end
+
+-- What died since the job began is another death, for another decision.
+local meant, meant_payloads, found = {}, {}, {}
+for i, letter in ipairs(letters) do
+  if letter.dead_since < tonumber(job.till) then
+    meant[#meant + 1], meant_payloads[#meant + 1], found[letter.id] = letter, payloads[i], true
+  end
+end
+local missing = {}
+if job.ids ~= "0" then
+  for word in string.gmatch(job.missing, "%S+") do missing[#missing + 1] = word end
+  for i = FIRST, #ARGV do
+    if not found[ARGV[i]] and #missing < SKIPPED_NAMED then missing[#missing + 1] = ARGV[i] end
+  end
+end
+
+if job.kind == "replay" then replay(meant, meant_payloads) else discard(meant, "operator") end
+job.moved = tonumber(job.moved) + #meant
+redis.call("HSET", job_key(id), "state", "running", "cursor", after, "moved", job.moved,
+  "looked", job.looked + looked, "matched", job.matched + asked,
+  "skipped", job.skipped + asked - #meant, "missing", table.concat(missing, " "),
+  "next_at", string.format("%.3f", next_at), "started", job.started == "" and NOW or job.started)
+if last == "1" then
+  end_job(id, job, "done")
+elseif NOW - (tonumber(job.told_at) or 0) >= TELL_EVERY_MS and job.moved > 0 then
+  tell(id, job, numbers_of(meant))
+end
+return { 0, record(id) }

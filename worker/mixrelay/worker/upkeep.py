@@ -1,0 +1,112 @@
+"""What a shift sees to now and then, beside the messages: bulk jobs, limits, indexes.
+
+Each turn is short, and any number of shifts may do it at once.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from redis.exceptions import RedisError, ResponseError
+
+from mixrelay.shared.connection import connect
+from mixrelay.shared.errors import ConfigurationError, WrongKeyType
+from mixrelay.shared.queue import Queue
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.rq_job import BULK
+from mixrelay.worker.rq_queue import enqueue_bulk
+from mixrelay.worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+JOBS_SECONDS = 1.0
+RETENTION_SECONDS = 5.0
+MEND_SECONDS = 5.0
+HURRIED_SECONDS = 0.1
+"""Until the next turn, where a turn did not come to an end."""
+FAILED_SECONDS = 30.0
+_TURN_SECONDS = 0.5
+"""That the letters of jobs with a rate may take of the time for messages."""
+_RQ_TIMEOUT = 1.0
+_SLICE = 500
+
+
+class Upkeep:
+    """The turns of one shift."""
+
+    def __init__(self, queue: Queue, settings: Settings, worker: WorkerSettings) -> None:
+        self._queue = queue
+        self._settings = settings
+        self._worker = worker
+        self._told_limits = False
+        self._turns: list[tuple[Callable[[], float], float]] = [
+            (self._jobs, 0.0),
+            (self._expire, 0.0),
+            (self._mend, 0.0),
+        ]
+
+    def __call__(self) -> None:
+        """Does what is due.
+
+        Raises:
+            redis.RedisError: the queue's node is away; what is due stays due.
+        """
+        for index, (turn, due) in enumerate(self._turns):
+            if time.monotonic() >= due:
+                self._turns[index] = turn, time.monotonic() + self._take(turn)
+
+    def _take(self, turn: Callable[[], float]) -> float:
+        try:
+            return turn()
+        except (ResponseError, WrongKeyType) as error:
+            # Messages are delivered whatever becomes of this.
+            log.error("upkeep_failed: %s", error)  # noqa: TRY400 - the server's, not a trace's
+            return FAILED_SECONDS
+
+    def _expire(self) -> float:
+        age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters
+        # Once also without limits, so that those of a former setting are forgotten.
+        if not (age or most) and self._told_limits:
+            return RETENTION_SECONDS
+        dropped = self._queue.retention.expire(timedelta(seconds=age), most, _SLICE)
+        self._told_limits = True
+        if dropped:
+            log.warning(
+                "dlq_expired: %d dead letters are over the limits and were dropped", dropped
+            )
+        return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
+
+    def _mend(self) -> float:
+        return HURRIED_SECONDS if self._queue.mend(_SLICE) else MEND_SECONDS
+
+    def _jobs(self) -> float:
+        for job_id in self._queue.jobs.stalled():
+            try:
+                self._go_on(job_id)
+            except ConfigurationError as error:
+                # A newer program's, and for its workers to run.
+                log.warning("bulk: job %s is left alone: %s", job_id, error)
+        return JOBS_SECONDS
+
+    def _go_on(self, job_id: str) -> None:
+        job = self._queue.jobs.get(job_id)
+        if job is None:
+            return
+        if job.rate is None:
+            self._hand_over(job_id)
+            return
+        ends = time.monotonic() + _TURN_SECONDS
+        while job is not None and not job.state.is_over and time.monotonic() < ends:
+            step = self._queue.jobs.step(job)
+            if step.wait_seconds:
+                return
+            job = step.job
+
+    def _hand_over(self, job_id: str) -> None:
+        name = self._settings.queue
+        try:
+            with connect(self._settings.rq_url, timeout=_RQ_TIMEOUT) as rq:
+                enqueue_bulk(rq, BULK, name, args=(name, job_id))
+        except RedisError as error:
+            log.debug("redis_away: RQ's node: %s", error)
