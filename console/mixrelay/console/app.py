@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from mixrelay.console import terminal
+from mixrelay.console.dashboard import command as dashboard
 from mixrelay.console.demo import command as demo
 from mixrelay.console.dlq import commands as dlq
 from mixrelay.console.doctor import command as doctor
@@ -16,6 +17,10 @@ from mixrelay.console.helptext import Group, lines
 from mixrelay.console.push import command as push
 from mixrelay.console.running import sandbox, valkey, worker
 from mixrelay.console.status import command as status
+from mixrelay.console.text import cut, safe
+
+_SHOWN = 2_000
+"""Characters of an error."""
 
 app = typer.Typer(
     name="mixrelay",
@@ -58,6 +63,7 @@ worker.register(app)
 status.register(app)
 dlq.register(app)
 push.register(app)
+dashboard.register(app)
 doctor.register(app)
 sandbox.register(app)
 valkey.register(app)
@@ -81,6 +87,8 @@ def run() -> int:
 
 def _report(failure: Failure) -> None:
     console = terminal.stderr()
-    console.print(f"[bold red]error:[/] {escape(failure.what)}", soft_wrap=True)
+    # Of what a server said, and of names that others chose.
+    what = cut(failure.what, _SHOWN)
+    console.print(f"[bold red]error:[/] {escape(what)}", soft_wrap=True)
     if failure.todo:
-        console.print(escape(failure.todo), soft_wrap=True)
+        console.print(escape(safe(failure.todo)), soft_wrap=True)

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mixrelay.console.text import safe
+
 PLAIN_WIDTH = 160
 """Columns where no terminal says how wide it is: a log or a pipe need not wrap at 80."""
 
@@ -29,11 +31,11 @@ def stderr() -> Console:
 
 def say(text: str) -> None:
     """One line for people, on stderr: stdout carries only what was asked for."""
-    stderr().print(escape(text), highlight=False, soft_wrap=True)
+    stderr().print(escape(safe(text)), highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    stderr().print(f"[yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    stderr().print(f"[yellow]warning:[/] {escape(safe(text))}", highlight=False, soft_wrap=True)
 
 
 def confirm(question: str) -> bool:

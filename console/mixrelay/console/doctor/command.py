@@ -42,26 +42,32 @@ def doctor(
     where: Where,
     rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
     mixpanel: Annotated[
-        bool, typer.Option(help="Ask Mixpanel too; what is sent is an empty list.")
+        bool, typer.Option(help="Ask Mixpanel too; what is sent leaves nothing there.")
     ] = True,
+    redis_only: Annotated[
+        bool, typer.Option("--redis-only", help="Look at Redis alone: a container's health.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False,
 ) -> None:
     """Check Redis, Mixpanel, the workers and the settings; say what to do about each.
 
-    Exit code 0: nothing to do. 1: at least one warning or error.
+    Exit code 0: nothing to do. 1: at least one warning or error; with --redis-only, an error.
     """
-    found = list(_findings(where, rq_redis_url or where.redis_url, mixpanel=mixpanel))
+    found = list(check_server(where.redis_url, where.queue))
+    if not redis_only:
+        found += _of_the_rest(where, rq_redis_url or where.redis_url, mixpanel=mixpanel)
     if as_json:
         for finding in found:
             typer.echo(orjson.dumps(finding.as_json()))
     else:
         _show(found)
-    if any(finding.level is not Level.OK for finding in found):
+    # A container is no better for being restarted over a warning.
+    wrong = {Level.ERROR} if redis_only else {Level.WARNING, Level.ERROR}
+    if any(finding.level in wrong for finding in found):
         raise typer.Exit(ExitCode.FINDING)
 
 
-def _findings(where: Where, rq_url: str, *, mixpanel: bool) -> Iterator[Finding]:
-    yield from check_server(where.redis_url, where.queue)
+def _of_the_rest(where: Where, rq_url: str, *, mixpanel: bool) -> Iterator[Finding]:
     yield from check_workers(rq_url, where.queue)
     try:
         worker = WorkerSettings.from_environment()

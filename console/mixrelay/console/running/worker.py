@@ -1,13 +1,13 @@
 """`mixrelay worker`, whose options are the table of the worker's settings."""
 
-from dataclasses import asdict, make_dataclass
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
-from mixrelay.shared.options import Option, options
+from mixrelay.console.setting_options import options_of
 from mixrelay.shared.settings import Settings
 from mixrelay.worker.run import run
 from mixrelay.worker.settings import WorkerSettings
@@ -25,45 +25,8 @@ def register(app: typer.Typer) -> None:
     )(flat(worker))
 
 
-_METAVARS = {str: "TEXT", int: "N", float: "N", bool: None}
-
-
-def _field(told: Option, panel: str) -> tuple[str, Any, None]:
-    """An option of the command line; None where it is not given, so that the variable counts."""
-    flag = f"--{told.name.replace('_', '-')}"
-    kind = type(told.default)
-    made = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
-        metavar="|".join(told.choices) or _METAVARS[kind],
-        help=f"{told.help} [env var: {told.variable}; default: {_shown(told)}]",
-        show_default=False,
-        rich_help_panel=panel,
-    )
-    return told.name, Annotated[kind | None, made], None
-
-
-_SINGULAR = {"processes": "process", "requests": "request", "seconds": "second"}
-
-
-def _shown(told: Option) -> str:
-    """The default with its unit."""
-    default = told.default
-    if isinstance(default, bool):
-        return "on" if default else "off"
-    if not isinstance(default, int | float):
-        return str(default) or "none"
-    unit = _SINGULAR.get(told.unit, told.unit) if default == 1 else told.unit
-    return f"{default:,g} {unit}" if isinstance(default, float) else f"{default:,} {unit}"
-
-
-_Shared: Any = make_dataclass(
-    "_Shared",
-    # A secret on a command line is read by everyone who can list processes.
-    [_field(told, "Where") for told in options(Settings) if not told.secret],
-)
-_Worker: Any = make_dataclass(
-    "_Worker", [_field(told, "Worker") for told in options(WorkerSettings)]
-)
+_Shared: Any = options_of(Settings, "Where")
+_Worker: Any = options_of(WorkerSettings, "Worker")
 
 
 def worker(

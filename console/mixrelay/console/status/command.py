@@ -3,17 +3,14 @@
 from typing import Annotated
 
 import typer
-from redis.exceptions import ResponseError
 
 from mixrelay.console import terminal
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.status.figures import Figures
-from mixrelay.console.status.fleet import workers
+from mixrelay.console.status.look import look as look_at
 from mixrelay.console.status.watch import show, watch_figures
-from mixrelay.shared.queue import Queue
-from mixrelay.worker.rq_queue import queue_name
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +42,7 @@ def status(
     with where.open() as queue:
 
         def look() -> Figures:
-            return _look(queue, rq_redis_url or where.redis_url)
+            return look_at(queue, rq_redis_url or where.redis_url)
 
         if watch:
             watch_figures(look, where.redis_url, as_json=as_json)
@@ -58,20 +55,3 @@ def status(
             terminal.warn(warning)
     if warnings:
         raise typer.Exit(ExitCode.FINDING)
-
-
-def _look(queue: Queue, rq_url: str) -> Figures:
-    return Figures(
-        queue=queue.name,
-        books=queue.books(),
-        workers=workers(rq_url, queue_name(queue.name)),
-        eviction=_eviction(queue),
-    )
-
-
-def _eviction(queue: Queue) -> str | None:
-    try:
-        memory = queue.redis.info("memory")
-    except ResponseError:
-        return None  # This user may not ask; `doctor` says how to let it.
-    return str(memory.get("maxmemory_policy", "")) or None

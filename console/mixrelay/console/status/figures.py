@@ -49,6 +49,15 @@ class Figures:
             ),
         ]
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether messages do not flow or may be lost, rather than wait for a while."""
+        lost = self.books.difference or self.eviction not in (None, "noeviction")
+        misled = any(pause.kind == "configuration" for pause in self.books.paused)
+        return bool(
+            lost or misled or self.workers is None or (self.books.waiting and not self.workers)
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The object of `mixrelay status --json` (a contract)."""
         books = self.books

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
-from redis.exceptions import RedisError
-from rq import Queue as RqQueue
+from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from rq.worker import BaseWorker
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from mixrelay.shared.connection import connect
 
@@ -34,16 +36,26 @@ def workers(url: str, rq_queue: str) -> list[WorkerSeen] | None:
     """
     redis = connect(url)
     try:
-        registered = BaseWorker.all(queue=RqQueue(rq_queue, connection=redis))
-        seen = [_seen(worker) for worker in registered]
+        keys = cast("set[bytes]", redis.smembers(WORKERS_BY_QUEUE_KEY % rq_queue))
+        seen = [_seen(key, redis) for key in keys]
     except RedisError:
         return None
     finally:
         redis.close()
-    return sorted((w for w in seen if w.seconds_ago < SILENT_AFTER), key=lambda w: w.name)
+    alive = (worker for worker in seen if worker and worker.seconds_ago < SILENT_AFTER)
+    return sorted(alive, key=lambda worker: worker.name)
 
 
-def _seen(worker: BaseWorker) -> WorkerSeen:
+def _seen(key: bytes, redis: Redis) -> WorkerSeen | None:
+    """What a worker says of itself; None where the key is none of a worker's."""
+    try:
+        worker = BaseWorker.find_by_key(key.decode(), connection=redis, serializer="json")
+    except NoPermissionError:
+        raise
+    except (ValueError, ResponseError):
+        return None
+    if worker is None:
+        return None
     last = worker.last_heartbeat
     ago = (datetime.now(UTC) - last).total_seconds() if last else SILENT_AFTER
     return WorkerSeen(

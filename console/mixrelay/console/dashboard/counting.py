@@ -1,0 +1,59 @@
+"""How many letters a filter means: at once by indexes, else in portions that a page asks for."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from mixrelay.console.dashboard import filters
+from mixrelay.shared.queue import LetterFilter, Queue
+from mixrelay.shared.queue.planning import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A plan as an address carries it, from one portion to the next."""
+
+    plan: Plan
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        told: dict[str, str | int] = dict(filters.written(self.plan.wanted))
+        told |= {f"n_{kind}": count for kind, count in self.plan.by_type.items()}
+        return told | {
+            "looked": self.plan.looked,
+            "out_of": self.plan.out_of,
+            "place": self.plan.cursor or "",
+        }
+
+    @classmethod
+    def read(cls, values: Mapping[str, str]) -> Self:
+        """What `query` wrote; what is not so begins anew."""
+        wanted = filters.asked_for(values).wanted
+        by_type = Counter(
+            {name[2:]: _whole(count) for name, count in values.items() if name.startswith("n_")}
+        )
+        looked, out_of = _whole(values.get("looked", "")), _whole(values.get("out_of", ""))
+        return cls(Plan(wanted, by_type, looked, out_of, values.get("place", "")))
+
+    @property
+    def until(self) -> datetime | None:
+        """Letters that died later are not counted."""
+        return self.plan.wanted.until
+
+
+def begin(queue: Queue, wanted: LetterFilter) -> Counted:
+    """The first portion."""
+    return Counted(queue.jobs.plan(wanted))
+
+
+def go_on(queue: Queue, begun: Counted) -> Counted:
+    """The next portion."""
+    if begun.plan.cursor is None:
+        return begun
+    return Counted(queue.jobs.count_on(begun.plan))
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,62 @@
+"""Filters of dead letters as an address carries them, so that a view can be kept and passed on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mixrelay.console import moments
+from mixrelay.console.dlq.selection import Type
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import LetterFilter
+
+TEXTS = ("reason", "type", "event", "distinct_id")
+NUMBERS = ("status", "min_attempts", "max_attempts", "min_replays", "max_replays")
+TIMES = ("since", "until")
+NAMES = (*TEXTS, *NUMBERS, *TIMES)
+REASONS = tuple(Reason)
+TYPES = tuple(Type)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address asks for."""
+
+    wanted: LetterFilter
+    given: Mapping[str, str]
+    """As it was written, for the form and for links."""
+    mistakes: tuple[str, ...]
+    """What could not be read. Nothing may be acted on then: the filter would mean too much."""
+
+    @property
+    def is_all(self) -> bool:
+        return not self.given
+
+    def shown(self, name: str) -> str:
+        """What a field of the form holds."""
+        return self.given.get(name, "")
+
+    def without(self, *names: str) -> dict[str, str]:
+        return {name: value for name, value in self.given.items() if name not in names}
+
+
+def asked_for(values: Mapping[str, str]) -> Asked:
+    """Reads the filter's fields; empty ones count as not given."""
+    given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
+    read: dict[str, Any] = {name: given[name] for name in TEXTS if name in given}
+    mistakes: list[str] = []
+    now = datetime.now(UTC)
+    for name in (*NUMBERS, *TIMES):
+        if name not in given:
+            continue
+        try:
+            read[name] = int(given[name]) if name in NUMBERS else moments.parse(given[name], now)
+        except ValueError as error:
+            said = f"{given[name]!r} is no number" if name in NUMBERS else str(error)
+            mistakes.append(f"{name.replace('_', ' ')}: {said}")
+    return Asked(LetterFilter(**read), given, tuple(mistakes))
+
+
+def written(wanted: LetterFilter) -> dict[str, str]:
+    """A filter as an address, its times to the millisecond."""
+    return {name: str(value) for name, value in wanted.to_json().items()}

@@ -1,0 +1,188 @@
+"""Who may come in, and from where a change may be asked for; and what a browser is told.
+
+A request is let through in this order: its Host is one of ours (an attacker's name that resolves
+to this machine is not), its user is known, and a change comes from a page of ours (the browser
+says so in Sec-Fetch-Site or Origin) and carries that page's form token.
+"""
+
+import binascii
+import hashlib
+import hmac
+import secrets
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mixrelay.console.dashboard.options import DashboardSettings
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+LOCAL_USER = "local"
+"""The name in the audit where nobody is asked for one."""
+
+Identify = Callable[[Request], str | None]
+"""Names the user of a request, None for a stranger: the host application's own way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Who is let in."""
+
+    settings: DashboardSettings
+    identify: Identify | None = None
+
+    def name_of(self, request: Request) -> str | None:
+        """The user's name; None for a stranger."""
+        if self.identify is not None:
+            return self.identify(request)
+        if self.settings.is_open:
+            return LOCAL_USER
+        kind, _, value = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return "bearer" if self._is_token(value.strip()) else None
+        if kind.lower() != "basic":
+            return None
+        name, _, password = _decoded(value).partition(":")
+        known = self.settings.passwords.get(name)
+        if known is not None:
+            return name if _same(password, known) else None
+        return (name or "anyone") if self._is_token(password) else None
+
+    def _is_token(self, value: str) -> bool:
+        return bool(self.settings.token) and _same(value, self.settings.token)
+
+
+def _decoded(value: str) -> str:
+    try:
+        return b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _same(given: str, known: str) -> bool:
+    return hmac.compare_digest(given.encode(), known.encode())
+
+
+class Forms:
+    """Tokens that show that a form came from a page of ours, for the user it was shown to."""
+
+    def __init__(self, settings: DashboardSettings) -> None:
+        # The same in every process that serves the page; where nobody is asked for a password
+        # there is one process on one machine.
+        known = settings.token + "\n" + settings.users
+        self._key = known.encode() if not settings.is_open else secrets.token_bytes(32)
+
+    def token(self, user: str) -> str:
+        return hmac.new(self._key, b"form\n" + user.encode(), hashlib.sha256).hexdigest()
+
+    def is_valid(self, user: str, token: str) -> bool:
+        return _same(token, self.token(user))
+
+
+def is_from_our_page(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that a change was asked for by a page of this address.
+
+    What is no browser sends neither header, and carries no cookie or password that a page of
+    somebody else's could make use of.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
+
+
+class Guard:
+    """The outermost layer of the page."""
+
+    def __init__(
+        self, app: ASGIApp, *, users: Users, hosts: frozenset[str] | None, read_only: bool
+    ) -> None:
+        """None for `hosts` lets any through: a host application checks its own."""
+        self._app = app
+        self._users = users
+        self._hosts = hosts
+        self._read_only = read_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        nonce = secrets.token_urlsafe(16)
+        request.state.nonce = nonce
+        refusal = self._refusal(request)
+        respond: ASGIApp = refusal if refusal is not None else self._app
+        await respond(scope, receive, _with_headers(send, nonce))
+
+    def _refusal(self, request: Request) -> Response | None:
+        if self._hosts is not None and _host_of(request.headers) not in self._hosts:
+            return _text(
+                400,
+                "This page is not served under this name. Add it to MIXRELAY_DASHBOARD_HOSTS "
+                "if it should be.",
+            )
+        if _path(request) in OPEN_PATHS:
+            return None
+        user = self._users.name_of(request)
+        if user is None:
+            challenge = {"WWW-Authenticate": 'Basic realm="mixrelay", charset="UTF-8"'}
+            return PlainTextResponse("A name and the right password are needed.", 401, challenge)
+        request.state.user = user
+        if request.method in SAFE_METHODS:
+            return None
+        if self._read_only:
+            return _text(403, "This page is read-only: nothing was changed.")
+        if not is_from_our_page(request.headers):
+            return _text(403, "A page of another address asked for this: nothing was changed.")
+        return None
+
+
+def _path(request: Request) -> str:
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
+def _host_of(headers: Headers) -> str:
+    try:
+        return (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _text(status: int, text: str) -> Response:
+    return PlainTextResponse(text, status)
+
+
+def _with_headers(send: Send, nonce: str) -> Callable[[Message], Awaitable[None]]:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _headers(nonce).items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
+
+
+def _headers(nonce: str) -> dict[str, str]:
+    policy = (
+        "default-src 'none'; "
+        f"script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }

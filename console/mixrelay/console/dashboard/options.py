@@ -1,0 +1,97 @@
+"""What the page is told: where it listens, who may come in, what they may do."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.options import load, option
+
+
+@dataclass(frozen=True)
+class DashboardSettings:
+    """Read once, at the start.
+
+    Raises:
+        ConfigurationError: it would be open to everyone, or a value cannot be read.
+    """
+
+    host: str = option("127.0.0.1", "MIXRELAY_DASHBOARD_HOST", "The address to listen on.")
+    port: int = option(8321, "MIXRELAY_DASHBOARD_PORT", "The port; 0 takes a free one.", minimum=0)
+    token: str = option(
+        "",
+        "MIXRELAY_DASHBOARD_TOKEN",
+        "The password that lets anyone in, under the name they give; also as a bearer token.",
+        secret=True,
+    )
+    users: str = option(
+        "",
+        "MIXRELAY_DASHBOARD_USERS",
+        "Names with passwords, as name:password,name:password.",
+        secret=True,
+    )
+    hosts: str = option(
+        "",
+        "MIXRELAY_DASHBOARD_HOSTS",
+        "Names under which it may be asked for, beside its address: ops.example.com,…",
+    )
+    read_only: bool = option(
+        False, "MIXRELAY_DASHBOARD_READ_ONLY", "Show everything, change nothing."
+    )
+    mask: bool = option(
+        False, "MIXRELAY_DASHBOARD_MASK", "Show the payloads' fields without their values."
+    )
+    environment: str = option(
+        "", "MIXRELAY_DASHBOARD_ENVIRONMENT", "A name shown on each page, such as production."
+    )
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Reads the variables; what is given by the fields' names wins over them."""
+        return load(cls, environ, given)
+
+    @property
+    def passwords(self) -> dict[str, str]:
+        """Each user's password.
+
+        Raises:
+            ConfigurationError: a user without a password.
+        """
+        pairs = [pair.strip().partition(":") for pair in self.users.split(",") if pair.strip()]
+        if any(not (name and password) for name, _, password in pairs):
+            raise ConfigurationError(
+                "MIXRELAY_DASHBOARD_USERS is not usable; write it as name:password,name:password."
+            )
+        return {name: password for name, _, password in pairs}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked for a password."""
+        return not (self.token or self.users)
+
+    def check_open(self) -> None:
+        """Raises ConfigurationError where others than this machine could come in unasked."""
+        if self.is_open and not is_loopback(self.host):
+            raise ConfigurationError(
+                f"The page would be open to everyone at {self.host}: set "
+                "MIXRELAY_DASHBOARD_TOKEN or MIXRELAY_DASHBOARD_USERS, or listen on 127.0.0.1."
+            )
+
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names that a request's Host may hold."""
+        named = {name.strip().lower() for name in self.hosts.split(",") if name.strip()}
+        return frozenset({"localhost", "127.0.0.1", "::1", self.host.lower(), *named})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,23 @@
+"""What can be asked for: each module brings its routes, the narrower ones first."""
+
+from mixrelay.console.dashboard.pages import (
+    audit,
+    health,
+    jobs,
+    letter,
+    letters,
+    metrics,
+    overview,
+    workers,
+)
+
+ROUTES = [
+    *health.ROUTES,
+    *metrics.ROUTES,
+    *overview.ROUTES,
+    *letters.ROUTES,
+    *letter.ROUTES,
+    *jobs.ROUTES,
+    *audit.ROUTES,
+    *workers.ROUTES,
+]

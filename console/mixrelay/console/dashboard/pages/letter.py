@@ -1,0 +1,110 @@
+"""One dead letter: what it says, what Mixpanel said, its past; replay, edit, discard."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from mixrelay.console.dashboard import payloads
+from mixrelay.console.dashboard.call import Call, route
+from mixrelay.console.dashboard.pages.letters import WHY_MISSING, about
+from mixrelay.shared.queue import Letter, Number
+from mixrelay.shared.queue.queue import Edited
+from mixrelay.shared.tuples import MalformedTupleError
+
+_SAID = {
+    "edited": "The message was changed. Replay it to have it sent.",
+    "why": WHY_MISSING,
+    "gone": "It is no dead letter any more: someone has moved it.",
+}
+
+
+def letter(call: Call) -> Response:
+    found = _find(call)
+    return _gone(call) if found is None else _show(call, found)
+
+
+def _find(call: Call) -> Letter | None:
+    return call.queue.letters.get(Number(call.path["number"]))
+
+
+def _gone(call: Call) -> Response:
+    return call.page("letter_gone.html", 404, number=call.path["number"])
+
+
+def _show(call: Call, found: Letter) -> Response:
+    mask = call.place.dashboard.mask
+    original = None if found.original is None else payloads.shown(found.original, mask=mask)
+    return call.page(
+        "letter.html",
+        letter=found,
+        about=about(found),
+        message=payloads.shown(found.payload, mask=mask),
+        original=original,
+        may_edit=not mask and payloads.editable(found) is not None,
+        said=_SAID.get(call.query.get("said", ""), ""),
+    )
+
+
+def move(call: Call) -> Response:
+    """Replays or discards this one."""
+    number, how = Number(call.path["number"]), call.path["move"]
+    if how not in ("replay", "discard"):
+        return _gone(call)
+    why = call.form.get("why", "").strip()
+    if how == "discard" and not why:
+        return call.to("letter", number=number, query={"said": "why"})
+    queue = call.queue
+    moving = queue.replay if how == "replay" else queue.discard
+    moved = moving([number], who=call.user, why=why)
+    return call.to("letters", query={"said": how, "moved": moved, "of": 1})
+
+
+def editor(call: Call) -> Response:
+    found = _find(call)
+    if found is None:
+        return _gone(call)
+    return _edit_page(call, found, payloads.editable(found) or "", "")
+
+
+def edit(call: Call) -> Response:
+    """Replaces the message; the one that was pushed is kept beside it."""
+    found = _find(call)
+    if found is None:
+        return _gone(call)
+    if call.place.dashboard.mask:
+        return _edit_page(call, found, "", "Values are masked on this page: nothing was changed.")
+    text, why = call.form.get("message", ""), call.form.get("why", "").strip()
+    restores = call.form.get("restore") == "1" and found.original is not None
+    payload = found.original if restores else payloads.edited(found, text)
+    if call.form.get("seen") != _seen(found):
+        return _edit_page(call, found, text, "Someone else changed it meanwhile: compare first.")
+    try:
+        done = call.queue.edit(found, payload or b"", who=call.user, why=why)
+    except MalformedTupleError as error:
+        return _edit_page(call, found, text, f"This is no message: {error}")
+    if done is Edited.CHANGED:
+        return _edit_page(call, found, text, "Someone else changed it meanwhile: compare first.")
+    if done is Edited.GONE:
+        return _gone(call)
+    if call.form.get("then") == "replay":
+        moved = call.queue.replay([found.id], who=call.user, why=why)
+        return call.to("letters", query={"said": "replay", "moved": moved, "of": 1})
+    return call.to("letter", number=found.id, query={"said": "edited"})
+
+
+def _edit_page(call: Call, found: Letter, text: str, mistake: str) -> Response:
+    values: dict[str, Any] = {"letter": found, "text": text, "mistake": mistake}
+    return call.page("letter_edit.html", 422 if mistake else 200, **values, seen=_seen(found))
+
+
+def _seen(found: Letter) -> str:
+    """Which of the letter's messages the editor saw."""
+    return str(len(found.edits))
+
+
+ROUTES = [
+    route("/letters/{number}", "letter", letter),
+    route("/letters/{number}/edit", "letter_editor", editor),
+    route("/letters/{number}/edit", "letter_edit", edit, "POST"),
+    route("/letters/{number}/{move}", "letter_move", move, "POST"),
+]

@@ -1,0 +1,102 @@
+"""The dead letters: find them, and choose what to act on."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from mixrelay.console.dashboard import filters
+from mixrelay.console.dashboard.call import Call, route
+from mixrelay.console.dashboard.counting import Counted, begin, go_on
+from mixrelay.shared.queue import Letter, Number
+from mixrelay.shared.queue.letters import subjects
+
+PER_PAGE = 50
+SELECTED_AT_MOST = 500
+_MOVES = {"replay": "replayed", "discard": "discarded"}
+WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
+
+
+def letters(call: Call) -> Response:
+    """One page of those that match, the newest first."""
+    asked = filters.asked_for(call.query)
+    if asked.mistakes:
+        return call.page("letters.html", 400, **_empty(call, asked))
+    box = call.queue.letters
+    try:
+        page = box.page(asked.wanted, call.query.get("cursor") or None, limit=PER_PAGE)
+    except ValueError as error:
+        return call.page("letters.html", 400, **_empty(call, asked, str(error)))
+    return call.page(
+        "letters.html",
+        asked=asked,
+        mistakes=(),
+        rows=[(letter, about(letter)) for letter in page.letters],
+        page=page,
+        groups=box.groups(),
+        counted=begin(call.queue, asked.wanted),
+        said=_said(call),
+        **_words(),
+    )
+
+
+def _words() -> dict[str, Any]:
+    return {"reasons": filters.REASONS, "types": filters.TYPES}
+
+
+def _empty(call: Call, asked: filters.Asked, *mistakes: str) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"rows": [], "page": None, "counted": None, "said": ""}
+    told = {"asked": asked, "mistakes": (*asked.mistakes, *mistakes)}
+    return told | nothing | {"groups": call.queue.letters.groups()} | _words()
+
+
+def about(letter: Letter) -> tuple[str, str]:
+    """The event's name and whom the letter is about, of its first record."""
+    event, who = next(subjects(letter.payload), (None, None))
+    return event or "", who or ""
+
+
+def counted(call: Call) -> Response:
+    """Goes on counting where a filter has no index; the page asks until it is exact."""
+    begun = Counted.read(call.query)
+    return call.page("letters_counted.html", counted=go_on(call.queue, begun))
+
+
+def selected(call: Call) -> Response:
+    """Replays or discards the letters that were ticked."""
+    numbers = [Number(number) for number in call.form.getlist("id")[:SELECTED_AT_MOST]]
+    back = {name: call.form.get(name, "") for name in (*filters.NAMES, "cursor")}
+    move = call.form.get("move", "")
+    if move not in _MOVES or not numbers:
+        return call.to("letters", query=back | {"said": "none"})
+    why = call.form.get("why", "").strip()
+    if move == "discard" and not why:
+        return call.to("letters", query=back | {"said": "why"})
+    moved = getattr(call.queue, move)(numbers, who=call.user, why=why)
+    told = {"said": move, "moved": moved, "of": len(numbers)}
+    return call.to("letters", query=back | told)
+
+
+def _said(call: Call) -> str:
+    """What the last action came to, in our own words: an address must not put words in ours."""
+    what, moved, of = (call.query.get(name, "") for name in ("said", "moved", "of"))
+    if what == "why":
+        return WHY_MISSING
+    if what == "none":
+        return "No letter was chosen: nothing was done."
+    if what in _MOVES and moved.isdigit() and of.isdigit():
+        return outcome(what, int(moved), int(of))
+    return ""
+
+
+def outcome(move: str, moved: int, of: int) -> str:
+    """How many letters a move took, and what became of the others."""
+    done = f"{moved:,} of {of:,} {_MOVES[move]}."
+    gone = of - moved
+    return done if not gone else f"{done} {gone:,} had been moved by someone else before."
+
+
+ROUTES = [
+    route("/letters", "letters", letters),
+    route("/letters/counted", "letters_counted", counted),
+    route("/letters/selected", "letters_selected", selected, "POST"),
+]

@@ -1,0 +1,38 @@
+"""The first page: is all well, and if not, what is wrong?"""
+
+from typing import Any
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from mixrelay.console.dashboard.call import Call, route
+from mixrelay.console.dashboard.series import SPANS, series
+from mixrelay.console.status.look import look
+
+
+def overview(call: Call) -> Response:
+    return call.page("overview.html", spans=SPANS, **_figures(call))
+
+
+def live(call: Call) -> Response:
+    """The part of the page that is fetched anew every two seconds."""
+    return call.page("overview_live.html", **_figures(call))
+
+
+def chart(call: Call) -> Response:
+    span = SPANS.get(call.query.get("span", "hour"))
+    if span is None:
+        return PlainTextResponse(f"span is one of {', '.join(SPANS)}.", 400)
+    return JSONResponse(series(call.queue, span))
+
+
+def _figures(call: Call) -> dict[str, Any]:
+    figures = look(call.queue, call.place.settings.rq_url)
+    warnings = figures.warnings()
+    return {"figures": figures, "warnings": warnings, "is_bad": figures.is_bad}
+
+
+ROUTES = [
+    route("/", "overview", overview),
+    route("/live", "overview_live", live),
+    route("/series.json", "series", chart),
+]

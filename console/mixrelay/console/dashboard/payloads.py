@@ -1,0 +1,74 @@
+"""A letter's message as the page shows it, and as an operator may edit it."""
+
+import json
+from typing import Any
+
+from mixrelay.console.masking import MASK, pretty, readable
+from mixrelay.shared.queue import Letter
+from mixrelay.shared.tuples import write
+
+SHOWN_AT_MOST = 100_000
+"""Characters: a page must open, however large the message."""
+EDITED_AT_MOST = 1_000_000
+_SECRET = "api_key"  # noqa: S105 - the name of a field
+
+
+def shown(payload: bytes, *, mask: bool) -> str:
+    """Indented, without secrets; with `mask` without any value."""
+    if mask:
+        value = readable(payload)
+        text = (
+            f"{len(payload):,} bytes that are no JSON" if isinstance(value, str) else _shape(value)
+        )
+    else:
+        text = pretty(payload)
+    if len(text) <= SHOWN_AT_MOST:
+        return text
+    return text[:SHOWN_AT_MOST] + f"\n… {len(text) - SHOWN_AT_MOST:,} more characters"
+
+
+def _shape(value: Any) -> str:
+    return json.dumps(_without_values(value), indent=2, ensure_ascii=False)
+
+
+def _without_values(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_values(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_values(inner) for inner in value]
+    return None if value is None else MASK
+
+
+def editable(letter: Letter) -> str | None:
+    """What an editor starts from; None where a text field cannot hold it."""
+    if len(letter.payload) > EDITED_AT_MOST:
+        return None
+    try:
+        text = letter.payload.decode()
+    except UnicodeDecodeError:
+        return None
+    value = readable(letter.payload)
+    return text if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def edited(letter: Letter, text: str) -> bytes:
+    """The tuple that an edited text means, in the documented form.
+
+    An `api_key` that is still masked is the one that was there. Text that is no JSON is taken as
+    it stands: whether it is a tuple, the queue says.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text.encode()
+    if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):  # noqa: PLR2004 - a tuple
+        return text.encode()
+    kind, message = value
+    before = readable(letter.payload, raw=True)
+    if isinstance(message, dict) and message.get(_SECRET) == MASK and isinstance(before, list):
+        message[_SECRET] = before[1].get(_SECRET)
+    return write(kind, message if isinstance(message, str) else _compact(message))
+
+
+def _compact(message: Any) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

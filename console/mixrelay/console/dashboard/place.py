@@ -1,0 +1,75 @@
+"""What all requests share: the queue, the settings, the templates."""
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from redis.exceptions import RedisError
+
+from mixrelay.console.dashboard import words
+from mixrelay.console.dashboard.guard import Forms
+from mixrelay.console.dashboard.options import DashboardSettings
+from mixrelay.shared.connection import connect
+from mixrelay.shared.queue import Queue
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.bulk import hand_over
+
+if TYPE_CHECKING:
+    from mixrelay.console.dashboard.call import Call
+
+log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent
+VERSION = version("mixrelay")
+
+
+class Place:
+    """Opens nothing: the first request connects."""
+
+    def __init__(self, settings: Settings, dashboard: DashboardSettings) -> None:
+        self.settings = settings
+        self.dashboard = dashboard
+        self.redis_url = settings.redis_url
+        self.queue = Queue(connect(settings.redis_url), settings.queue)
+        self.forms = Forms(dashboard)
+        self._templates = _templates()
+
+    def render(self, template: str, call: "Call", values: dict[str, Any]) -> str:
+        """A template with what every page shows."""
+        return self._templates.get_template(template).render(
+            call=call,
+            nonce=call.request.state.nonce,
+            form_token=self.forms.token(call.user),
+            version=VERSION,
+            queue_name=self.queue.name,
+            environment=self.dashboard.environment,
+            read_only=self.dashboard.read_only,
+            **values,
+        )
+
+    def hand_over(self, job_id: str) -> None:
+        """Has a worker run a bulk job at once. Should RQ's node be away, those who drain will."""
+        redis = connect(self.settings.rq_url)
+        try:
+            hand_over(redis, self.queue.name, job_id)
+        except RedisError:
+            log.warning("bulk: RQ's node is away; whoever drains goes on with job %s", job_id)
+        finally:
+            redis.close()
+
+    def close(self) -> None:
+        self.queue.redis.close()
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= words.FILTERS
+    return made

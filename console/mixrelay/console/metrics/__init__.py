@@ -1,0 +1,1 @@
+"""Prometheus' metrics, read from Redis: one exporter sees the whole fleet."""

@@ -1,0 +1,29 @@
+"""Which settings of the server may lose messages, as 0 or 1 for an alert."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+SAFETY_CHECKS = ("eviction", "memory", "persistence", "replica", "unknown")
+"""`unknown`: this user may not ask the server."""
+
+FULL = 0.8
+"""The share of maxmemory above which producers may soon be refused."""
+
+
+def unsafe(redis: Redis) -> dict[str, bool]:
+    """What is unsafe now; `doctor` says what to do about each."""
+    try:
+        info: Mapping[str, Any] = redis.info()
+    except ResponseError:
+        return dict.fromkeys(SAFETY_CHECKS, False) | {"unknown": True}
+    limit = int(info.get("maxmemory", 0))
+    return {
+        "eviction": info.get("maxmemory_policy", "noeviction") != "noeviction",
+        "memory": bool(limit) and int(info.get("used_memory", 0)) > FULL * limit,
+        "persistence": not info.get("aof_enabled"),
+        "replica": info.get("role") == "slave",
+        "unknown": False,
+    }

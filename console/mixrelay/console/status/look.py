@@ -1,0 +1,26 @@
+"""Reads the figures of a queue, wherever they are kept."""
+
+from redis.exceptions import ResponseError
+
+from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.fleet import workers
+from mixrelay.shared.queue import Queue
+from mixrelay.worker.rq_queue import queue_name
+
+
+def look(queue: Queue, rq_url: str) -> Figures:
+    """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
+    return Figures(
+        queue=queue.name,
+        books=queue.books(),
+        workers=workers(rq_url, queue_name(queue.name)),
+        eviction=_eviction(queue),
+    )
+
+
+def _eviction(queue: Queue) -> str | None:
+    try:
+        memory = queue.redis.info("memory")
+    except ResponseError:
+        return None  # This user may not ask; `doctor` says how to let it.
+    return str(memory.get("maxmemory_policy", "")) or None

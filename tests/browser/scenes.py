@@ -1,0 +1,51 @@
+"""What lies in the queue while an operator looks."""
+
+import orjson
+
+from mixrelay.shared.queue import Lane, Number
+from tests.support.bench import Bench, event, outage, update
+
+VERDICTS = (
+    ("invalid", 400, "properties.time: must be an integer of seconds or milliseconds"),
+    ("rejected", 400, "some data points in the request failed validation"),
+    ("unauthorized", 401, "Invalid credentials"),
+    ("exhausted", 500, "Internal Server Error"),
+)
+
+
+def purchase(number: int) -> bytes:
+    properties = {
+        "token": "token-of-the-shop",
+        "distinct_id": f"user-{number % 17}",
+        "time": 1_795_000_000 + number,
+        "$insert_id": f"order-{number}",
+        "price": 19.5 + number,
+        "plan": "pro",
+    }
+    data = {"data": {"event": "Order Completed", "properties": properties}}
+    return orjson.dumps(["event", orjson.dumps(data).decode()])
+
+
+def bury(bench: Bench, count: int = 24) -> list[Number]:
+    """Dead letters of several reasons; their numbers."""
+    numbers: list[Number] = []
+    for part, (reason, status, error) in enumerate(VERDICTS):
+        bench.route(*(purchase(part * count + n) for n in range(count // len(VERDICTS))))
+        batch = bench.take()
+        bench.bury(batch, reason=reason, status=status, error=error)
+        numbers += [member.number for member in batch.members]
+    return numbers
+
+
+def night(bench: Bench) -> list[Number]:
+    """Three in the morning: Mixpanel is away, letters have died, nobody works."""
+    bench.route(*(event(f"Page {n}") for n in range(400)))
+    bench.deliver(bench.take())
+    numbers = bury(bench)
+    bench.route(*(update(f"user-{n}") for n in range(60)))
+    bench.route(*(event(f"Page {n}") for n in range(250)))
+    bench.park(bench.take(), outage(base_ms=45_000))
+    batch = bench.take(Lane.PROFILE_UPDATE, destination="engage/1")
+    bench.deliver(batch)
+    bench.queue.push([event("Sign Up") for _ in range(120)])
+    return numbers
