@@ -15,8 +15,18 @@ import time
 from collections.abc import Callable, Mapping
 
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.mixpanel.transport import Transport
-from mixrelay.shared.queue import Dead, Division, Expansion, Lane, Number, Park, Part, Settlement
+from mixrelay.shared.mixpanel.transport import Answer, Transport
+from mixrelay.shared.queue import (
+    Dead,
+    Division,
+    Expansion,
+    Lane,
+    Number,
+    Park,
+    Part,
+    Request,
+    Settlement,
+)
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.odd import settle_odd
@@ -212,7 +222,6 @@ class Delivery:
             self._ledger.begin(held, doubtful=found.doubtful)
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
-        began = time.monotonic()
         answer = self._transport.post(found.destination, found.body())
         verdict = judge(
             answer,
@@ -220,8 +229,13 @@ class Delivery:
             own=found.records[0].ready.own,
             now=time.time(),
         )
-        outcome = self._outcome(held, found)
-        return outcome.carry_out(verdict, seconds=time.monotonic() - began)
+        request = Request(
+            found.destination.endpoint,
+            answer.status if isinstance(answer, Answer) else 0,
+            answer.seconds,
+            len(found.records),
+        )
+        return self._outcome(held, found).carry_out(verdict, request)
 
 
 def _numbers(records: list[Record]) -> list[Number]:

@@ -4,6 +4,8 @@ import threading
 import time
 from dataclasses import replace
 
+from redis.exceptions import ResponseError
+
 from mixrelay.shared.queue import (
     Batch,
     Division,
@@ -38,14 +40,18 @@ class Ledger:
 
     def settle(self, held: Held, settlement: Settlement) -> None:
         op = new_id()
-        self._check(
-            held,
-            persist(
-                lambda: self._queue.settle(held.batch, settlement, op=op),
-                what="a settlement",
-                abandon=self._abandon,
-            ),
-        )
+        refusals = 0
+
+        def attempt() -> Settled:
+            nonlocal refusals
+            try:
+                told = replace(settlement, refusals=refusals)
+                return self._queue.settle(held.batch, told, op=op)
+            except ResponseError:
+                refusals += 1
+                raise
+
+        self._check(held, persist(attempt, what="a settlement", abandon=self._abandon))
 
     def divide(self, held: Held, division: Division) -> None:
         """Parts the batch; `held.batch` is what stays."""

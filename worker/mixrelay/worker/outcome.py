@@ -13,6 +13,7 @@ from mixrelay.shared.queue import (
     Part,
     Pause,
     PauseKind,
+    Request,
     Settlement,
 )
 from mixrelay.worker.holdings import Held
@@ -47,9 +48,12 @@ class Outcome:
     home: str | None
     """Where this worker's own records of the lane go: they follow when that changes."""
     seconds: float = 0.0
+    _uncounted: Request | None = None
+    """The request, until a move that counts it."""
 
-    def carry_out(self, verdict: Verdict, *, seconds: float) -> bool:
-        self.seconds = seconds
+    def carry_out(self, verdict: Verdict, request: Request) -> bool:
+        self.seconds = request.seconds
+        self._uncounted = request
         return self._apply(verdict)
 
     def settle(self, settlement: Settlement) -> None:
@@ -60,7 +64,8 @@ class Outcome:
         dead = [*self.found.dead, *settlement.dead]
         if dead:
             log.warning("dead: %d records of %s: %s", len(dead), self.held.batch.lane, _why(dead))
-        self.ledger.settle(self.held, replace(settlement, dead=dead))
+        request, self._uncounted = self._uncounted, None
+        self.ledger.settle(self.held, replace(settlement, dead=dead, request=request))
 
     @singledispatchmethod
     def _apply(self, verdict: Verdict) -> bool:
@@ -171,7 +176,9 @@ class Outcome:
         """Parts off the second half; what stays is the first."""
         middle = (len(self.found.records) + 1) // 2
         half = [record.number for record in self.found.records[middle:]]
-        self.ledger.divide(self.held, Division([Part(half)], strikes=strikes, ambiguous=ambiguous))
+        request, self._uncounted = self._uncounted, None
+        division = Division([Part(half)], strikes=strikes, ambiguous=ambiguous, request=request)
+        self.ledger.divide(self.held, division)
         self.found.leave_out(set(half))
 
     def _park(self, park: Park) -> None:

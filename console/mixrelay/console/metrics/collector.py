@@ -30,7 +30,7 @@ from mixrelay.shared.queue.measures import (
 )
 
 TYPES = ("event", "import", "profile_update", "group_update", "unknown")
-REDELIVERED_CAUSES = ("death", "lease")
+REDELIVERED_CAUSES = ("death", "lease", "stop")
 DISCARDED_REASONS = ("operator", "expired")
 PAUSE_REASONS = ("configuration", "outage", "operator")
 _MS = 0.001

@@ -19,6 +19,7 @@ from mixrelay.shared.queue.settlement import (
     Part,
     Pause,
     PauseKind,
+    Request,
     Settled,
     Settlement,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "PausedDestination",
     "Plan",
     "Queue",
+    "Request",
     "Returned",
     "Settled",
     "Settlement",

@@ -1,6 +1,6 @@
 """The audit trail: who replayed, discarded, edited or imported which letters, when and why.
 
-Every entry is written by the script that moved the letters, so the counts of a job's entries
+It tells too who held which lane. Every entry is written by the script that moved the letters, so the counts of a job's entries
 add up to what it moved; while it runs, the trail is told every five seconds. The newest 100,000
 entries are kept; what had to go is counted in `totals.audit_trimmed`.
 """
@@ -29,7 +29,7 @@ class Entry:
     """By Redis's clock."""
     what: str
     """`replay`, `discard`, `edit`, `restore`, `import`, `expire`; of a job `cancel`, `resume`,
-    `rate`."""
+    `rate`; of a lane `pause`, `resume`."""
     who: str
     why: str
     count: int
@@ -39,6 +39,8 @@ class Entry:
     """Of a job that goes by a filter; None too where only a newer mixrelay can read it."""
     numbers: tuple[Number, ...]
     """Letters, the first twenty at most; of an import the first and the last."""
+    lane: str = ""
+    """That was held or resumed."""
 
     @classmethod
     def parse(cls, place: bytes, fields: dict[bytes, bytes]) -> Self:
@@ -54,6 +56,7 @@ class Entry:
             job=told["job"],
             wanted=_filter(told["filter"]),
             numbers=tuple(map(Number, told["numbers"].split())),
+            lane=told.get("lane", ""),
         )
 
 

@@ -30,6 +30,7 @@ NAMES = (
     "edit",
     "import",
     "expire",
+    "hold",
     "mend",
     "job_start",
     "job_step",
@@ -50,6 +51,7 @@ _JOBS = (*_LETTERS, "_jobs")
 _PARTS = {
     **dict.fromkeys(("replay", "discard", "edit", "expire", "mend"), _LETTERS),
     "import": _AUDIT,
+    "hold": _AUDIT,
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }
 """What some scripts share, put between the prelude and their own text."""

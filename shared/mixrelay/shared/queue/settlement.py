@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from mixrelay.shared.queue.batch import Lane, Number
+from mixrelay.shared.queue.measures import SECONDS_BOUNDS, SIZE_BOUNDS, bucket
 
 
 class Settled(StrEnum):
@@ -70,6 +71,28 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What one request was like, counted by the script that settles or divides its batch."""
+
+    endpoint: str
+    status: int
+    """Of the answer; 0 where there was no whole one."""
+    seconds: float
+    records: int
+
+    def plan(self) -> list[str | int]:
+        status_class = f"{self.status // 100}xx" if self.status else "none"
+        return [
+            self.endpoint,
+            status_class,
+            bucket(self.seconds, SECONDS_BOUNDS),
+            round(self.seconds * 1000),
+            bucket(self.records, SIZE_BOUNDS),
+            self.records,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """A verdict for each member, or none: what has none follows `rest`."""
 
@@ -90,6 +113,10 @@ class Settlement:
     """The batch's `rival`, which its acceptance convicts with all that was cornered after it."""
     behind: bool = False
     """A trial that holds only its rivals' profiles: it waits behind the head (`rest="back"`)."""
+    request: Request | None = None
+    """Where one was made and is not counted yet."""
+    refusals: int = 0
+    """How often Redis refused this settlement before."""
 
     def plan(self) -> dict[str, Any]:
         """As the script reads it; what is not set is left out, since Lua takes null for true."""
@@ -107,6 +134,8 @@ class Settlement:
                 "park": _park(park) if park else None,
                 "exhausts": self.exhausts,
                 "behind": self.behind,
+                "request": self.request.plan() if self.request else None,
+                "refusals": self.refusals or None,
             }
         )
 
@@ -145,6 +174,8 @@ class Division:
     own: bool = False
     behind: bool = False
     """The parts hold the profiles of the trial's rivals and wait behind the head."""
+    request: Request | None = None
+    """That led to it, where it is not counted yet."""
 
     def plan(self, ids: Sequence[str]) -> dict[str, Any]:
         parts = [
@@ -166,6 +197,7 @@ class Division:
                 "destination": self.destination,
                 "own": self.own,
                 "behind": self.behind,
+                "request": self.request.plan() if self.request else None,
             }
         )
 

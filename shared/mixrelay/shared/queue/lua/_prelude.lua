@@ -17,6 +17,7 @@
 --   ROOT:claims           hash    a worker's claim -> the batch it was answered with
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
+--   ROOT:held             hash    lane -> who holds it since when and why, as JSON (hold.lua)
 --   ROOT:accepted         hash    destination -> when it last accepted something
 --   ROOT:paces            hash    destination that is not trusted with every worker at once ->
 --                                 JSON {limit (batches leased together), goal (the limit from
@@ -83,7 +84,7 @@ end
 local FIXED = {
   string = { "id", "number", "empty_at", "schema" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
-    "paces" },
+    "paces", "held" },
   zset = { "leases", "dead" }, set = { "pauses" }, list = {},
 }
 for _, lane in ipairs(LANES) do
@@ -126,6 +127,18 @@ local function tally(field, by)
   redis.call("HINCRBY", key("totals"), field, by)
   redis.call("HINCRBY", minute, field, by)
   redis.call("EXPIRE", minute, MINUTE_KEPT_S)
+end
+
+-- What one request to Mixpanel was like: {endpoint, class of status, bucket of seconds, ms,
+-- bucket of size, records}. Buckets are named as `measures.py` names them.
+local function measure(request)
+  if not request then return end
+  local endpoint, class, seconds, ms, size, records = unpack(request)
+  tally("requests:" .. endpoint .. ":" .. class, 1)
+  tally("seconds:" .. endpoint .. ":" .. seconds, 1)
+  tally("seconds:" .. endpoint .. ":sum", ms)
+  tally("size:" .. endpoint .. ":" .. size, 1)
+  tally("size:" .. endpoint .. ":sum", records)
 end
 
 -- A move whose reply was lost is asked for again under the same op.

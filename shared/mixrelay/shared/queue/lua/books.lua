@@ -51,6 +51,7 @@ return { cjson.encode({
   batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
+  held = hash(key("held")),
   oldest = oldest,
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

@@ -3,6 +3,7 @@
 -- halves, one request a destination; docs/internals.md, rule 4: a trial without the head's profile).
 -- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins
 --       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
+--       request (what the request before it was like: `measure`),
 --       behind (the parts hold the cornered head's profile),
 --       parts: list of {id, numbers, destination, own}}
 -- Answer  "done", "already", "lost"
@@ -25,6 +26,7 @@ for _, member in ipairs(members_of(id)) do
 end
 if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end
 
+measure(plan.request)
 if plan.ambiguous then state.ambiguous = true end
 if plan.strikes then state.failures, state.part = 0, true end
 if plan.destination then

@@ -55,6 +55,7 @@ local function end_lease(id, state)
   end
   park(id, state, NOW)
   tally("redelivered", count)
+  tally("redelivered:" .. (owner == "" and "lease" or died and "death" or "stop"), count)
   return count
 end
 

@@ -1,6 +1,6 @@
 -- Leases one batch of a lane to a worker: a parked one that is due, else a fresh
 -- one from the lane (docs/internals.md, rules 2, 3, 4, 12, 14). Asked again with the same
--- claim, it answers with the same batch.
+-- claim, it answers with the same batch. From a lane that an operator holds it leases none.
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,
 --       parked batches up to which a paused lane still hands out fresh ones
@@ -16,6 +16,7 @@ local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[
 
 local CHUNK = 50        -- members read before their bytes are counted
 local LOOKED_AT = 64    -- parked batches looked at in one call
+local HELD_MS = 2000    -- until a lane is looked at again that an operator holds
 local FULL_MS = 250     -- until a destination is looked at again that has its fill of batches
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
 
@@ -216,5 +217,6 @@ end
 
 local repeated = redis.call("HGET", key("claims"), claim)
 if repeated then return reply(repeated, load(repeated), members_of(repeated)) end
+if redis.call("HEXISTS", key("held"), lane) == 1 then return { "none", HELD_MS, 0 } end
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }

@@ -13,6 +13,8 @@
 --   park         {delay (ms), counts, ambiguous, error, status, cornered,
 --                 pause {kind, base, cap, jitter, at_least (ms)}}
 --   exhausts     the cornered head that this acceptance convicts, with the trial's other rivals
+--   request      what the request was like, where one was made (`measure`)
+--   refusals     how often Redis refused this settlement before
 --   behind       the whole trial holds its rivals' profiles: it waits behind the head
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed)
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
@@ -20,6 +22,8 @@ local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
 local RATE_LIMITED = 429
 -- A pace ends here at the earliest, and not before it is over twice what last held a batch back.
 local FULL_SPEED = 32
+-- As LATENCY_BOUNDS in measures.py.
+local LATENCIES = { 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400 }
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local before = answered(op)
 if before then return before == "done" and "already" or before end
@@ -46,6 +50,9 @@ if wrong then return wrong end
 if plan.park and plan.park.pause and not (plan.destination or state.destination) then
   return redis.error_reply("ERR a pause needs a destination; batch " .. id .. " has none")
 end
+
+measure(plan.request)
+tally("settle_failures", plan.refusals or 0)
 
 local attempts = state.attempts + (plan.sent and 1 or 0)
 state.attempts = attempts
@@ -284,6 +291,21 @@ local function exhaust(head_id)
   finish(head_id, head)
 end
 
+-- From receipt to acceptance, by the batch's oldest message. What was replayed was received
+-- in another time, and would tell how long an operator slept.
+local function measure_latency(messages)
+  if state.replayed or messages == 0 or not state.oldest then return end
+  local ms, bucket = math.max(NOW - state.oldest, 0), "inf"
+  for _, bound in ipairs(LATENCIES) do
+    if ms <= bound * 1000 then
+      bucket = string.format("%g", bound)
+      break
+    end
+  end
+  tally("latency:" .. bucket, messages)
+  tally("latency:sum", ms * messages)
+end
+
 local count, left
 if plan.delivered == "all" and not plan.dead and not plan.move then
   count, left = all_delivered()
@@ -292,6 +314,7 @@ else
 end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
+measure_latency(count)
 if plan.accepted and state.destination then reopen(state.destination) end
 if plan.exhausts and state.rivals and plan.exhausts == state.rivals[1] then
   for _, rival in ipairs(state.rivals) do exhaust(rival) end
