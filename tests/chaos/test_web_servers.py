@@ -83,9 +83,8 @@ def test_every_answered_request_has_its_messages_queued_once(
 
 
 @pytest.fixture
-def killable(tmp_path: Path) -> Iterator[KillableRedis]:
-    (folder := tmp_path / "redis").mkdir()
-    server = KillableRedis(folder)
+def killable() -> Iterator[KillableRedis]:
+    server = KillableRedis()
     yield server
     server.close()
 

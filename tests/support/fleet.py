@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,11 +40,13 @@ def alive(pid: int) -> bool:
 class Worker:
     """One `mixrelay worker` command and the tree of processes below it."""
 
-    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, *options: str, prefix: Sequence[str] = ()
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                [COMMAND, "worker", *options],
+                [*prefix, COMMAND, "worker", *options],
                 env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -81,10 +83,14 @@ class Worker:
     def terminate(self, grace: float) -> int:
         """SIGTERM; returns the exit code. Raises if it is not out within the grace."""
         self.process.send_signal(signal.SIGTERM)
+        return self.exit_code(grace)
+
+    def exit_code(self, seconds: float) -> int:
+        """Raises if it is not out by then."""
         try:
-            return self.process.wait(grace)
+            return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"still there {grace} s after SIGTERM\n{self.tail()}") from None
+            raise TimeoutError(f"still there after {seconds} s\n{self.tail()}") from None
 
     def destroy(self) -> None:
         for pid in reversed(self.tree()):
@@ -92,8 +98,19 @@ class Worker:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
 
+    def text(self) -> str:
+        """What it has logged."""
+        return self.log.read_text(errors="replace")
+
     def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
+        return "\n".join(self.text().splitlines()[-30:])
+
+
+def signal_all(pids: Iterable[int], signum: signal.Signals) -> None:
+    """Passes over those that are gone."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signum)
 
 
 class Fleet:
@@ -110,10 +127,15 @@ class Fleet:
         self.queue = Queue(connect(redis_url))
         self.workers: list[Worker] = []
 
-    def start(self, count: int = 1, *options: str) -> None:
+    def start(
+        self, count: int = 1, *options: str, prefix: Sequence[str] = (), **settings: str
+    ) -> list[Worker]:
+        """More workers: with settings of their own, or run by another command, the prefix."""
         for _ in range(count):
             log = self.folder / f"worker-{len(self.workers)}.log"
-            self.workers.append(Worker(self.environment, log, *options))
+            environment = self.environment | settings
+            self.workers.append(Worker(environment, log, *options, prefix=prefix))
+        return self.workers[-count:]
 
     def replace(self, worker: Worker) -> Worker:
         """A new command in the place of one that is gone."""

@@ -69,24 +69,26 @@ class LinesByLoop:
         from redis import asyncio as redis  # noqa: PLC0415
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.sentinel import SentinelConnectionPool  # noqa: PLC0415
 
-        from mixrelay.shared.connection import connect  # noqa: PLC0415
-
-        options: dict[str, Any] = {
-            "socket_timeout": self._timeout,
-            "socket_connect_timeout": self._connect_timeout,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-        }
-        # It has read the address, and opens nothing. Any, since redis-py does not type pools.
-        read: Any = connect(self._url).connection_pool
-        if not isinstance(read, SentinelConnectionPool):
-            return redis.ConnectionPool.from_url(self._url, **options)
-        hosts = [one.connection_pool.connection_kwargs for one in read.sentinel_manager.sentinels]
-        sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
-            [(host["host"], host["port"]) for host in hosts], sentinel_kwargs=options, **options
+        from mixrelay.shared.connection import (  # noqa: PLC0415
+            SentinelAddress,
+            client_options,
+            connect,
         )
-        kept = {name: read.connection_kwargs.get(name) for name in ("db", "username", "password")}
-        pool: ConnectionPool = sentinel.master_for(read.service_name, **kept).connection_pool
+
+        connect(self._url)  # reads the address, and opens nothing
+        options = client_options(
+            self._url, timeout=self._timeout, connect_timeout=self._connect_timeout
+        )
+        options["retry"] = Retry(NoBackoff(), 0)
+        if "+sentinel://" not in self._url:
+            return redis.ConnectionPool.from_url(self._url, **options)
+        address = SentinelAddress.parse(self._url)
+        # Any, since redis-py does not type pools.
+        sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
+            address.hosts, sentinel_kwargs=options | address.to_sentinels, **options
+        )
+        pool: ConnectionPool = sentinel.master_for(
+            address.service, **address.to_server
+        ).connection_pool
         return pool

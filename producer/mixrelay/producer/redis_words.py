@@ -27,8 +27,12 @@ class Words:
 
     def unavailable(self, error: Exception) -> QueueUnavailableError:
         """No connection came about, so nothing was sent."""
+        from mixrelay.shared.connection import certificate_trouble  # noqa: PLC0415 - loads redis-py
+
         where = f"No connection to Redis at {self._address} for {self._queue!r}"
         advice = "Nothing was sent; is Redis running, and is MIXRELAY_REDIS_URL right?"
+        if certificate_trouble(error):
+            advice = "Its certificate is not trusted: name the authority, ?ssl_ca_certs=/ca.pem"
         return QueueUnavailableError(f"{where}: {_said(error)}. {advice}")
 
     def unanswered(self, error: Exception) -> QueueUnavailableError:

@@ -4,6 +4,7 @@ MixrelayError
  ├─ ConfigurationError   a setting that cannot work; nothing was started
  ├─ MalformedTupleError  bytes that are no tuple (mixrelay.shared.tuples)
  └─ WrongKeyType         a key of the queue holds something foreign
+     └─ ForeignValue     it is of the right type, and what it says is none of ours
 """
 
 
@@ -20,3 +21,7 @@ class WrongKeyType(MixrelayError):
 
     Another program writes to this key; rename one of them, or move the value away.
     """
+
+
+class ForeignValue(WrongKeyType):
+    """A key of the queue has the right type, and holds what mixrelay did not write."""

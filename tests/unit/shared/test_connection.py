@@ -2,7 +2,7 @@ import pytest
 from redis import Redis
 from redis.sentinel import SentinelConnectionPool
 
-from mixrelay.shared.connection import connect, mask
+from mixrelay.shared.connection import SentinelAddress, connect, mask
 from mixrelay.shared.errors import ConfigurationError
 
 
@@ -28,6 +28,23 @@ def test_sentinels_are_asked_for_the_master():
         for sentinel in pool.sentinel_manager.sentinels
     ]
     assert ports == [26379, 26380]
+
+
+def test_passwords_and_tls_of_sentinels_are_their_own():
+    url = "rediss+sentinel://:a%40b@[::1]:26380,two/main?sentinel_password=c&ssl_ca_certs=/ca.pem"
+    read = SentinelAddress.parse(url)
+    assert read.hosts == (("::1", 26380), ("two", 26379))
+    assert (read.service, read.to_server["password"]) == ("main", "a@b")
+    assert read.to_sentinels["password"] == "c"
+    for options in (read.to_server, read.to_sentinels):
+        assert (options["ssl"], options["ssl_ca_certs"]) == (True, "/ca.pem")
+    assert "a@b" not in repr(read)
+
+
+@pytest.mark.parametrize("asked", ["ssl_ca_certs=/ca.pem", "max_connections=3"])
+def test_what_sentinels_cannot_be_asked_is_refused_and_not_passed_over(asked):
+    with pytest.raises(ConfigurationError, match="it may ask for sentinel_username"):
+        connect(f"redis+sentinel://one,two/main/0?{asked}")
 
 
 @pytest.mark.parametrize("url", ["redis+sentinel://one,two", "http://h:secret@x", "nonsense"])

@@ -4,30 +4,67 @@ An event's first word is stable, for alerts. Payloads and credentials are never 
 """
 
 import logging
+import os
 import sys
+from contextlib import suppress
+from typing import Any
+
+MAX_LINE = 2_000
+"""Characters of one event: what comes from outside may be of any length."""
+MAX_TRACE_LINES = 60
+_TRACE_MARK = "  | "
 
 
 class LineFormatter(logging.Formatter):
-    """Writes control characters out, so that no text from outside makes a line of its own."""
+    """Cuts, and writes control characters out: no text from outside makes a line of its own."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s worker[%(process)d] %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        return _escaped(super().formatMessage(record))
+        return _line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """A traceback is of many lines, each marked: an error's own text may be anyone's."""
+        lines = super().formatException(ei).splitlines()
+        left_out = len(lines) - MAX_TRACE_LINES
+        if left_out > 0:
+            head, tail = MAX_TRACE_LINES // 2, MAX_TRACE_LINES // 2
+            lines = [*lines[:head], f"… {left_out} lines …", *lines[-tail:]]
+        return "\n".join(_TRACE_MARK + _line(line) for line in lines)
+
+
+class LineHandler(logging.Handler):
+    """Writes each event at once and by one call, so that those of two processes never mix.
+
+    What a full disk or a closed pipe does not take is dropped: delivery goes on, and nothing
+    stays in a buffer to spoil the exit code.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self.setFormatter(LineFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            os.write(self._descriptor, f"{self.format(record)}\n".encode())
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Logs to stderr, unless the program has handlers of its own."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
+    """Logs to stderr, unless the program has handlers of its own, or no stderr."""
+    handler = LineHandler(sys.stderr.fileno()) if sys.stderr else logging.NullHandler()
     logging.basicConfig(level=level, handlers=[handler])
     # RQ tells of every start and end of a job, and of each in its own colours.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
 
 
-def _escaped(text: str) -> str:
+def _line(text: str) -> str:
+    if len(text) > MAX_LINE:
+        # Both ends: an error says at its end what it is.
+        half = MAX_LINE // 2
+        text = f"{text[:half]}…{text[-half:]} ({len(text)} characters)"
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

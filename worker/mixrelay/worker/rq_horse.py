@@ -10,23 +10,24 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
 from rq.executions import Execution
 from rq.job import Job as RqJob
 from rq.queue import Queue as RqQueue
+from rq.utils import now
 from rq.worker import Worker as RqWorker
 
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.draining import Setup
 from mixrelay.worker.patience import PASSING, hurry
 from mixrelay.worker.shift import PARENT, PROCESS, owner_of
-from mixrelay.worker.stopping import end_with_parent
+from mixrelay.worker.stopping import SIGNALS, end_with_parent
 
 log = logging.getLogger(__name__)
 
-_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _LOOK_SECONDS = 0.02
 _OVERTIME_SECONDS = 3.0
 """Beyond the grace, for the horse's own end, before it is killed."""
@@ -38,6 +39,8 @@ class HorseKeeper(RqWorker):
     setup: Setup
     messages_queue: Queue
     _horse_status: int | None = None
+    _horse_began = 0.0
+    _watched: RqJob | None = None
     _kill_at: float | None = None
     _was_forced = False
     _hurried = False
@@ -60,6 +63,10 @@ class HorseKeeper(RqWorker):
     def _shutdown(self) -> None:
         self._stop_requested = True
 
+    def _install_signal_handlers(self) -> None:
+        for signum in SIGNALS:
+            signal.signal(signum, self.request_stop)  # type: ignore[no-untyped-call, unused-ignore]
+
     def request_force_stop(self, signum: int, frame: FrameType | None) -> None:
         """A repeated SIGTERM does nothing: the first has its grace, and then ends it all."""
 
@@ -79,16 +86,17 @@ class HorseKeeper(RqWorker):
         """Runs it in a child, which ends with it."""
         parent = os.getpid()
         # So that a SIGTERM comes either before the fork, or to a parent that knows its horse.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
                 self._be_horse(run, parent)
             self._horse_pid, self._horse_status = pid, None
+            self._horse_began = time.monotonic()
             if self._stop_requested:
                 os.kill(pid, signal.SIGTERM)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return pid
 
     def _be_horse(self, run: Callable[[], Any], parent: int) -> None:
@@ -122,8 +130,15 @@ class HorseKeeper(RqWorker):
                     self.hurry_to_stop()
                     return pid, status, usage
                 self._end_overtime()
+                self._keep_time()
                 time.sleep(_LOOK_SECONDS)
         return None, None, None
+
+    def _keep_time(self) -> None:
+        """RQ measures its horse's time by the host's clock: set forward, it would kill it."""
+        if self._watched:
+            gone = time.monotonic() - self._horse_began
+            self._watched.started_at = now() - timedelta(seconds=gone)
 
     def _end_overtime(self) -> None:
         is_over = self._kill_at is not None and time.monotonic() > self._kill_at
@@ -135,6 +150,7 @@ class HorseKeeper(RqWorker):
 
     def monitor_work_horse(self, job: RqJob, queue: RqQueue, execution: Execution) -> None:
         pid = self.horse_pid
+        self._watched = job
         try:
             super().monitor_work_horse(job, queue, execution)
         except PASSING as error:
@@ -144,7 +160,7 @@ class HorseKeeper(RqWorker):
 
     def see_off_horse(self, pid: int) -> None:
         """Ends its leases at once. A death counts for its batches; one that we asked for never."""
-        self._horse_pid = 0
+        self._horse_pid, self._watched = 0, None
         status = self._horse_status
         died = (
             status is not None

@@ -11,6 +11,7 @@ from rq.worker import Worker as RqWorker
 
 from mixrelay.shared.connection import connect
 from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
+from mixrelay.worker.patience import Backoff
 from mixrelay.worker.rq_job import Job
 from mixrelay.worker.rq_queue import Shifts
 from mixrelay.worker.stopping import Stop
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0
 PROGRESS_SECONDS = 5.0
+AWAY_SECONDS = 5.0
+"""The longest time between two tries while RQ's node is away."""
 NOT_BEFORE_SECONDS = 5.0
 """A shift makes room for other work after this long: bulk work must not stop live traffic."""
 
@@ -53,7 +56,9 @@ class RqLink:
         began = time.monotonic()
         seen_to_next = self._setup.burst
         reported_at = 0.0
+        backoff = Backoff(base=CHECK_SECONDS, cap=AWAY_SECONDS)
         while True:
+            delay = CHECK_SECONDS
             try:
                 if not seen_to_next:
                     shifts.see_to_one_waiting()
@@ -63,8 +68,11 @@ class RqLink:
                     reported_at = time.monotonic()
                     self._report(redis, progress())
             except RedisError as error:
+                delay = backoff.next()
                 log.debug("redis_away: RQ's node: %s", error)
-            if self._ended.wait(CHECK_SECONDS):
+            else:
+                backoff.reset()
+            if self._ended.wait(delay):
                 return
 
     def _watch(self, redis: Redis, shifts: Shifts, stop: Stop, began: float) -> None:

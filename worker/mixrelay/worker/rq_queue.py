@@ -1,7 +1,7 @@
 """RQ's queue for one list: its name, its waiting shift, and what else waits in it."""
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 from rq import Queue as RqQueue
@@ -53,7 +53,9 @@ class Shifts:
         return any(not job_id.startswith(self._prefix) for job_id in self._waiting())
 
     def _waiting(self) -> list[str]:
-        return self.queue.get_job_ids(0, _LOOKED_AT)
+        # Not by RQ's own reading, which fails at an id that is no UTF-8: anyone may have put it in.
+        found = self.queue.connection.lrange(self.queue.key, 0, _LOOKED_AT - 1)
+        return [job_id.decode(errors="replace") for job_id in cast("list[bytes]", found)]
 
     def _free_ids(self) -> list[str]:
         """Fixed ids: two that see the same gap choose the same, and one of them wins."""

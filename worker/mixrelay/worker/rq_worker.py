@@ -42,6 +42,7 @@ SHORT_JOB_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10
 MAINTENANCE_SECONDS = 60
 """How often RQ looks for jobs whose worker was lost; its own 600 s are long for bulk work."""
+CLOCK_TOLERANCE_SECONDS = 30
 _BACKOFF_CAP = 5.0
 _CHECK_SECONDS = 0.05
 _GIVEN_UP_SECONDS = 0.05
@@ -82,7 +83,7 @@ class Worker(HorseKeeper):
 
     def listen(self, is_stopped: Callable[[], bool]) -> None:
         """Listens to signals from now on, and knows of one that came before."""
-        self._install_signal_handlers()  # type: ignore[no-untyped-call]
+        self._install_signal_handlers()
         if is_stopped():
             self._stop_requested = True
 
@@ -211,16 +212,29 @@ class Worker(HorseKeeper):
 
     def _pubsub_exception_handler(self, exc: Exception, *_rest: Any) -> None:
         log.debug("rq_away: commands: %s", exc)
-        time.sleep(DEQUEUE_SECONDS)
+        time.sleep(Backoff(base=2.0, cap=2.0).next())
 
     def check_for_suspension(self, burst: bool) -> None:
         with self._outlived("suspension"):
             super().check_for_suspension(burst)
 
     def run_maintenance_tasks(self) -> None:
-        with self._outlived("maintenance"):
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        try:
+            with self._outlived("maintenance"):
+                if self._is_clock_right():
+                    super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        except Exception:
+            # It reads the jobs that registries name, and those are anyone's to write.
+            log.exception("bad_job: a registry of RQ's could not be cleaned; it is left as it is")
         self.last_cleaned_at = now()  # type: ignore[assignment]
+
+    def _is_clock_right(self) -> bool:
+        """RQ gives up jobs by the host's clock: a wrong one would take them from live workers."""
+        ahead = time.time() - self.connection.time()[0]  # type: ignore[index, unused-ignore]
+        if abs(ahead) < CLOCK_TOLERANCE_SECONDS:
+            return True
+        log.error("clock_skew: this host is %+.0f s off Redis's clock; set it", ahead)
+        return False
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         with self._outlived("a heartbeat"):

@@ -11,6 +11,7 @@ from mixrelay.worker import logs, start
 from mixrelay.worker.draining import Setup
 from mixrelay.worker.rq_worker import Worker
 from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.stopping import SIGNALS
 from mixrelay.worker.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ EXIT_FAILED = 1
 def run(
     settings: Settings, worker: WorkerSettings, *, burst: bool = False, processes: int | None = None
 ) -> int:
-    """Runs workers until SIGTERM or SIGINT, or with `burst` until no message is anywhere.
+    """Runs workers until SIGTERM, SIGINT or SIGQUIT, or with `burst` until no message is anywhere.
 
     Returns the exit code. Main thread only.
 
@@ -64,8 +65,8 @@ class _StopBeforeStart:
 
     def __init__(self) -> None:
         self.requested = False
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        for signum in SIGNALS:
+            signal.signal(signum, self._on_signal)
 
     def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self.requested = True

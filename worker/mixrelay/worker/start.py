@@ -7,11 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
-from mixrelay.shared.connection import connect, mask
+from mixrelay.shared import rights
+from mixrelay.shared.connection import certificate_trouble, connect, mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.settings import Settings
+from mixrelay.worker import outward
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.settings import WorkerSettings
 
@@ -21,6 +29,7 @@ OLDEST_VERSION = (7, 0)
 """Older servers know no script flags, without which a full one could not be drained."""
 
 _EVICTING = ("allkeys-", "volatile-")
+_PASSING_ANSWERS = ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 _TELL_EVERY_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
@@ -29,42 +38,72 @@ def check(settings: Settings, worker: WorkerSettings, *, is_stopped: Callable[[]
     """Waits for Redis as long as it takes, and looks at it.
 
     Raises:
-        ConfigurationError: it refuses the password, is too old, or may evict messages.
+        ConfigurationError: it refuses the password, shows a certificate that is not trusted, is
+            too old, may evict messages, or does not let this user work; or what leads to Mixpanel
+            cannot be used.
     """
+    outward.check(worker)
     redis = connect(settings.redis_url)
     try:
-        info = _info(redis, settings, is_stopped)
-        if info:
-            _check_version(info)
-            _check_eviction(info, allowed=worker.allow_evicting_redis)
+        _wait_for(redis, settings, worker, is_stopped)
+    finally:
+        redis.close()
+    if settings.rq_url != settings.redis_url and not is_stopped():
+        _check_rq(settings)
+
+
+def _look(redis: Redis, settings: Settings, worker: WorkerSettings) -> None:
+    info = redis.info()
+    _check_version(info)
+    _check_eviction(info, allowed=worker.allow_evicting_redis)
+    rights.check(redis, rights.WORKER, settings.queue)
+    if settings.rq_url == settings.redis_url:
+        rights.check(redis, rights.WORKER, settings.queue, on_rq=True)
+
+
+def _check_rq(settings: Settings) -> None:
+    """Looks once: messages flow also while RQ's own node is away."""
+    redis = connect(settings.rq_url)
+    try:
+        rights.check(redis, rights.WORKER, settings.queue, on_rq=True)
+    except RedisError as error:
+        log.warning("rq_away: RQ's node at %s: %s", mask(settings.rq_url), error)
     finally:
         redis.close()
 
 
-def _info(redis: Redis, settings: Settings, is_stopped: Callable[[], bool]) -> dict[str, Any]:
+def _wait_for(
+    redis: Redis, settings: Settings, worker: WorkerSettings, is_stopped: Callable[[], bool]
+) -> None:
     backoff, tell_at = Backoff(base=0.2, cap=5.0), 0.0
     while not is_stopped():
         try:
-            return redis.info()
-        except AuthenticationError as error:
-            raise ConfigurationError(
-                f"Redis at {mask(settings.redis_url)} refuses the user name or password "
-                f"({error}); set them in MIXRELAY_REDIS_URL."
-            ) from error
-        except ResponseError as error:
-            raise ConfigurationError(
-                f"Redis at {mask(settings.redis_url)} does not let this user work ({error})."
-            ) from error
+            _look(redis, settings, worker)
         except RedisError as error:
+            where = mask(settings.redis_url)
+            if trouble := _never_passes(error):
+                raise ConfigurationError(f"Redis at {where} {trouble}") from error
             if time.monotonic() >= tell_at:
                 tell_at = time.monotonic() + _TELL_EVERY_SECONDS
-                log.warning(
-                    "redis_away: %s cannot be reached, trying on: %s",
-                    mask(settings.redis_url),
-                    error,
-                )
+                log.warning("redis_away: %s cannot be used, trying on: %s", where, error)
             _wait(backoff.next(), is_stopped)
-    return {}
+        else:
+            return
+
+
+def _never_passes(error: RedisError) -> str | None:
+    """What is wrong where waiting does not help."""
+    if isinstance(error, AuthenticationError):
+        return f"refuses the user name or password ({error}); set them in MIXRELAY_REDIS_URL."
+    if refused := certificate_trouble(error):
+        return (
+            f"shows a certificate that is not trusted ({refused}); name its authority: "
+            "rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem."
+        )
+    if isinstance(error, ResponseError) and not str(error).startswith(_PASSING_ANSWERS):
+        known = (ReadOnlyError, OutOfMemoryError)
+        return None if isinstance(error, known) else f"does not let this user work ({error})."
+    return None
 
 
 def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:

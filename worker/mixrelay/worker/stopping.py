@@ -1,4 +1,4 @@
-"""How a work-horse is told to end: SIGTERM, or the death of its parent."""
+"""How processes are told to end: by a signal, and a work-horse also by its parent's death."""
 
 import ctypes
 import logging
@@ -10,6 +10,9 @@ import time
 from types import FrameType
 
 log = logging.getLogger(__name__)
+
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+"""Each asks for an orderly end: container images name SIGQUIT too as the signal that stops them."""
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.5
@@ -41,8 +44,9 @@ class Stop:
         is ended `grace` seconds and some later.
         """
         signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        for signum in SIGNALS - {signal.SIGTERM}:
+            signal.signal(signum, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         end_with_parent(self._parent)
         threading.Thread(
             target=self._watch_parent, args=(grace,), name="mixrelay-parent", daemon=True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from mixrelay.worker.patience import Backoff
-from mixrelay.worker.stopping import end_with_parent
+from mixrelay.worker.stopping import SIGNALS, end_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,6 @@ _OVERTIME_SECONDS = 6.0
 """Beyond the grace, for the workers' own end, before they are killed."""
 _LONG_LIFE_SECONDS = 60.0
 """A process that lived this long is started again at once."""
-_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 @dataclass(slots=True)
@@ -49,7 +48,7 @@ class Supervisor:
 
         `is_stopped` tells of a signal that came before the supervisor listened to them.
         """
-        for signum in _SIGNALS:
+        for signum in SIGNALS:
             signal.signal(signum, self._on_signal)
         self._stopping = is_stopped()
         kill_at: float | None = None
@@ -74,22 +73,22 @@ class Supervisor:
 
     def _fork(self) -> int:
         parent = os.getpid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
                 self._be_worker(parent)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return pid
 
     def _be_worker(self, parent: int) -> None:
         code = 1
         try:
-            for signum in _SIGNALS:
+            for signum in SIGNALS:
                 signal.signal(signum, signal.SIG_DFL)
             end_with_parent(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             code = self._serve()
         except BaseException:
             log.exception("bug: a worker process ended")

@@ -1,0 +1,160 @@
+"""What each role needs of Redis's access control: commands, keys and channels.
+
+docs/redis.md lists them for the default list, and is tested against this table. A script is not
+rolled back when a command in it is refused, so a worker asks for all of its rights before it
+writes the first time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+from redis import Redis
+from redis.exceptions import NoPermissionError
+
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.queue.keys import Keys
+
+_READS = (
+    "exists get hget hgetall hkeys hmget hscan lindex llen lrange smembers time type xlen zcard "
+    "zcount zrange zscan zscore"
+)
+_LOOKS = f"{_READS} exec multi scard xrange xrevrange zmscore zrank"
+_MOVES = (
+    "del expire hdel hincrby hset incr incrby linsert lpop lrem ltrim rpush sadd set setnx srem "
+    "unlink xadd xtrim zadd zrem"
+)
+_SCRIPTS = "eval evalsha"
+_RQ_ENQUEUES = "exec hset info multi rpush sadd"
+_RQ_WORKS = (
+    "blmove client|info client|setname del exec exists expire get hdel hexists hget hgetall "
+    "hincrby hincrbyfloat hset info lrange lrem multi persist ping rpush sadd script|load set "
+    "sismember smembers srem subscribe unsubscribe unwatch watch xadd zadd zrange "
+    "zrangebyscore zrem zremrangebyscore zscore eval evalsha"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A kind of user: what it may run on the queue's node, and on the one that keeps RQ's keys."""
+
+    name: str
+    on_queue: str
+    list_only: bool = False
+    on_rq: str = ""
+    rq_keys: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        return tuple(sorted({*self.on_queue.split(), *self.on_rq.split()}))
+
+    def keys(self, queue: str) -> tuple[str, ...]:
+        """Patterns of keys; the queue's own have one slot of a cluster."""
+        root = Keys.of(queue).root
+        own = (queue,) if self.list_only else (queue, root, f"{root}:*")
+        return (*dict.fromkeys(own), *self.rq_keys)
+
+    def rules(self, queue: str) -> str:
+        """What stands behind `ACL SETUSER name`, for a node that keeps both kinds of keys."""
+        keys = (f"~{pattern}" for pattern in self.keys(queue))
+        channels = (f"&{pattern}" for pattern in self.channels)
+        commands = (f"+{command}" for command in self.commands)
+        return " ".join(["resetkeys", *keys, "resetchannels", *channels, "-@all", *commands])
+
+
+PRODUCER = Role("producer", "rpush", list_only=True)
+SPOOLING = Role("spooling-producer", f"{_SCRIPTS} hget hset llen rpush time type get")
+WORKER = Role(
+    "worker",
+    f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
+    on_rq=_RQ_WORKS,
+    rq_keys=("rq:*",),
+    channels=("rq:pubsub:*",),
+)
+OPERATOR = Role(
+    "operator",
+    f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
+    on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem",
+    rq_keys=("rq:*",),
+)
+READER = Role(
+    "reader",
+    f"{_SCRIPTS} {_LOOKS} info",
+    on_rq="exists hgetall smembers info",
+    rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*"),
+)
+ROLES = (PRODUCER, SPOOLING, WORKER, OPERATOR, READER)
+
+# `acl_check_cmd` asks for the user that runs the script, and needs no right but EVAL.
+_ASK = """#!lua flags=no-writes,allow-stale
+local refused = {}
+for at = 1, #ARGV do
+  local command = cjson.decode(ARGV[at])
+  if not redis.acl_check_cmd(unpack(command)) then refused[#refused + 1] = at end
+end
+return refused
+"""
+_KEYLESS = frozenset(
+    {"client", "exec", "info", "multi", "ping", "script", "time", "unsubscribe", "unwatch"}
+)
+
+
+def check(redis: Redis, role: Role, queue: str, *, on_rq: bool = False) -> None:
+    """Asks the server whether its user may do all that a role does.
+
+    Args:
+        redis: the node.
+        role: whose rights.
+        queue: the list's name.
+        on_rq: whether it is RQ's keys that this node is asked about, else the queue's.
+
+    Raises:
+        ConfigurationError: a right is lacking; the message says what to run.
+        redis.RedisError: the server is away.
+    """
+    asked = _asked(role, queue, on_rq=on_rq)
+    try:
+        refused = redis.eval(_ASK, 0, *map(_json, asked))
+    except NoPermissionError as error:
+        raise _lacking(redis, role, queue, "EVAL") from error
+    if refused:
+        names = dict.fromkeys(_shown(asked[index - 1]) for index in refused)
+        raise _lacking(redis, role, queue, ", ".join(names))
+
+
+def _lacking(redis: Redis, role: Role, queue: str, what: str) -> ConfigurationError:
+    user = redis.connection_pool.connection_kwargs.get("username") or "default"
+    return ConfigurationError(
+        f"Redis does not let the user {user!r} work as {role.name}: it lacks {what}. Run "
+        f"ACL SETUSER {user} {role.rules(queue)}"
+    )
+
+
+def _asked(role: Role, queue: str, *, on_rq: bool) -> list[tuple[str, ...]]:
+    root = Keys.of(queue).root
+    keys = ("rq:x",) if on_rq else tuple(dict.fromkeys((queue, root, f"{root}:x")))
+    commands = (role.on_rq if on_rq else role.on_queue).split()
+    return [call for name in commands for call in _calls(name, keys)]
+
+
+def _calls(name: str, keys: Sequence[str]) -> list[tuple[str, ...]]:
+    words = name.split("|")
+    if words[0] in _KEYLESS:
+        return [(*words, "x") if name == "script|load" else tuple(words)]
+    if name == "subscribe":
+        return [(name, "rq:pubsub:x")]
+    if name in _SCRIPTS.split():
+        return [(name, "x", str(len(keys)), *keys)]
+    return [(name, key, key) if name == "blmove" else (name, key) for key in keys]
+
+
+def _shown(call: tuple[str, ...]) -> str:
+    name, *rest = call
+    if name in _KEYLESS:
+        return " ".join([name, *rest]).upper().removesuffix(" X")
+    return f"{name.upper()} on {rest[-1].removesuffix('x')}"
+
+
+def _json(call: tuple[str, ...]) -> bytes:
+    return orjson.dumps(call)

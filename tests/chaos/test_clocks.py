@@ -1,0 +1,174 @@
+"""Hosts whose clocks are ten minutes apart, and clocks that are set while workers run."""
+
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mixrelay.shared.queue import Queue
+from tests.chaos.ledger import Findings, Ledger, number_of
+from tests.support.fleet import Fleet, wait_until
+
+Tell = Callable[[str, Findings], None]
+Size = Callable[[int, int], int]
+
+SOURCE = Path(__file__).parents[1] / "data" / "clock" / "wrong_clock.c"
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+LEASES = {
+    "MIXRELAY_LEASE": "3",
+    "MIXRELAY_EXTEND_EVERY": "1",
+    "MIXRELAY_DEADLINE": "2.5",
+    "MIXRELAY_GRACE": "3",
+    "MIXRELAY_LINGER": "0.05",
+    "MIXRELAY_BATCH_RECORDS": "20",
+    "MIXRELAY_SHIFT": "20",
+    "MIXRELAY_JOB_TIMEOUT": "30",
+}
+STEP = 660
+"""Seconds: more than a job's timeout and the minute after which RQ ends it by force."""
+
+
+class Clock:
+    """The clock of one host, which can be set while its processes run."""
+
+    def __init__(self, library: Path, file: Path, ahead: int) -> None:
+        self._library, self._file = library, file
+        file.write_bytes(bytes(8))
+        self.set(ahead)
+
+    def set(self, ahead: int) -> None:
+        """So many seconds before the true time."""
+        with self._file.open("r+b") as file:  # in place: it is mapped
+            file.write(struct.pack("=q", ahead))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"LD_PRELOAD": str(self._library), "WRONG_CLOCK": str(self._file)}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if not COMPILER or not sys.platform.startswith("linux"):
+        pytest.skip("no clock was set: that takes Linux and a C compiler (apt-get install gcc)")
+    built = tmp_path_factory.mktemp("clock") / "wrong_clock.so"
+    command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(built), str(SOURCE)]
+    subprocess.run(command, check=True, timeout=60)
+    return built
+
+
+@pytest.fixture
+def clock_of(library: Path, tmp_path: Path) -> Callable[[int], Clock]:
+    """Makes a clock that is so many seconds ahead."""
+    return lambda ahead: Clock(library, tmp_path / f"clock{ahead:+d}", ahead)
+
+
+def without_time(number: int) -> bytes:
+    """As Mixpanel's Node library writes it: the queue's own clock gives it one."""
+    data = {"event": "Untimed", "properties": {"distinct_id": "u", "token": "t", "n": number}}
+    return json.dumps(["event", json.dumps({"data": data})]).encode()
+
+
+@contextmanager
+def traffic(ledger: Ledger, fleet: Fleet) -> Iterator[Callable[[float], None]]:
+    """Pushes for as long as one waits."""
+
+    def flow(seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            ledger.push(30)
+            fleet.queue.push([without_time(ledger.count)])
+            ledger.note(1)
+            time.sleep(0.2)
+
+    yield flow
+    fleet.wait_until_drained(60)
+
+
+def held_by(queue: Queue) -> set[str]:
+    states = map(json.loads, queue.redis.hvals(f"{{{queue.name}}}:batches"))
+    return {str(state["owner"]).rpartition(".")[0] for state in states if state.get("owner")}
+
+
+@pytest.mark.timeout(300)
+def test_clocks_that_disagree_or_are_set_end_no_lease_and_no_horse(
+    fleet_of: Callable[..., Fleet],
+    ledger: Ledger,
+    clock_of: Callable[[int], Clock],
+    size: Size,
+    tell: Tell,
+) -> None:
+    ledger.mixpanel.fault("latency", seconds=0.8)
+    fleet = fleet_of(**LEASES)
+    ahead, behind = clock_of(600), clock_of(-600)
+    with traffic(ledger, fleet) as flow:
+        for clock in (ahead, behind, None):
+            fleet.start(1, **(clock.environment if clock else {}))
+        owners: set[str] = set()
+
+        def all_hold() -> bool:
+            owners.update(held_by(fleet.queue))
+            flow(0.2)
+            return len(owners) == len(fleet.workers)
+
+        wait_until(all_hold, 30, "a batch in each worker's hands")
+        for step in range(size(1, 8)):
+            ahead.set(600 + STEP * (step % 2 == 0))
+            behind.set(-600 - STEP * (step % 2 == 0))
+            # RQ looks after its horse each 10 s.
+            flow(11)
+    found = ledger.check()
+    logs = "\n".join(worker.text() for worker in fleet.workers)
+    assert "horse_died" not in logs
+    assert "lease_lost" not in logs
+    # Nor does one host's clock make RQ give up what another is at.
+    assert "AbandonedJobError" not in fleet.workers[0].text()
+    assert "clock_skew" in fleet.workers[0].text()
+    assert (found.redelivered, found.resent) == (0, 0)
+    assert not ledger.mixpanel.duplicates
+    untimed = [one for one in ledger.mixpanel.events if one["event"] == "Untimed"]
+    now = time.time()
+    assert all(abs(now - one["properties"]["time"] / 1000) < 120 for one in untimed)
+    assert [worker.terminate(10) for worker in fleet.workers] == [0, 0, 0]
+    assert {number_of(one) for one in untimed} <= set(range(ledger.count))
+    tell("clocks 10 minutes apart, and set by 11", found)
+
+
+@pytest.mark.timeout(120)
+def test_what_a_lost_host_with_a_wrong_clock_held_is_taken_over_in_a_leases_time(
+    fleet_of: Callable[..., Fleet], ledger: Ledger, clock_of: Callable[[int], Clock], tell: Tell
+) -> None:
+    ledger.mixpanel.fault("latency", seconds=1.0)
+    fleet = fleet_of(**LEASES)
+    ledger.push(200)
+    [wrong] = fleet.start(1, **clock_of(600).environment)
+    wait_until(lambda: sum(fleet.queue.books().leased.values()) > 0, 30, "a lease")
+    wrong.destroy()
+    lost_at = time.monotonic()
+    fleet.start(1, **clock_of(-600).environment)
+    wait_until(lambda: fleet.queue.books().totals["redelivered"] > 0, 20, "taken over")
+    assert time.monotonic() - lost_at < 10
+    fleet.wait_until_drained(30)
+    tell("a host with a wrong clock is lost", ledger.check())
+
+
+def test_the_clocks_of_these_tests_are_wrong_indeed(clock_of: Callable[[int], Clock]) -> None:
+    asked = "import time, datetime; print(time.time(), datetime.datetime.now().timestamp())"
+    asked += "; began = time.monotonic(); time.sleep(0.1); print(time.monotonic() - began)"
+    told = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=clock_of(600).environment,
+        capture_output=True,
+        check=True,
+        timeout=20,
+    )
+    by_time, by_datetime, slept = map(float, told.stdout.split())
+    true = time.time() + 600
+    assert (by_time, by_datetime) == pytest.approx((true, true), abs=10)
+    assert slept < 5
