@@ -243,7 +243,7 @@ class Guard:
 def is_safe_twice(payload: bytes) -> bool:
     """Whether a tuple may be pushed again unseen: all but increments, appends and charges."""
     try:
-        records = [record for record, _ in read(payload).records()]
+        records = [one for one, _ in read(payload).records() if isinstance(one, dict)]
     except MalformedTupleError:
         return True  # it changes no profile
     return not any("$add" in record or "$append" in record for record in records)

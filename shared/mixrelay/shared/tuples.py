@@ -78,8 +78,12 @@ class Message:
         return elements(self.text) if self.is_list else [self.text]
 
     def records(self) -> list[tuple[Any, str]]:
-        """Return each record parsed and as text, in order; nested lists are flattened."""
-        return [(orjson.loads(text), text) for text in self.texts()]
+        """Return each record parsed and as text, in order; nested lists are flattened.
+
+        Raises:
+            MalformedTupleError: the parser took the whole and does not take a part.
+        """
+        return [(_loaded("record", text), text) for text in self.texts()]
 
 
 def write(kind: str, message: str) -> bytes:
@@ -164,12 +168,12 @@ def _plain(kind: Kind, message: str) -> Message | None:
     api_key = None
     if not message.endswith("}}"):
         end = message.rfind(_API_KEY) + 1
-        if not end:
+        if not end or not message.endswith("}"):
             return None
         api_key = message[end + len(_API_KEY) - 1 : -1]
     text = message[len(_DATA) - 1 : end]
     try:
-        key = _api_key(orjson.loads(api_key)) if api_key else None
+        key = None if api_key is None else _api_key(orjson.loads(api_key))
         return Message(kind, key, orjson.loads(text), text)
     except orjson.JSONDecodeError:
         return None
@@ -214,7 +218,8 @@ def _why(text: bytes | str, error: orjson.JSONDecodeError) -> str:
         return "it holds bytes that are no UTF-8"
     if "surrogate" in error.msg:
         return f"a lone surrogate at character {error.pos}"
-    if "depth" in error.msg:
+    # Of many deep lists in an indented text orjson 3.13 says that no memory is left.
+    if "depth" in error.msg or "allocate" in error.msg:
         return "nested too deep"
     if "infinity" in error.msg:
         return f"a number too large at character {error.pos}"

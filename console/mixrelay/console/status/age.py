@@ -39,6 +39,8 @@ def _own_time_ms(payload: bytes) -> float | None:
         record = message.records()[0][0]
     except MalformedTupleError:
         return None
+    if not isinstance(record, dict):
+        return None
     properties = record.get("properties")
     times = (record.get("$time"), properties.get("time") if isinstance(properties, dict) else None)
     written = next((time for time in times if isinstance(time, int | float)), None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from mixrelay.shared.mixpanel.answers import printable
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.times import milliseconds
 
@@ -89,7 +90,7 @@ def event_breach(record: dict[str, Any]) -> Breach | None:
         if value.__class__ in _CONTAINERS:
             rule = _structure(value)
             if rule:
-                return Breach(f"properties.{key}", rule)
+                return Breach(f"properties.{printable(key)}", rule)
     return None
 
 
