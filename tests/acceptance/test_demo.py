@@ -67,6 +67,38 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
     wait_until(lambda: left_behind(tmp_path) == [], 10, "nothing is left")
 
 
+def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
+    """Its address is told before the story begins, and the page shows what happens."""
+    with subprocess.Popen(
+        DEMO,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    ) as demo:
+        assert demo.stdout
+        told = b""
+        while b"Watch all of it" not in told:
+            line = demo.stdout.readline()
+            assert line, told.decode()
+            told += line
+        address = re.findall(rb"(http\S+)", told)[-1].decode()
+        seen: list[str] = []
+
+        def shows(*words: str) -> bool:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                seen.append(answer.read().decode())
+            return all(word in seen[-1] for word in words)
+
+        wait_until(lambda: shows("Delivered a minute", "demo"), 20, "the page answers")
+        outage = ("paused-heading", "service temporarily unavailable", "They wait")
+        wait_until(lambda: shows(*outage), 40, "the page shows the outage")
+        assert "All is well" not in seen[-1]
+        wait_until(lambda: not shows("paused-heading"), 40, "and its end")
+        demo.stdout.read()
+        assert demo.wait(60) == ExitCode.OK
+    assert left_behind(tmp_path) == []
+
+
 @pytest.mark.timeout(150)
 def test_a_demo_that_is_kept_runs_on_until_ctrl_c(tmp_path: Path) -> None:
     with subprocess.Popen(

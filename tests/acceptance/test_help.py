@@ -14,6 +14,8 @@ COMMANDS = [
     "",
     "worker",
     "status",
+    "pause",
+    "resume",
     "dlq",
     "dlq list",
     "dlq show",

@@ -184,3 +184,31 @@ def test_two_operators_and_one_letter(open_page: Callable[..., Page], bench: Ben
     )
     assert bench.queue.books().difference == 0
     assert bench.queue.letters.count(LetterFilter()) == 23
+
+
+def test_a_lane_is_paused_and_resumed_by_keyboard_alone(
+    open_page: Callable[..., Page], bench: Bench
+) -> None:
+    page = open_page("/")
+
+    page.locator("#change-event").focus()
+    with page.expect_response("**/live"):
+        pass
+    expect(page.locator("#change-event")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/lanes/event")
+    tab_to(page, 'input[name="why"]')
+    page.keyboard.type("the project moves")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status").first).to_contain_text("The lane is paused.")
+    assert [hold.why for hold in bench.queue.books().held] == ["the project moves"]
+    page.goto("/")
+    expect(page.locator("#live .banner")).to_contain_text("event is held by")
+    tab_to(page, "#change-event")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/lanes/event")
+    tab_to(page, "button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").first).to_contain_text("The lane goes on")
+    assert bench.queue.books().held == ()

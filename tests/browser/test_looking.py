@@ -22,6 +22,7 @@ def pages(bench: Bench) -> dict[str, str]:
     number = next(iter(bench.queue.letters.find(LetterFilter()))).id
     return {
         "overview": "/",
+        "lane": "/lanes/event",
         "letters": "/letters",
         "letter": f"/letters/{number}",
         "edit": f"/letters/{number}/edit",

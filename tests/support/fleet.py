@@ -119,6 +119,7 @@ class Fleet:
     def __init__(self, redis_url: str, mixpanel_url: str, folder: Path, **settings: str) -> None:
         self.environment = {
             "MIXRELAY_REDIS_URL": redis_url,
+            "MIXRELAY_LOG_FORMAT": "human",
             "MIXPANEL_API_HOST": mixpanel_url,
             "MIXPANEL_TOKEN": "00112233445566778899aabbccddeeff",
             **settings,

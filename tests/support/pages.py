@@ -14,9 +14,10 @@ FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]+)"')
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, *, root_path: str = "") -> Iterator[str]:
     """The address at which an application answers."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="on"))
+    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", root_path=root_path)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -30,9 +31,9 @@ def serving(app: ASGIApp) -> Iterator[str]:
 
 
 @contextmanager
-def browsing(app: ASGIApp) -> Iterator[httpx.Client]:
+def browsing(app: ASGIApp, *, root_path: str = "") -> Iterator[httpx.Client]:
     """A client that follows no redirect, at an application of its own."""
-    with serving(app) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with serving(app, root_path=root_path) as url, httpx.Client(base_url=url, timeout=20) as client:
         yield client
 
 

@@ -176,6 +176,7 @@ class Works:
             "MIXRELAY_REDIS_URL": self.url,
             "MIXPANEL_API_HOST": self.box.url,
             "MIXPANEL_TOKEN": TOKEN,
+            "MIXRELAY_LOG_FORMAT": "human",
             "MIXRELAY_LINGER": "0.05",
             "MIXRELAY_LEASE": "4",
             "MIXRELAY_EXTEND_EVERY": "1",

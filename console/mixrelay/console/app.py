@@ -14,6 +14,7 @@ from mixrelay.console.doctor import command as doctor
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import Failure, explain
 from mixrelay.console.helptext import Group, lines
+from mixrelay.console.holding import command as holding
 from mixrelay.console.push import command as push
 from mixrelay.console.running import sandbox, valkey, worker
 from mixrelay.console.status import command as status
@@ -61,6 +62,7 @@ def _root(
 
 worker.register(app)
 status.register(app)
+holding.register(app)
 dlq.register(app)
 push.register(app)
 dashboard.register(app)

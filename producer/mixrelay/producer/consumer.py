@@ -34,7 +34,8 @@ class Consumer:
     Other regions by their endpoints, as in Mixpanel's Ruby library, or by ``region``. Unlike
     there, imports follow: without an ``import_endpoint`` they go where the events go.
 
-    Nothing is repeated, no redirect followed, and nothing read from netrc or proxy variables.
+    Nothing is repeated, no redirect followed, and nothing read from netrc or the usual proxy
+    variables: ``MIXRELAY_CA_FILE`` and ``MIXRELAY_PROXY`` say what leads to Mixpanel.
     Any number of threads may share one, and it may be made before a fork.
     """
 
@@ -116,7 +117,11 @@ class Consumer:
             # Loads requests, which most who queue never need.
             from mixrelay.shared.mixpanel.transport import Transport  # noqa: PLC0415
 
-            self._transport = Transport(deadline=self._deadline)
+            self._transport = Transport(
+                deadline=self._deadline,
+                ca_file=os.environ.get("MIXRELAY_CA_FILE") or None,
+                proxy=os.environ.get("MIXRELAY_PROXY") or None,
+            )
             self._pid = os.getpid()
         return self._transport
 

@@ -12,6 +12,7 @@ from mixrelay.producer.counters import Counters
 from mixrelay.producer.encoding import message_text, plain_copy
 from mixrelay.producer.errors import BeforeSendError, DeliveryError
 from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
+from mixrelay.producer.tracing import traceparent_source
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
@@ -49,6 +50,7 @@ class Outlet(Generic[R]):
         self._before_send = before_send
         self.is_off = os.environ.get("MIXRELAY_DISABLED", "") not in {"", "0"}
         """MIXRELAY_DISABLED: calls do nothing."""
+        self._traceparent = traceparent_source()
         self.is_async = _is_async(sink)
         """Whether the sink's results, and so every call's, are awaited."""
         self.taken: R = self._settled(sent=True)
@@ -69,13 +71,14 @@ class Outlet(Generic[R]):
         Raises:
             InvalidPropertyError: the record holds something that is not JSON.
         """
+        trace = self._traceparent and self._traceparent()
         if self.is_off or self._before_send is not None:
-            changed = self._changed(kind, record, names, api_key)
+            changed = self._changed(kind, record, names, api_key, trace)
             if not isinstance(changed, str):
                 return self._settled(sent=changed)
             message = changed
         else:
-            message = message_text(record, names, api_key)
+            message = message_text(record, names, api_key, trace)
         batch = open_batch(self)
         if batch is not None:
             taken = batch.add(kind, message)
@@ -123,19 +126,24 @@ class Outlet(Generic[R]):
         return cast("R", sent)
 
     def _changed(
-        self, kind: str, record: dict[str, Any], names: Names, api_key: str | None
+        self,
+        kind: str,
+        record: dict[str, Any],
+        names: Names,
+        api_key: str | None,
+        trace: str | None = None,
     ) -> str | bool:
         """Return the message as the hook wants it; True where there is to be none, else False."""
         if self.is_off:
             self.counters.add("dropped")
             return True
         if self._before_send is None:
-            return message_text(record, names, api_key)
+            return message_text(record, names, api_key, trace)
         copied = plain_copy(record, names)
         try:
             changed = self._before_send(kind, copied)
             if changed is not None:
-                return message_text(changed, names, api_key)
+                return message_text(changed, names, api_key, trace)
         except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
             self._lost(_hook_failed(error), count=1)
             return False

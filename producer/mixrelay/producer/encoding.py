@@ -17,8 +17,13 @@ from mixrelay.producer.values import simplify
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def message_text(record: dict[str, Any], names: Names, api_key: str | None = None) -> str:
-    """Return the documented message ``{"data": record}``, with ``"api_key"`` after it if given.
+def message_text(
+    record: dict[str, Any],
+    names: Names,
+    api_key: str | None = None,
+    traceparent: str | None = None,
+) -> str:
+    """Return the documented message ``{"data": record}``, with what else is given after it.
 
     Reads the caller's objects and changes none.
 
@@ -28,6 +33,8 @@ def message_text(record: dict[str, Any], names: Names, api_key: str | None = Non
     message: dict[str, Any] = {"data": record}
     if api_key is not None:
         message["api_key"] = api_key
+    if traceparent is not None:
+        message["traceparent"] = traceparent
     try:
         text = orjson.dumps(message, simplify, _OPTIONS).decode()
     except TypeError:

@@ -36,6 +36,7 @@ LOCK_SECONDS = 0.25
 _CURRENT = "spool.jsonl"
 _SEGMENT = re.compile(r"spool-([0-9]+)\.jsonl")
 _LOCK = "lock"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Spool:
@@ -126,7 +127,7 @@ class Spool:
             OSError: the folder cannot be written.
         """
         self._prepare()
-        file = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = _open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT)
         try:
             if not _try_lock(file):
                 yield False
@@ -190,9 +191,8 @@ class Spool:
             os.close(file)
 
     def _open_current(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._prepare()
-        return os.open(self._current, flags, 0o600)
+        return _open(self._current, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
     def _prepare(self) -> None:
         """Make the folder, or check that nobody else made it: what lies in it will be pushed."""
@@ -200,15 +200,31 @@ class Spool:
             return
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.mkdir(exist_ok=True, mode=0o700)
-        found = self.folder.lstat()
+        self._check_whose()
+        self._checked = True
+
+    def _check_whose(self) -> None:
+        """Messages must neither be read by others on their way, nor be put in by them."""
+        found, above = self.folder.lstat(), self.folder.parent.stat()
         if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
             raise PermissionError(f"{self.folder} is another user's")
-        self._checked = True
+        if found.st_mode & _WRITABLE_BY_OTHERS:
+            raise PermissionError(f"others may write to {self.folder}: chmod 700 it")
+        # As in /tmp, where another user can make our folder's folder before we do, and so swap
+        # ours for one of theirs.
+        is_shared = self.folder.parent.parent.stat().st_mode & stat.S_IWOTH
+        if is_shared and above.st_uid not in {0, os.geteuid()}:
+            raise PermissionError(f"{self.folder.parent} is another user's")
 
     def _is_current(self, file: int) -> bool:
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file), self._current.stat())
         return False
+
+
+def _open(path: Path, flags: int) -> int:
+    """Open one of the spool's files, readable by its owner alone; never what a link points to."""
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _try_lock(file: int) -> bool:

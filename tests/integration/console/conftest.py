@@ -24,6 +24,7 @@ def dashboard_of(redis_url):
                 Settings(redis_url=redis_url),
                 DashboardSettings(**settings),
                 identify=identify,
+                secret="a key of the host's" if identify else "",
                 mounted=mounted,
             )
             return opened.enter_context(browsing(app))

@@ -4,7 +4,8 @@ import re
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 
 from mixrelay.console.dashboard.app import create_app
 from mixrelay.console.dashboard.options import DashboardSettings
@@ -33,9 +34,20 @@ def test_an_open_page_is_refused_elsewhere(host):
         DashboardSettings(host=host).check_open()
 
 
+@pytest.mark.parametrize("behind", [{"hosts": "ops.example.com"}, {"path": "/mixrelay"}])
+def test_an_open_page_is_refused_behind_a_proxy(behind):
+    with pytest.raises(ConfigurationError, match="MIXRELAY_DASHBOARD_TOKEN"):
+        DashboardSettings(**behind).check_open()
+
+
 def test_a_mounted_page_must_know_its_users(redis_url):
     with pytest.raises(ConfigurationError, match="identify"):
         create_app(Settings(redis_url=redis_url), DashboardSettings())
+
+
+def test_a_mounted_pages_forms_need_a_key_that_all_processes_share(redis_url):
+    with pytest.raises(ConfigurationError, match="secret="):
+        create_app(Settings(redis_url=redis_url), DashboardSettings(), identify=lambda _: "ann")
 
 
 @pytest.mark.parametrize(
@@ -187,12 +199,21 @@ def test_every_page_forbids_foreign_scripts_and_frames(page):
     assert "style=" not in first.text
 
 
+def page_of_the_host(request):
+    return PlainTextResponse("the host's")
+
+
 def test_the_page_works_where_it_is_mounted(redis_url, letter):
     """Under a path, in an application that names the user itself."""
     inner = create_app(
-        Settings(redis_url=redis_url), DashboardSettings(), identify=lambda request: "ann"
+        Settings(redis_url=redis_url),
+        DashboardSettings(),
+        identify=lambda request: "ann",
+        secret="a key of the host's",
     )
-    outer = Starlette(routes=[Mount("/ops/mixrelay", inner)])
+    # The host has pages of the same names, which ours must not lead to.
+    theirs = [Route(f"/{name}", page_of_the_host, name=name) for name in ("letters", "static")]
+    outer = Starlette(routes=[*theirs, Mount("/ops/mixrelay", inner, name="letter")])
     with browsing(outer) as client:
         shown = client.get("/ops/mixrelay/letters")
         number = letter.letters[0].id
@@ -209,4 +230,8 @@ def test_the_page_works_where_it_is_mounted(redis_url, letter):
 def test_a_stranger_of_the_host_application_is_refused(dashboard_of):
     page = dashboard_of(identify=lambda request: None, mounted=True)
 
-    assert page.get("/").status_code == 401
+    answer = page.get("/")
+
+    assert answer.status_code == 403
+    assert "WWW-Authenticate" not in answer.headers, "no browser asks for a password"
+    assert "Sign in" in answer.text

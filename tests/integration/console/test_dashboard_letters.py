@@ -281,3 +281,49 @@ def test_a_redis_that_is_away_is_told_without_its_password():
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert "cannot be reached" in answers[0].text
     assert "s3cret-word" not in answers[0].text
+
+
+TWICE = "an increment or append that is sent again counts twice"
+
+
+@pytest.mark.parametrize("query", ["", "reason=ambiguous", "type=profile_update", "distinct_id=p"])
+def test_a_planned_replay_says_how_many_of_them_may_count_twice(page, bench, query):
+    bury(bench, update("p"), update("p"), reason="ambiguous")
+    bury(bench, update("p"), reason="rejected")
+
+    shown = text(page.get(f"/jobs/plan/replay?{query}"))
+
+    assert "2 of them are <em>ambiguous</em>" in shown
+    assert TWICE in shown
+    assert TWICE not in page.get(f"/jobs/plan/discard?{query}").text
+
+
+@pytest.mark.parametrize("query", ["reason=rejected", "type=event", "distinct_id=nobody"])
+def test_a_replay_that_means_no_ambiguous_letter_does_not_warn(page, bench, query):
+    bury(bench, update("p"), reason="ambiguous")
+    bury(bench, event("a"), reason="rejected")
+
+    assert TWICE not in page.get(f"/jobs/plan/replay?{query}").text
+
+
+def test_a_plan_that_is_counted_in_portions_warns_when_the_number_is_known(page, bench):
+    bury(bench, *(update("p", n) for n in range(1_500)), reason="ambiguous")
+    bury(bench, *(update("p", n) for n in range(4_000)), reason="rejected")
+
+    first = page.get("/jobs/plan/replay?distinct_id=p").text
+    assert TWICE not in first
+    step = html.unescape(first.split('hx-get="')[1].split('"')[0])
+
+    assert "1,500 of them are <em>ambiguous</em>" in page.get(step).text
+
+
+def test_the_forms_that_replay_letters_one_by_one_warn_too(page, bench):
+    [other] = bury(bench, update("q"), reason="rejected")
+    assert TWICE not in page.get("/letters").text
+    [number] = bury(bench, update("p"), reason="ambiguous")
+
+    assert "1 of the letters above is <em>ambiguous</em>" in page.get("/letters").text
+    for path in (f"/letters/{number}", f"/letters/{number}/edit", "/letters?reason=ambiguous"):
+        assert TWICE in page.get(path).text
+    for path in (f"/letters/{other}", f"/letters/{other}/edit", "/letters?reason=rejected"):
+        assert TWICE not in page.get(path).text

@@ -84,6 +84,7 @@ class Model:
         self.totals: Counter[str] = Counter()
         self.delivered: dict[str, list[Message]] = defaultdict(list)
         self.last_number = 0
+        self.on_hold: set[Lane] = set()
 
     # --- from the list to a batch
 
@@ -102,6 +103,7 @@ class Model:
     ) -> None:
         """Takes note of what a reserve answered, if it may have answered that."""
         lane = batch.lane
+        assert lane not in self.on_hold, "an operator holds the lane"
         rivals = self._rivals(batch, self.order[lane]) if lane.ordered else []
         held = self.batches.get(batch.id) or self._fresh(batch, records, destination)
         held.rivals = rivals

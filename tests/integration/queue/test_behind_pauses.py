@@ -1,7 +1,9 @@
-"""What waits behind a paused destination stands in nobody's way."""
+"""What waits behind a paused destination: it stands in nobody's way, and who of it probes."""
+
+import pytest
 
 from mixrelay.shared.queue import Batch, Division, Part
-from tests.support.bench import Bench, event, numbers
+from tests.support.bench import Bench, event, numbers, outage
 
 
 def test_the_last_of_many_parked_batches_is_found_where_it_can_go_elsewhere(bench: Bench) -> None:
@@ -16,3 +18,18 @@ def test_the_last_of_many_parked_batches_is_found_where_it_can_go_elsewhere(benc
     bench.redis.hset(bench.key("pause:import/down"), "until", 10**15)
     found = [reply.id for _ in range(3) if isinstance(reply := bench.reserve(), Batch)]
     assert found == [last.decode()]
+
+
+@pytest.mark.parametrize("last", ["a", "b"])
+def test_whichever_failed_last_another_one_probes(bench: Bench, last: str) -> None:
+    """Both are due at one time, and then their ids decide, which are the workers' claims."""
+    taken = {}
+    for claim in ("a", "b"):
+        bench.route(event(claim))
+        taken[claim] = bench.take(claim=claim)
+    for claim in sorted(taken, key=lambda claim: claim == last):
+        bench.park(taken[claim], outage())
+    bench.pause_over()
+    probe = bench.take()
+    assert probe.probe
+    assert probe.id != last

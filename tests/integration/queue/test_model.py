@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
-from mixrelay.shared.queue import Lane, Number, Park, Settlement
+from mixrelay.shared.queue import HOLDABLE, Lane, Number, Park, Settlement
 from tests.integration.queue.walk import Walk
 from tests.integration.queue.workers import CORNERED, Workers
 from tests.support.bench import Bench
@@ -177,11 +177,20 @@ class Machine(Workers):
         moved = self.model.replay(numbers) if replayed else self.model.discard(numbers)
         self.twice(lambda: move(numbers, op=op), moved)
 
+    @rule(lane=st.sampled_from(HOLDABLE), held=st.sampled_from((True, False, False)))
+    def pause_or_resume(self, lane: Lane, *, held: bool) -> None:
+        op = self.new_id()
+        move = self.queue.pause if held else self.queue.resume
+        changed = held != (lane in self.model.on_hold)
+        self.twice(lambda: move(lane, who="ann", why="", op=op), changed)
+        (self.model.on_hold.add if held else self.model.on_hold.discard)(lane)
+
     # --- what always holds
 
     @invariant()
     def the_books_balance(self) -> None:
         books = self.queue.books()
+        assert {hold.lane for hold in books.held} == self.model.on_hold
         assert books.difference == 0
         assert books.in_flight == sum(len(held.members) for held in self.model.batches.values())
 
@@ -202,6 +211,8 @@ class Machine(Workers):
 
     def teardown(self) -> None:
         """Mixpanel is well and a good worker is left: everything ends, in order."""
+        for lane in tuple(self.model.on_hold):
+            self.pause_or_resume(lane, held=False)
         for _ in range(400):
             self.recover()
             books = self.queue.books()

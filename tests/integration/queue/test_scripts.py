@@ -102,6 +102,7 @@ FIXED = [
     "dead:type:event",
     "accepted",
     "pauses",
+    "held",
     "totals",
 ]
 
@@ -141,6 +142,8 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "job_step": lambda bench, _: bench.queue.jobs.step(JOB),
     "job_change": lambda bench, _: bench.queue.jobs.cancel("job", who="ann"),
     "job_stalled": lambda bench, _: bench.queue.jobs.stalled(),
+    "hold": lambda bench, _: bench.queue.pause(Lane.EVENT, who="ann", why=""),
+    "alert": lambda bench, _: bench.queue.alerts.begin("oldest", "watcher", ""),
     "mend": lambda bench, _: bench.queue.mend(),
     "books": lambda bench, _: bench.queue.books(),
 }
@@ -172,6 +175,8 @@ OWN = {
     "job_step": ["jobs:live", *INDEXES],
     "job_change": ["jobs:live", "job:job:ids", "audit"],
     "job_stalled": ["jobs:live", "audit"],
+    "hold": ["audit"],
+    "alert": ["alerts"],
     "mend": ["mending"],
 }
 

@@ -98,6 +98,7 @@ class Walk:
                 "accepted",
                 "pauses",
                 "paces",
+                "held",
             ), f"a key left behind: {name}"
 
 

@@ -174,7 +174,7 @@ class Workers(RuleBasedStateMachine):
             held.claim and not held.expired for held in self.model.batches.values()
         )
         free = not redis.exists(key("pauses")) and not slowed and not self.model.order.get(lane)
-        return bool(self.model.lanes[lane]) and free
+        return bool(self.model.lanes[lane]) and free and lane not in self.model.on_hold
 
     def leave_rivals_out(self, batch: Batch) -> None:
         """A trial leaves out what is about the profiles of its rivals, as a worker does."""

@@ -225,13 +225,13 @@ def test_a_500_and_every_unknown_status_counts_as_an_attempt(status):
 def test_an_exchange_without_an_answer_is_retried(kind, counts, sent):
     failure = Failure(kind, sent, "what happened")
     assert judge(failure, count=3, own=True, now=NOW) == Retry(
-        counts=counts, ambiguous=sent, said="what happened"
+        counts=counts, ambiguous=sent, said="what happened", sent=sent
     )
 
 
 def test_a_certificate_that_is_not_valid_is_a_wrong_configuration():
     failure = Failure(FailureKind.TLS_CERTIFICATE, sent=False, detail="expired")
-    assert judge(failure, count=3, own=True, now=NOW) == Misconfigured(None, "expired")
+    assert judge(failure, count=3, own=True, now=NOW) == Misconfigured(None, "expired", sent=False)
 
 
 def test_every_kind_of_failure_has_a_row():

@@ -85,7 +85,8 @@ def _slice(list_name: str, find: Callable[[Queue], Job | None]) -> int | Retry:
     job, goes_on_here = _work(queue, job, stop)
     rq_job.meta = {"job": job.id, "moved": job.moved}
     _await(connect(setup.settings.rq_url, timeout=REDIS_TIMEOUT).ping, stop, what="RQ's node")
-    log.info("bulk: %s %s: %d letters so far", job.kind, job.id, job.moved)
+    fields = {"job": job.id, "letters": job.moved}
+    log.info("bulk: %s %s: %d letters so far", job.kind, *fields.values(), extra=fields)
     return _ONCE_MORE if goes_on_here else job.moved
 
 

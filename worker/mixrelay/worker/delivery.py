@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from mixrelay.shared.mixpanel.failures import Failure
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.transport import Answer, Transport
 from mixrelay.shared.queue import (
@@ -29,6 +30,7 @@ from mixrelay.shared.queue import (
 )
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.ledger import LeaseLost, Ledger
+from mixrelay.worker.log_json import about
 from mixrelay.worker.odd import settle_odd
 from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.patience import Abandoned
@@ -43,6 +45,7 @@ from mixrelay.worker.sorting import (
     profile_of,
     sort,
 )
+from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.verdicts import judge
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class Delivery:
         settings: WorkerSettings,
         stopping: Callable[[], bool],
         homes: Mapping[Lane, str],
+        tracing: Tracing | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -72,6 +76,7 @@ class Delivery:
             settings: the worker's.
             stopping: whether no further request may begin.
             homes: where this worker's own records of each lane go.
+            tracing: what puts each request into a span.
         """
         self._ledger = ledger
         self._transport = transport
@@ -80,18 +85,21 @@ class Delivery:
         self._settings = settings
         self._stopping = stopping
         self._homes = homes
+        self._tracing = tracing
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
 
         What is raised is a bug, and leaves the batch leased.
         """
-        try:
-            self._handle(held)
-        except LeaseLost:
-            log.warning("lease_lost: batch %s of %s", held.batch.id, held.batch.lane)
-        except Abandoned:
-            log.warning("redis_away: batch %s of %s is left", held.batch.id, held.batch.lane)
+        batch = held.batch
+        with about(batch_id=batch.id, lane=batch.lane.value, lease=batch.claim):
+            try:
+                self._handle(held)
+            except LeaseLost:
+                log.warning("lease_lost: batch %s of %s", batch.id, batch.lane)
+            except Abandoned:
+                log.warning("redis_away: batch %s of %s is left", batch.id, batch.lane)
 
     def _handle(self, held: Held) -> None:
         if held.batch.lane.value == "odd":
@@ -146,6 +154,7 @@ class Delivery:
                 "ambiguous: %d records of %s were sent before without an answer; sent again",
                 found.doubtful,
                 held.batch.lane,
+                extra={"records": found.doubtful},
             )
             return
         doubtful = [record.number for record in found.records if record.ready.doubtful]
@@ -222,7 +231,7 @@ class Delivery:
             self._ledger.begin(held, doubtful=found.doubtful)
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
-        answer = self._transport.post(found.destination, found.body())
+        answer = self._post(held, found)
         verdict = judge(
             answer,
             count=len(found.records),
@@ -236,6 +245,12 @@ class Delivery:
             len(found.records),
         )
         return self._outcome(held, found).carry_out(verdict, request)
+
+    def _post(self, held: Held, found: Sorted) -> Answer | Failure:
+        def post() -> Answer | Failure:
+            return self._transport.post(found.destination, found.body())
+
+        return self._tracing.post(held, found, post) if self._tracing else post()
 
 
 def _numbers(records: list[Record]) -> list[Number]:

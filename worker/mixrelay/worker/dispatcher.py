@@ -129,7 +129,8 @@ class Dispatcher:
         self._reap_at = now + REAP_SECONDS
         batches, messages = self._queue.reap()
         if batches:
-            log.warning("redelivered: %d messages whose worker was lost", messages)
+            count = {"records": messages}
+            log.warning("redelivered: %d messages whose worker was lost", messages, extra=count)
             self._rotation.changed()
 
     def _idle_seconds(self) -> float:
@@ -152,6 +153,7 @@ class Dispatcher:
                 done.held.batch.id,
                 done.held.batch.lane,
                 exc_info=done.error,
+                extra={"batch_id": done.held.batch.id, "lane": done.held.batch.lane.value},
             )
             self.crash = done.error
 

@@ -25,6 +25,7 @@ from mixrelay.worker.routes import Routes
 from mixrelay.worker.senders import Senders
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.stopping import Stop
+from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Draining:
         )
         self._holdings = Holdings()
         self._transport = _transport(worker)
+        self._tracing = Tracing.of(setup.settings.queue) if worker.otel else None
         self._keeper = LeaseKeeper(
             self._queue,
             self._holdings,
@@ -127,6 +129,8 @@ class Draining:
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
             log.warning("redis_away: leases are left to run out: %s", error)
         timer.cancel()
+        if self._tracing:
+            self._tracing.flush()
 
     def _is_over(self) -> bool:
         return (
@@ -179,6 +183,7 @@ class Draining:
             settings=worker,
             stopping=lambda: self._stop.requested,
             homes=own_destinations(self._setup.settings),
+            tracing=self._tracing,
         )
 
     def _preparation(self, queue_id: str) -> Preparation:

@@ -1,6 +1,7 @@
 """One readable line an event: `12:00:01 worker[41] delivered: 2000 records to track:1f2e3d4c`.
 
-An event's first word is stable, for alerts. Payloads and credentials are never logged.
+An event's first word is stable, for alerts. Payloads and credentials are never logged. Where no
+person looks, an event is a JSON object (`log_json`).
 """
 
 import logging
@@ -8,6 +9,11 @@ import os
 import sys
 from contextlib import suppress
 from typing import Any
+
+from mixrelay.worker.log_json import JsonFormatter
+
+FORMATS = ("auto", "human", "json")
+LEVELS = ("debug", "info", "warning", "error")
 
 MAX_LINE = 2_000
 """Characters of one event: what comes from outside may be of any length."""
@@ -26,12 +32,18 @@ class LineFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         """A traceback is of many lines, each marked: an error's own text may be anyone's."""
-        lines = super().formatException(ei).splitlines()
-        left_out = len(lines) - MAX_TRACE_LINES
-        if left_out > 0:
-            head, tail = MAX_TRACE_LINES // 2, MAX_TRACE_LINES // 2
-            lines = [*lines[:head], f"… {left_out} lines …", *lines[-tail:]]
+        lines = _trace(super().formatException(ei))
         return "\n".join(_TRACE_MARK + _line(line) for line in lines)
+
+
+class ObjectFormatter(JsonFormatter):
+    """The same cuts in JSON, where a traceback's lines need no mark."""
+
+    def __init__(self) -> None:
+        super().__init__(_line)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(map(_line, _trace(super().formatException(ei))))
 
 
 class LineHandler(logging.Handler):
@@ -41,23 +53,45 @@ class LineHandler(logging.Handler):
     stays in a buffer to spoil the exit code.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self.setFormatter(LineFormatter())
+        self.setFormatter(formatter or LineFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):
             os.write(self._descriptor, f"{self.format(record)}\n".encode())
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Logs to stderr, unless the program has handlers of its own, or no stderr."""
-    handler = LineHandler(sys.stderr.fileno()) if sys.stderr else logging.NullHandler()
-    logging.basicConfig(level=level, handlers=[handler])
+def configure(form: str = "auto", level: str = "info") -> None:
+    """Logs to stderr, unless the program has handlers of its own, or no stderr.
+
+    Args:
+        form: one of FORMATS; `auto` is for people on a terminal, and JSON elsewhere.
+        level: one of LEVELS.
+    """
+    logging.basicConfig(level=level.upper(), handlers=[_handler(form)])
     # RQ tells of every start and end of a job, and of each in its own colours.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
+
+
+def _handler(form: str) -> logging.Handler:
+    if not sys.stderr:
+        return logging.NullHandler()
+    for_people = form == "human" or (form == "auto" and sys.stderr.isatty())
+    formatter = LineFormatter() if for_people else ObjectFormatter()
+    return LineHandler(sys.stderr.fileno(), formatter)
+
+
+def _trace(text: str) -> list[str]:
+    """A traceback's lines; of a long one the first and the last."""
+    lines = text.splitlines()
+    left_out = len(lines) - MAX_TRACE_LINES
+    if left_out <= 0:
+        return lines
+    half = MAX_TRACE_LINES // 2
+    return [*lines[:half], f"… {left_out} lines …", *lines[-half:]]
 
 
 def _line(text: str) -> str:

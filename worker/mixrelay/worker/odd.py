@@ -23,5 +23,6 @@ def settle_odd(held: Held, ledger: Ledger) -> None:
     for lane, numbers in moves.items():
         ledger.settle(held, Settlement(move_to=lane, move=numbers))
     if dead:
-        log.warning("dead: %d malformed (%s)", len(dead), dead[0].error)
+        fields = {"records": len(dead), "reason": Reason.MALFORMED.value}
+        log.warning("dead: %d malformed (%s)", len(dead), dead[0].error, extra=fields)
         ledger.settle(held, Settlement(dead=dead))

@@ -4,6 +4,7 @@ import logging
 import random
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
+from typing import Any
 
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
@@ -60,12 +61,18 @@ class Outcome:
         """Settles, together with what was found before anything was sent."""
         for lane, numbers in self.found.moves.items():
             settlement = replace(settlement, move_to=lane, move=numbers)
-            log.info("rerouted: %d records to the %s lane", len(numbers), lane)
+            count = {"records": len(numbers)}
+            log.info("rerouted: %d records to the %s lane", len(numbers), lane, extra=count)
         dead = [*self.found.dead, *settlement.dead]
         if dead:
-            log.warning("dead: %d records of %s: %s", len(dead), self.held.batch.lane, _why(dead))
+            self._tell_dead(dead)
         request, self._uncounted = self._uncounted, None
         self.ledger.settle(self.held, replace(settlement, dead=dead, request=request))
+
+    def _tell_dead(self, dead: list[Dead]) -> None:
+        lane, reasons = self.held.batch.lane, ", ".join(dict.fromkeys(one.reason for one in dead))
+        fields = {"records": len(dead), "reason": reasons}
+        log.warning("dead: %d records of %s: %s", len(dead), lane, _why(dead), extra=fields)
 
     @singledispatchmethod
     def _apply(self, verdict: Verdict) -> bool:
@@ -111,10 +118,10 @@ class Outcome:
             "misconfigured: %s is paused and everything kept: %s",
             self.found.destination.name,
             verdict.said,
+            extra=self._fields(verdict.status, verdict.said),
         )
-        self._park(
-            Park(verdict.said, verdict.status or 0, pause=self._pause(PauseKind.CONFIGURATION))
-        )
+        pause = self._pause(PauseKind.CONFIGURATION)
+        self._park(Park(verdict.said, verdict.status or 0, pause=pause), sent=verdict.sent)
         return True
 
     @_apply.register
@@ -125,6 +132,7 @@ class Outcome:
             self.found.destination.name,
             self.seconds,
             verdict.said,
+            extra=self._fields(verdict.status, verdict.said),
         )
         park = Park(
             verdict.said,
@@ -133,7 +141,7 @@ class Outcome:
             counts=verdict.counts,
             ambiguous=verdict.ambiguous,
         )
-        self._park(self._within_limit(park) if verdict.counts else park)
+        self._park(self._within_limit(park) if verdict.counts else park, sent=verdict.sent)
         return True
 
     def _accepted(self, dead: list[Dead]) -> None:
@@ -146,13 +154,27 @@ class Outcome:
             len(self.found.records) - len(dead),
             self.found.destination.name,
             self.seconds,
+            extra=self._fields() | {"records": len(self.found.records) - len(dead)},
         )
+
+    def _fields(self, status: int | None = None, reason: str | None = None) -> dict[str, Any]:
+        """What an event of this request is about (`log_json`)."""
+        return {
+            "destination": self.found.destination.name,
+            "records": len(self.found.records),
+            "seconds": self.seconds,
+            "status": status,
+            "reason": reason,
+        }
 
     def _refused(self, reason: Reason, status: int, said: str) -> bool:
         if len(self.found.records) == 1:
             self._all_dead(reason, status, said, accepted=True)
             return True
-        log.info("split: %d records, refused (%d): %s", len(self.found.records), status, said)
+        fields = self._fields(status, said)
+        log.info(
+            "split: %d records, refused (%d): %s", fields["records"], status, said, extra=fields
+        )
         self._halve(strikes=False)
         return False
 
@@ -181,8 +203,9 @@ class Outcome:
         self.ledger.divide(self.held, division)
         self.found.leave_out(set(half))
 
-    def _park(self, park: Park) -> None:
-        self.settle(self._sent(Settlement(rest=park)))
+    def _park(self, park: Park, *, sent: bool) -> None:
+        # A connection that never was uses up none of a message's attempts.
+        self.settle(replace(self._sent(Settlement(rest=park)), sent=sent))
 
     def _sent(self, settlement: Settlement) -> Settlement:
         name = self.found.destination.name

@@ -169,11 +169,15 @@ class HorseKeeper(RqWorker):
             and not self._was_forced
         )
         if died:
-            log.error("horse_died: work-horse %d, signal %d", pid, os.WTERMSIG(status or 0))
+            fields = {"pid": pid, "status": os.WTERMSIG(status or 0)}
+            log.error("horse_died: work-horse %d, signal %d", *fields.values(), extra=fields)
         try:
             batches, messages = self.messages_queue.end_leases(owner_of(self.name, pid), died=died)
         except PASSING as error:
             log.warning("redis_away: the horse's leases are left to run out: %s", error)
         else:
             if batches:
-                log.warning("redelivered: %d messages of %d batches", messages, batches)
+                fields = {"records": messages, "batches": batches}
+                log.warning(
+                    "redelivered: %d messages of %d batches", *fields.values(), extra=fields
+                )

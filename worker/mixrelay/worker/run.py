@@ -31,7 +31,7 @@ def run(
     Raises:
         ConfigurationError: Redis refuses the password, is too old, or may evict messages.
     """
-    logs.configure()
+    logs.configure(worker.log_format, worker.log_level)
     stop = _StopBeforeStart()
     start.check(settings, worker, is_stopped=lambda: stop.requested)
     if stop.requested:

@@ -166,6 +166,24 @@ class WorkerSettings:
         minimum=0,
     )
 
+    log_format: str = option(
+        "auto",
+        "MIXRELAY_LOG_FORMAT",
+        "Lines for people, or a JSON object an event; auto is for people on a terminal.",
+        choices=("auto", "human", "json"),
+    )
+    log_level: str = option(
+        "info",
+        "MIXRELAY_LOG_LEVEL",
+        "What is logged at least.",
+        choices=("debug", "info", "warning", "error"),
+    )
+    otel: bool = option(
+        False,
+        "MIXRELAY_OTEL",
+        "A span of OpenTelemetry for each request to Mixpanel (mixrelay[otel]).",
+    )
+
     @classmethod
     def from_environment(
         cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None

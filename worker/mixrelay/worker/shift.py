@@ -67,7 +67,8 @@ def drain(
     finally:
         if link:
             link.end()
-    log.info("shift_ended: %d messages", draining.messages)
+    count = {"records": draining.messages}
+    log.info("shift_ended: %d messages", draining.messages, extra=count)
     return {"messages": draining.messages}
 
 

@@ -115,7 +115,12 @@ class Supervisor:
             place.backoff.reset()
         delay = place.backoff.next()
         place.start_at = time.monotonic() + delay
-        log.error("worker_died: process %d ended with %d; another in %.1f s", pid, code, delay)
+        fields = {"pid": pid, "status": code, "seconds": delay}
+        log.error(
+            "worker_died: process %d ended with %d; another in %.1f s",
+            *fields.values(),
+            extra=fields,
+        )
 
     def _tell_all(self, signum: signal.Signals) -> None:
         for place in self._places:

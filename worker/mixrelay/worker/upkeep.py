@@ -73,7 +73,9 @@ class Upkeep:
         self._told_limits = True
         if dropped:
             log.warning(
-                "dlq_expired: %d dead letters are over the limits and were dropped", dropped
+                "dlq_expired: %d dead letters are over the limits and were dropped",
+                dropped,
+                extra={"letters": dropped},
             )
         return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
 
@@ -86,7 +88,8 @@ class Upkeep:
                 self._go_on(job_id)
             except ConfigurationError as error:
                 # A newer program's, and for its workers to run.
-                log.warning("bulk: job %s is left alone: %s", job_id, error)
+                about = {"job": job_id}
+                log.warning("bulk: job %s is left alone: %s", job_id, error, extra=about)
         return JOBS_SECONDS
 
     def _go_on(self, job_id: str) -> None:

@@ -61,6 +61,8 @@ class Misconfigured:
 
     status: int | None
     said: str
+    sent: bool = True
+    """Whether anything of the request went out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Retry:
         ambiguous: whether Mixpanel may have taken the records all the same.
         retry_after: seconds that the server asked for, within bounds.
         status: of the answer; None where there was none.
+        sent: whether anything of the request went out.
     """
 
     counts: bool
@@ -87,6 +90,7 @@ class Retry:
     said: str
     status: int | None = None
     retry_after: float | None = None
+    sent: bool = True
 
 
 Verdict = Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | Retry
@@ -191,8 +195,13 @@ def _judge_status(answer: Answer, *, own: bool, now: float) -> Verdict:
 def _judge_failure(failure: Failure) -> Verdict:
     row = FAILURES[failure.kind]
     if row is _Row.MISCONFIGURED:
-        return Misconfigured(None, failure.detail)
-    return Retry(counts=row is _Row.DOUBTFUL, ambiguous=failure.sent, said=failure.detail)
+        return Misconfigured(None, failure.detail, sent=failure.sent)
+    return Retry(
+        counts=row is _Row.DOUBTFUL,
+        ambiguous=failure.sent,
+        said=failure.detail,
+        sent=failure.sent,
+    )
 
 
 def _configuration(answer: Answer, words: str) -> str:

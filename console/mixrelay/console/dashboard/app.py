@@ -10,12 +10,12 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
+from mixrelay.console.dashboard.assets import Assets
 from mixrelay.console.dashboard.guard import Guard, Identify, Users
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.dashboard.pages import ROUTES
-from mixrelay.console.dashboard.place import FOLDER, Place
+from mixrelay.console.dashboard.place import STATIC, Place
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.settings import Settings
 
@@ -25,6 +25,7 @@ def create_app(
     dashboard: DashboardSettings | None = None,
     *,
     identify: Identify | None = None,
+    secret: str = "",
     mounted: bool = True,
 ) -> Starlette:
     """The page as an ASGI application.
@@ -33,31 +34,46 @@ def create_app(
         settings: where the queue is; None reads the environment.
         dashboard: who may come in; None reads the environment.
         identify: names the user of a request, None for a stranger; in place of passwords.
+        secret: signs the forms, the same in every process that serves the page; where there are
+            passwords they do.
         mounted: whether another application serves it, and so checks the Host itself.
 
     Raises:
-        ConfigurationError: it is mounted and nobody would be asked for a password.
+        ConfigurationError: it is mounted and nobody would be asked for a password, or the forms
+            of one process would not be known to the next.
     """
     settings = settings or Settings.from_environment()
     dashboard = dashboard or DashboardSettings.from_environment()
-    if mounted and identify is None and dashboard.is_open:
-        raise ConfigurationError(
-            "A mounted dashboard needs MIXRELAY_DASHBOARD_TOKEN, MIXRELAY_DASHBOARD_USERS, or "
-            "identify=…, a function from the request to the user's name."
-        )
-    place = Place(settings, dashboard)
+    if mounted:
+        _check_mounted(dashboard, identify, secret)
+    place = Place(settings, dashboard, secret=secret)
     hosts = None if mounted else dashboard.allowed_hosts()
     guard = Middleware(
         Guard, users=Users(dashboard, identify), hosts=hosts, read_only=dashboard.read_only
     )
     app = Starlette(
-        routes=[*ROUTES, Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")],
+        routes=[*ROUTES, Mount("/static", Assets(STATIC, place.fingerprint), name="static")],
         middleware=[guard],
         exception_handlers={HTTPException: _refusal},
         lifespan=_lifespan,
     )
     app.state.place = place
     return app
+
+
+def _check_mounted(dashboard: DashboardSettings, identify: Identify | None, secret: str) -> None:
+    if not dashboard.is_open:
+        return
+    if identify is None:
+        raise ConfigurationError(
+            "A mounted dashboard needs MIXRELAY_DASHBOARD_TOKEN, MIXRELAY_DASHBOARD_USERS, or "
+            "identify=…, a function from the request to the user's name."
+        )
+    if not secret:
+        raise ConfigurationError(
+            "A dashboard with identify=… needs secret=…, the same in every process, such as the "
+            "key that signs the application's sessions: it signs the forms."
+        )
 
 
 @contextlib.asynccontextmanager

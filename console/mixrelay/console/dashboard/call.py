@@ -56,9 +56,16 @@ class Call:
 
     def url(self, page: str, /, *, query: dict[str, Any] | None = None, **path: Any) -> str:
         """The address of a page of ours, wherever the application is mounted."""
-        found = str(self.request.url_for(page, **path).path)
+        # Not the request's url_for: that one asks the host application, whose pages may have
+        # the same names.
+        under: str = self.request.scope.get("root_path", "")
+        found = under.rstrip("/") + self.request.app.url_path_for(page, **path)
         asked = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         return f"{found}?{urlencode(asked, doseq=True)}" if asked else found
+
+    def static(self, path: str) -> str:
+        """The address of a file, which changes with what we ship: a browser may keep it."""
+        return self.url("static", path=path, query={"v": self.place.fingerprint})
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page made from a template."""

@@ -4,18 +4,12 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-import uvicorn
 
-from mixrelay.console import terminal
-from mixrelay.console.dashboard.app import create_app
 from mixrelay.console.dashboard.options import DashboardSettings
-from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.setting_options import options_of
 from mixrelay.shared.settings import Settings
-
-_GRACE_SECONDS = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -43,27 +37,7 @@ def dashboard(
     mine = DashboardSettings.from_environment(given=asdict(own))
     mine.check_open()
     settings = Settings.from_environment(given=asdict(where) | {"rq_redis_url": rq_redis_url})
-    served = uvicorn.Config(
-        create_app(settings, mine, mounted=False),
-        host=mine.host,
-        port=mine.port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-    _Server(served).run()
+    # Here, where it is wanted: it takes as long to load as all other commands together.
+    from mixrelay.console.dashboard.serving import serve  # noqa: PLC0415
 
-
-class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
-
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
-        if not self.started:
-            raise CommandError(
-                f"The page cannot listen on {self.config.host}:{self.config.port}.",
-                "Choose another --port, or end what uses it.",
-            )
-        port = self.servers[0].sockets[0].getsockname()[1]
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        terminal.say(f"The dashboard is at http://{host}:{port}/ (Ctrl-C ends it).")
+    serve(settings, mine)

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 from mixrelay.console.dashboard import filters
+from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import LetterFilter, Queue
 from mixrelay.shared.queue.planning import Plan
 
@@ -53,6 +54,17 @@ def go_on(queue: Queue, begun: Counted) -> Counted:
     if begun.plan.cursor is None:
         return begun
     return Counted(queue.jobs.count_on(begun.plan))
+
+
+def ambiguous(queue: Queue, wanted: LetterFilter) -> Plan | None:
+    """Letters among them that a replay may count twice, as far as a first look tells.
+
+    None where there is none. Where the plan is not exact, there may be more than it counts.
+    """
+    if wanted.reason not in (None, Reason.AMBIGUOUS):
+        return None
+    found = queue.jobs.plan(replace(wanted, reason=Reason.AMBIGUOUS))
+    return found if found.count or not found.is_exact else None
 
 
 def _whole(text: str) -> int:

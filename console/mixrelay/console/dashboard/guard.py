@@ -8,12 +8,15 @@ says so in Sec-Fetch-Site or Origin) and carries that page's form token.
 import binascii
 import hashlib
 import hmac
+import inspect
+import logging
 import secrets
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -21,13 +24,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mixrelay.console.dashboard.options import DashboardSettings
 
+log = logging.getLogger(__name__)
+
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+_BROKEN = (
+    "This page failed, which is a mistake of mixrelay's. No message is lost by it; the audit tells "
+    "whether a change that was asked for was made. The cause stands in the log of this server."
+)
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 LOCAL_USER = "local"
 """The name in the audit where nobody is asked for one."""
 
-Identify = Callable[[Request], str | None]
-"""Names the user of a request, None for a stranger: the host application's own way."""
+Identify = Callable[[Request], str | Awaitable[str | None] | None]
+"""Names the user of a request, None for a stranger: the host application's own way.
+
+A plain function is called in a thread, so it may ask a database.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +49,26 @@ class Users:
     settings: DashboardSettings
     identify: Identify | None = None
 
-    def name_of(self, request: Request) -> str | None:
+    async def name_of(self, request: Request) -> str | None:
         """The user's name; None for a stranger."""
+        if self.identify is None:
+            return self._by_password(request)
+        if inspect.iscoroutinefunction(self.identify):
+            named = await self.identify(request)
+        else:
+            named = await run_in_threadpool(self.identify, request)
+            named = await named if inspect.isawaitable(named) else named
+        return named or None
+
+    def refusal(self) -> Response:
+        """What a stranger is told."""
         if self.identify is not None:
-            return self.identify(request)
+            # A browser must not ask for a password that nobody here knows.
+            return _text(403, "Sign in to the application first, as someone who may see this.")
+        challenge = {"WWW-Authenticate": 'Basic realm="mixrelay", charset="UTF-8"'}
+        return PlainTextResponse("A name and the right password are needed.", 401, challenge)
+
+    def _by_password(self, request: Request) -> str | None:
         if self.settings.is_open:
             return LOCAL_USER
         kind, _, value = request.headers.get("authorization", "").partition(" ")
@@ -72,11 +100,11 @@ def _same(given: str, known: str) -> bool:
 class Forms:
     """Tokens that show that a form came from a page of ours, for the user it was shown to."""
 
-    def __init__(self, settings: DashboardSettings) -> None:
+    def __init__(self, settings: DashboardSettings, secret: str = "") -> None:
         # The same in every process that serves the page; where nobody is asked for a password
         # there is one process on one machine.
-        known = settings.token + "\n" + settings.users
-        self._key = known.encode() if not settings.is_open else secrets.token_bytes(32)
+        known = f"{secret}\n{settings.token}\n{settings.users}"
+        self._key = known.encode() if known.strip() else secrets.token_bytes(32)
 
     def token(self, user: str) -> str:
         return hmac.new(self._key, b"form\n" + user.encode(), hashlib.sha256).hexdigest()
@@ -117,11 +145,18 @@ class Guard:
         request = Request(scope)
         nonce = secrets.token_urlsafe(16)
         request.state.nonce = nonce
-        refusal = self._refusal(request)
-        respond: ASGIApp = refusal if refusal is not None else self._app
-        await respond(scope, receive, _with_headers(send, nonce))
+        answer = _Answer(send, nonce)
+        try:
+            respond: ASGIApp = await self._refusal(request) or self._app
+            await respond(scope, receive, answer)
+        except Exception:
+            # Whatever it was: the browser is told in our words, the log in full.
+            log.exception("dashboard_failed: %s %s", request.method, _path(request))
+            if answer.begun:
+                raise
+            await _text(500, _BROKEN)(scope, receive, answer)
 
-    def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request) -> Response | None:
         if self._hosts is not None and _host_of(request.headers) not in self._hosts:
             return _text(
                 400,
@@ -130,10 +165,9 @@ class Guard:
             )
         if _path(request) in OPEN_PATHS:
             return None
-        user = self._users.name_of(request)
+        user = await self._users.name_of(request)
         if user is None:
-            challenge = {"WWW-Authenticate": 'Basic realm="mixrelay", charset="UTF-8"'}
-            return PlainTextResponse("A name and the right password are needed.", 401, challenge)
+            return self._users.refusal()
         request.state.user = user
         if request.method in SAFE_METHODS:
             return None
@@ -160,15 +194,21 @@ def _text(status: int, text: str) -> Response:
     return PlainTextResponse(text, status)
 
 
-def _with_headers(send: Send, nonce: str) -> Callable[[Message], Awaitable[None]]:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in _headers(nonce).items():
-                headers.setdefault(name, value)
-        await send(message)
+class _Answer:
+    """Sends an answer with the headers that every one of ours has."""
 
-    return sending
+    def __init__(self, send: Send, nonce: str) -> None:
+        self._send = send
+        self._nonce = nonce
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in _headers(self._nonce).items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
 def _headers(nonce: str) -> dict[str, str]:

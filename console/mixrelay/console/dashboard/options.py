@@ -37,6 +37,11 @@ class DashboardSettings:
         "MIXRELAY_DASHBOARD_HOSTS",
         "Names under which it may be asked for, beside its address: ops.example.com,…",
     )
+    path: str = option(
+        "",
+        "MIXRELAY_DASHBOARD_PATH",
+        "The path under which a proxy serves it, such as /mixrelay; the proxy takes it off.",
+    )
     read_only: bool = option(
         False, "MIXRELAY_DASHBOARD_READ_ONLY", "Show everything, change nothing."
     )
@@ -73,12 +78,25 @@ class DashboardSettings:
         """Whether nobody is asked for a password."""
         return not (self.token or self.users)
 
+    @property
+    def root_path(self) -> str:
+        """`path` as servers write it: with a slash before it and none behind."""
+        named = self.path.strip("/")
+        return f"/{named}" if named else ""
+
     def check_open(self) -> None:
         """Raises ConfigurationError where others than this machine could come in unasked."""
-        if self.is_open and not is_loopback(self.host):
+        if not self.is_open:
+            return
+        if not is_loopback(self.host):
             raise ConfigurationError(
                 f"The page would be open to everyone at {self.host}: set "
                 "MIXRELAY_DASHBOARD_TOKEN or MIXRELAY_DASHBOARD_USERS, or listen on 127.0.0.1."
+            )
+        if self.hosts or self.path:
+            raise ConfigurationError(
+                "MIXRELAY_DASHBOARD_HOSTS and _PATH say that a proxy serves the page, and it would "
+                "be open to everyone: set MIXRELAY_DASHBOARD_TOKEN or MIXRELAY_DASHBOARD_USERS."
             )
 
     def allowed_hosts(self) -> frozenset[str]:

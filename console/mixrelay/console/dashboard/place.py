@@ -9,6 +9,7 @@ import jinja2
 from redis.exceptions import RedisError
 
 from mixrelay.console.dashboard import words
+from mixrelay.console.dashboard.assets import fingerprint
 from mixrelay.console.dashboard.guard import Forms
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.shared.connection import connect
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
 VERSION = version("mixrelay")
 
 
 class Place:
     """Opens nothing: the first request connects."""
 
-    def __init__(self, settings: Settings, dashboard: DashboardSettings) -> None:
+    def __init__(
+        self, settings: Settings, dashboard: DashboardSettings, *, secret: str = ""
+    ) -> None:
         self.settings = settings
         self.dashboard = dashboard
         self.redis_url = settings.redis_url
         self.queue = Queue(connect(settings.redis_url), settings.queue)
-        self.forms = Forms(dashboard)
+        self.forms = Forms(dashboard, secret)
+        self.fingerprint = fingerprint(STATIC)
         self._templates = _templates()
 
     def render(self, template: str, call: "Call", values: dict[str, Any]) -> str:

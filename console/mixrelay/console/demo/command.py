@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import webbrowser
 from contextlib import suppress
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -20,7 +21,11 @@ from mixrelay.console.helptext import examples
 def register(app: typer.Typer) -> None:
     app.command(
         "demo",
-        **examples("mixrelay demo", "mixrelay demo --keep  # leave it running, to look around"),
+        **examples(
+            "mixrelay demo",
+            "mixrelay demo --open  # watch the outage on the dashboard",
+            "mixrelay demo --keep  # leave it running, to look around",
+        ),
     )(demo)
 
 
@@ -29,17 +34,26 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave all of it running at the end, until Ctrl-C.")
     ] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--open", help="Open the dashboard in a browser; on a terminal it stays until Enter."
+        ),
+    ] = False,
 ) -> None:
     """Show the main job with real parts on this machine, in under a minute.
 
-    A Valkey, a stand-in for Mixpanel, two workers and a small web application; traffic, an outage
-    and a deploy in the middle, refused messages, a replay, and the books at the end. It exits with
-    0 only if they balance and every message is accounted for. Nothing of it is left behind.
+    A Valkey, a stand-in for Mixpanel, two workers, a small web application and the dashboard;
+    traffic, an outage and a deploy in the middle, refused messages, a replay, and the books at the
+    end. It exits with 0 only if they balance and every message is accounted for. Nothing of it is
+    left behind.
     """
     # SIGTERM ends it as Ctrl-C does: through every clean-up.
     signal.signal(signal.SIGTERM, _leave)
     tell = Narrator(terminal.stdout())
     with stage() as parts:
+        if show:
+            webbrowser.open(f"{parts.page_url}/")
         story = Story(parts, tell)
         story.play()
         well = judge(story)
@@ -48,12 +62,16 @@ def demo(
         if keep:
             with suppress(KeyboardInterrupt):
                 _keep(parts, tell)
+        elif show and sys.stdin.isatty():
+            with suppress(KeyboardInterrupt, EOFError):
+                input(f"   The dashboard is still at {parts.page_url}/ - press Enter to end it. ")
     if not well:
         raise typer.Exit(ExitCode.FINDING)
 
 
 def _keep(parts: Stage, tell: Narrator) -> None:
     tell.act("Left running until Ctrl-C")
+    tell.say(f"the dashboard     {parts.page_url}/")
     tell.say(f"what arrived      {parts.sandbox_url}/")
     tell.say(f"a visit           curl -X POST {parts.web_url}/ann/play/1")
     tell.say(f"the queue         MIXRELAY_REDIS_URL={parts.redis_url} mixrelay status --watch")

@@ -1,4 +1,4 @@
-"""The parts of the demo: a Valkey, the sandbox, workers and a small web application."""
+"""The parts of the demo: Valkey, sandbox, workers, a small web application, the dashboard."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ WORKERS = 2
 _START_SECONDS = 20.0
 _END_SECONDS = 15.0
 _CLI = "mixrelay.console"
+_NAMED = {"MIXRELAY_DASHBOARD_ENVIRONMENT": "demo"}
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Stage:
     redis_port: int
     sandbox_port: int
     web_port: int
+    page_port: int
     queue: Queue = field(init=False)
     mixpanel: Mixpanel = field(init=False)
     workers: list[Child] = field(default_factory=list)
@@ -49,6 +51,10 @@ class Stage:
         return f"http://127.0.0.1:{self.web_port}"
 
     @property
+    def page_url(self) -> str:
+        return f"http://127.0.0.1:{self.page_port}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The settings of workers and web application."""
         return {
@@ -66,11 +72,13 @@ class Stage:
         sandbox = ("sandbox", "--port", str(self.sandbox_port), "--token", TOKEN)
         app = "mixrelay.console.demo.shop:app"
         web = (app, "--port", str(self.web_port), "--log-level", "warning", "--no-access-log")
+        page = ("dashboard", "--port", str(self.page_port))
         start, environment = self.children.start, self.environment
         started = (
             (start("Valkey", _CLI, *redis, env={}), self.redis_port),
             (start("sandbox", _CLI, *sandbox, env={}), self.sandbox_port),
             (start("web application", "uvicorn", *web, env=environment), self.web_port),
+            (start("dashboard", _CLI, *page, env=environment | _NAMED), self.page_port),
         )
         for child, port in started:
             wait_for_port(child, port, _START_SECONDS)
@@ -90,8 +98,8 @@ def stage() -> Iterator[Stage]:
     with TemporaryDirectory(prefix="mixrelay-demo-") as folder:
         children = Children(Path(folder))
         try:
-            redis, sandbox, web = free_ports(3)
-            made = Stage(children, redis, sandbox, web)
+            redis, sandbox, web, page = free_ports(4)
+            made = Stage(children, redis, sandbox, web, page)
             made.set_up(Path(folder))
             yield made
             made.queue.redis.close()

@@ -65,13 +65,14 @@ class Story:
         stage.hire()
         self._wait(lambda: len(self._workers()) >= WORKERS, "two workers report to RQ")
         table = plain_table("part", ">pid", "at")
-        urls = (stage.redis_url, stage.sandbox_url, stage.web_url)
+        urls = (stage.redis_url, stage.sandbox_url, stage.web_url, f"{stage.page_url}/")
         for child, url in zip(stage.others, urls, strict=True):
             table.add_row(child.name, str(child.pid), url)
         for worker in stage.workers:
             table.add_row(worker.name, str(worker.pid), "RQ, draining the queue")
         self.tell.show(table)
         self.tell.say("The sandbox stands in for Mixpanel: it validates as Mixpanel documents.")
+        self.tell.say(f"Watch all of it on the dashboard: {stage.page_url}/")
 
     def _traffic(self, visitors: Visitors) -> None:
         self.tell.act("Traffic: visitors of a web shop, and a Ruby program")

@@ -99,7 +99,7 @@ def audit(
     where: Where,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Entries shown.")] = 50,
 ) -> None:
-    """Show who replayed, discarded, edited or imported letters, the newest first."""
+    """Show who replayed, discarded, edited or imported letters, or paused a lane, newest first."""
     with where.open() as queue:
         entries = queue.audit.newest(limit)
     if not entries:
@@ -107,7 +107,7 @@ def audit(
         return
     shown = plain_table("when (UTC)", "who", "what", ">letters", "job", "which", "why")
     for entry in entries:
-        when, many = entry.at.strftime("%m-%d %H:%M:%S"), f"{entry.count:,}"
+        when, many = entry.at.strftime("%m-%d %H:%M:%S"), "-" if entry.lane else f"{entry.count:,}"
         cells = (when, entry.who, entry.what, many, entry.job or "-", _which(entry), entry.why)
         shown.add_row(*(Text(cut(cell, _SHOWN)) for cell in cells))
     terminal.stdout().print(shown)
@@ -178,4 +178,6 @@ def described(wanted: LetterFilter) -> str:
 
 
 def _which(entry: Entry) -> str:
+    if entry.lane:
+        return f"lane {entry.lane}"
     return described(entry.wanted) if entry.wanted else " ".join(entry.numbers)

@@ -84,7 +84,8 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
     paused = {(lane.value, reason): 0 for lane in Lane for reason in PAUSE_REASONS}
     for pause in books.paused:
         paused[pause.lane, pause.kind] = paused.get((pause.lane, pause.kind), 0) + 1
-    yield _gauge("mixrelay_lane_paused", "Paused destinations.", ["type", "reason"], paused)
+    told = "Paused destinations; of operator 1 where the lane itself is held."
+    yield _gauge("mixrelay_lane_paused", told, ["type", "reason"], paused)
     ages = {("all",): figures.oldest_seconds or 0.0}
     yield _gauge(
         "mixrelay_oldest_message_age_seconds",
@@ -149,6 +150,10 @@ def _letters(figures: Figures) -> Iterator[Metric]:
     oldest = books.oldest_letter_ms
     age = 0.0 if oldest is None else max(0.0, (books.now_ms - oldest) * _MS)
     yield GaugeMetricFamily("mixrelay_dlq_oldest_age_seconds", "Of the oldest letter.", value=age)
+    limit = figures.outlook.max_letters if figures.outlook else None
+    yield GaugeMetricFamily(
+        "mixrelay_dlq_limit", "Dead letters that may lie there; 0: no limit.", value=limit or 0
+    )
 
 
 def _requests(totals: Mapping[str, int]) -> Iterator[Metric]:

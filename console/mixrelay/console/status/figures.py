@@ -6,17 +6,19 @@ from typing import Any
 
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.fleet import WorkerSeen
-from mixrelay.console.text import count, duration
-from mixrelay.shared.queue import TOTALS, Books, PausedDestination
+from mixrelay.console.text import count, cut, duration
+from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
+from mixrelay.shared.queue.holding import OPERATOR
 
 _OUTAGE_WARNS_AFTER = 300.0
 """Seconds: a shorter outage of Mixpanel is a longer queue and nothing else."""
 _MINUTE = 60
+_WHO_SHOWN, _WHY_SHOWN = 60, 200
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What `status` shows: the books, the workers, and the server's eviction policy."""
+    """What `status` shows: the books, the workers, and what limits the server and letters have."""
 
     queue: str
     books: Books
@@ -24,6 +26,8 @@ class Figures:
     """None where RQ's keys cannot be read."""
     eviction: str | None
     """None where the server does not tell."""
+    outlook: Outlook | None
+    """None where dead letters are kept without limits."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -37,7 +41,11 @@ class Figures:
         return now + before * (1 - passed)
 
     def warnings(self) -> list[str]:
-        """What needs an eye. Dead letters do not: they are where they belong, until a decision."""
+        """What needs an eye.
+
+        Dead letters do not: they are where they belong, until a decision, or until a limit is near
+        that would drop them.
+        """
         return [
             *self._about_the_books(),
             *self._about_the_workers(),
@@ -47,6 +55,8 @@ class Figures:
                 for p in self.books.paused
                 if _is_long(p, self.books)
             ),
+            *(about_hold(hold, self.books.now_ms) for hold in self.books.held),
+            *(self.outlook.warnings() if self.outlook else ()),
         ]
 
     @property
@@ -105,7 +115,16 @@ def totals(counters: Mapping[str, int]) -> dict[str, int]:
     return {name: counters[name] for name in TOTALS}
 
 
+def about_hold(hold: Hold, now_ms: int) -> str:
+    """Who holds a lane, since when and why, and how it ends."""
+    since = duration(max(0.0, (now_ms - hold.since_ms) / 1000))
+    who, why = cut(hold.who, _WHO_SHOWN), cut(hold.why, _WHY_SHOWN) or "no reason given"
+    return f"{hold.lane} is held by {who} since {since}: {why} (mixrelay resume {hold.lane})."
+
+
 def _is_long(pause: PausedDestination, books: Books) -> bool:
+    if pause.kind == OPERATOR:
+        return False
     return pause.kind == "configuration" or _paused_for(pause, books.now_ms) > _OUTAGE_WARNS_AFTER
 
 

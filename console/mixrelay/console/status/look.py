@@ -15,6 +15,7 @@ def look(queue: Queue, rq_url: str) -> Figures:
         books=queue.books(),
         workers=workers(rq_url, queue_name(queue.name)),
         eviction=_eviction(queue),
+        outlook=queue.retention.outlook(),
     )
 
 

@@ -1,6 +1,6 @@
 """The figures for eyes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,9 +10,11 @@ from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, duration, safe
-from mixrelay.shared.queue import TOTALS, Books, Lane, PausedDestination
+from mixrelay.shared.queue import TOTALS, Books, Lane, Outlook, PausedDestination
+from mixrelay.shared.queue.holding import OPERATOR
 
 _SHOWN_REASON = 80
+_SHOWN_DESTINATION = 48
 
 
 def view(figures: Figures) -> RenderableType:
@@ -27,6 +29,8 @@ def view(figures: Figures) -> RenderableType:
     ]
     if books.paused:
         parts += [Text(), _paused(books.paused)]
+    if books.paces:
+        parts += [Text(), _paces(books.paces)]
     if books.dead:
         parts += [Text(), _dead(books)]
     parts += [Text(), _totals(figures), Text(), _workers(figures.workers)]
@@ -48,12 +52,22 @@ def _waiting(figures: Figures) -> Table:
     leased, parked = sum(books.leased.values()), sum(books.parked.values())
     shown.add_row("queued", f"{books.queued:,}")
     shown.add_row("in flight", f"{books.in_flight:,}  (leased {leased:,}, parked {parked:,})")
-    shown.add_row("dead letters", f"{books.dead:,}")
+    shown.add_row("dead letters", f"{books.dead:,}{_kept(figures.outlook)}")
     if books.waiting:
         shown.add_row("oldest", duration(oldest) if oldest is not None else "unknown")
     else:
         shown.add_row("oldest", "nothing waits")
     return shown
+
+
+def _kept(outlook: Outlook | None) -> str:
+    """How long, and how many: nothing where they are kept for ever."""
+    limits = []
+    if outlook and outlook.max_age:
+        limits.append(f"for {duration(outlook.max_age.total_seconds())}")
+    if outlook and outlook.max_letters:
+        limits.append(f"{outlook.max_letters:,} at most")
+    return f"  (kept {', '.join(limits)})" if limits else ""
 
 
 def _lanes(books: Books) -> Table:
@@ -69,15 +83,28 @@ def _paused(paused: Iterable[PausedDestination]) -> Table:
     shown = plain_table("paused", "lane", "kind", ">status", ">failures", ">next try in", "why")
     for pause in paused:
         cells = (
-            cut(pause.destination, 48),
+            cut(pause.destination, _SHOWN_DESTINATION),
             pause.lane,
             pause.kind,
             str(pause.status or "-"),
-            str(pause.failures),
-            duration(pause.seconds) if pause.seconds else "due",
+            str(pause.failures or "-"),
+            _next_try(pause),
             cut(pause.reason, _SHOWN_REASON),
         )
         shown.add_row(*(Text(safe(cell)) for cell in cells))
+    return shown
+
+
+def _next_try(pause: PausedDestination) -> str:
+    if pause.kind == OPERATOR:
+        return "when resumed"
+    return duration(pause.seconds) if pause.seconds else "due"
+
+
+def _paces(paces: Mapping[str, int]) -> Table:
+    shown = plain_table("begins slowly", ">batches at once, at most")
+    for destination, limit in paces.items():
+        shown.add_row(Text(cut(destination, _SHOWN_DESTINATION)), f"{limit:,}")
     return shown
 
 

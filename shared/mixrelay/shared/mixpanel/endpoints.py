@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -157,12 +158,20 @@ class Destination:
 
     @cached_property
     def secrets(self) -> tuple[bytes, ...]:
-        """What must not show where an answer is shown; the longest first."""
-        known = {_bytes(self.token or "")}
+        """What must not show where an answer is shown, as it may be spelt; the longest first."""
+        told = {self.token or ""}
         if self.credentials and self.authorization:
-            known |= {_bytes(self.credentials.username), _bytes(self.credentials.password)}
-            known.add(self.authorization.removeprefix("Basic ").encode())
+            told |= {self.credentials.username, self.credentials.password}
+            told.add(self.authorization.removeprefix("Basic "))
+        known = {spelling for secret in told for spelling in _spellings(secret)}
         return tuple(sorted(filter(None, known), key=len, reverse=True))
+
+
+def _spellings(secret: str) -> tuple[bytes, ...]:
+    """A secret as it stands, inside JSON, and inside an address."""
+    plain = _bytes(secret)
+    in_json = (json.dumps(secret, ensure_ascii=ascii_)[1:-1] for ascii_ in (True, False))
+    return plain, *map(_bytes, in_json), quote(plain).encode(), quote(plain, safe="").encode()
 
 
 def _bytes(text: str) -> bytes:

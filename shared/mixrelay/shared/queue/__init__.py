@@ -3,6 +3,7 @@
 from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
 from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
+from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.importing import NoLetterError, Returned
 from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
 from mixrelay.shared.queue.jobs import IDS_AT_MOST, new_job_id
@@ -25,6 +26,7 @@ from mixrelay.shared.queue.settlement import (
 )
 
 __all__ = [
+    "HOLDABLE",
     "IDS_AT_MOST",
     "LETTERS_AT_MOST",
     "TOTALS",
@@ -38,6 +40,7 @@ __all__ = [
     "Entry",
     "Expansion",
     "Group",
+    "Hold",
     "Imported",
     "Job",
     "JobKind",

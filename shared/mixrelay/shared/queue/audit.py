@@ -1,8 +1,8 @@
 """The audit trail: who replayed, discarded, edited or imported which letters, when and why.
 
-It tells too who held which lane. Every entry is written by the script that moved the letters, so the counts of a job's entries
-add up to what it moved; while it runs, the trail is told every five seconds. The newest 100,000
-entries are kept; what had to go is counted in `totals.audit_trimmed`.
+It also tells who held which lane. Every entry is written by the script that moved the letters, so
+the counts of a job's entries add up to what it moved; while it runs, the trail is told every five
+seconds. The newest 100,000 entries are kept; what had to go is counted in `totals.audit_trimmed`.
 """
 
 from collections.abc import Sequence

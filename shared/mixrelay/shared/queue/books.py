@@ -8,6 +8,7 @@ import orjson
 
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
+from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
 
 TOTALS = (
     "received",
@@ -23,15 +24,18 @@ TOTALS = (
 
 @dataclass(frozen=True, slots=True)
 class PausedDestination:
-    """A destination to which nobody sends, and why."""
+    """A destination to which nobody sends, or a lane that an operator holds, and why."""
 
     destination: str
+    """Of a held lane the lane's name."""
     lane: str
     kind: str
+    """`PauseKind`, or `operator` for a held lane."""
     reason: str
     status: int
     seconds: float
-    """Until one batch probes; 0 where it may now."""
+    """Until one batch probes; 0 where it may now, and for a held lane: nothing ends that by
+    itself."""
     failures: int
     """In a row."""
     since_ms: int
@@ -63,6 +67,8 @@ class Books:
     paces: Mapping[str, int] = field(default_factory=dict)
     """By destination, how many batches the fleet may have leased for it at once: after a pause,
     or a failure while others passed. What is not named has no limit."""
+    held: tuple[Hold, ...] = ()
+    """Lanes that an operator holds; `paused` has them too."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -87,7 +93,7 @@ class Books:
     @reading("figures")
     def parse(cls, reply: list[Any]) -> Self:
         raw = orjson.loads(reply[0])
-        now = int(raw["now"])
+        now, held = int(raw["now"]), holds(raw["held"])
         return cls(
             now_ms=now,
             queued=raw["queued"],
@@ -104,12 +110,14 @@ class Books:
                 int(minute): {name: int(count) for name, count in counters.items()}
                 for minute, counters in raw["minutes"].items()
             },
-            paused=tuple(
-                _paused(name, pause, now) for name, pause in sorted(raw["pauses"].items()) if pause
+            paused=(
+                *(_held(hold) for hold in held),
+                *(_paused(name, told, now) for name, told in sorted(raw["pauses"].items()) if told),
             ),
             oldest_ms=_optional(raw.get("oldest")),
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
+            held=held,
             head=reply[1] if len(reply) > 1 else None,
         )
 
@@ -137,4 +145,17 @@ def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
         seconds=max(0.0, (float(pause["until"]) - now) / 1000),
         failures=int(pause.get("failures", 0)),
         since_ms=int(float(pause.get("since", now))),
+    )
+
+
+def _held(hold: Hold) -> PausedDestination:
+    return PausedDestination(
+        destination=hold.lane.value,
+        lane=hold.lane.value,
+        kind=OPERATOR,
+        reason=hold.reason,
+        status=0,
+        seconds=0.0,
+        failures=0,
+        since_ms=hold.since_ms,
     )

@@ -16,10 +16,12 @@ from enum import StrEnum
 import orjson
 from redis import Redis
 
+from mixrelay.shared.queue.alerts import Alerts
 from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.history import History
+from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.importing import LetterLoads, Returned
 from mixrelay.shared.queue.jobs import Jobs
 from mixrelay.shared.queue.keys import Keys
@@ -87,6 +89,7 @@ class Queue:
         self.letters = LetterBox(redis, self._keys, self._scripts)
         self.jobs = Jobs(redis, self._keys, self._scripts, self.letters)
         self.audit = Audit(redis, self._keys)
+        self.alerts = Alerts(redis, self._keys, self._scripts)
         self.history = History(redis, self._keys)
         self.retention = Retention(redis, self._keys, self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
@@ -257,6 +260,34 @@ class Queue:
         return self.letter_loads.load_letters(
             name, letters, before=before, after=after, partition=self._partition, who=who, why=why
         )
+
+    def pause(self, lane: Lane, *, who: str, why: str, op: str | None = None) -> bool:
+        """Holds a lane until `resume`: nobody reserves from it, whatever else happens.
+
+        Routing goes on, and what is leased is settled as ever. Workers of mixrelay 0.1 take no
+        notice of it.
+
+        Args:
+            lane: any but `odd`.
+            who: is shown wherever the pause is, and noted in the audit.
+            why: likewise.
+            op: the move's id.
+
+        Returns:
+            False where it was held already: the first hold stands, and `Books.held` tells whose.
+
+        Raises:
+            ValueError: the lane is `odd`, from which nothing is sent.
+        """
+        return self._hold("pause", lane, who, why, op)
+
+    def resume(self, lane: Lane, *, who: str, why: str = "", op: str | None = None) -> bool:
+        """Ends a hold, whoever began it; False where there was none. Arguments as `pause`."""
+        return self._hold("resume", lane, who, why, op)
+
+    def _hold(self, how: str, lane: Lane, who: str, why: str, op: str | None) -> bool:
+        check_holdable(lane)
+        return bool(self._scripts.run("hold", op or new_id(), how, lane, who, why))
 
     def mend(self, most: int = 500) -> int:
         """Indexes letters that an older mixrelay buried; returns how many it looked at.

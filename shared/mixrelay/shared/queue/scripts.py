@@ -31,6 +31,7 @@ NAMES = (
     "import",
     "expire",
     "hold",
+    "alert",
     "mend",
     "job_start",
     "job_step",
@@ -52,6 +53,7 @@ _PARTS = {
     **dict.fromkeys(("replay", "discard", "edit", "expire", "mend"), _LETTERS),
     "import": _AUDIT,
     "hold": _AUDIT,
+    **dict.fromkeys(("reserve", "settle"), ("_paces",)),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }
 """What some scripts share, put between the prelude and their own text."""

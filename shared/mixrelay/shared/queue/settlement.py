@@ -103,7 +103,7 @@ class Settlement:
     rest: Literal["keep", "back"] | Park = "keep"
     """Keep the lease, give the members back to where they came from, or park them."""
     sent: bool = False
-    """A request was made."""
+    """A request went out, or a part of one: it counts among the attempts."""
     accepted: bool = False
     """The destination answered as it does when it is well: a pause of it is over."""
     destination: str | None = None

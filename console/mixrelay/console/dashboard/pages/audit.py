@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which letters, when and why."""
+"""The audit trail: who did what to which letters and lanes, when and why."""
 
 from starlette.responses import Response
 

@@ -4,8 +4,8 @@ from starlette.responses import Response
 
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
-from mixrelay.console.dashboard.counting import Counted, begin, go_on
-from mixrelay.shared.queue import JobKind, new_id
+from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
+from mixrelay.shared.queue import JobKind, Plan, new_id
 
 
 def jobs(call: Call) -> Response:
@@ -21,16 +21,25 @@ def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Respon
     wrong = (*asked.mistakes, *mistakes)
     if kind not in set(JobKind):
         return call.to("letters")
+    counted = None if asked.mistakes else begin(call.queue, asked.wanted)
     return call.page(
         "plan.html",
         422 if wrong else 200,
         kind=kind,
         asked=asked,
         mistakes=wrong,
-        counted=None if asked.mistakes else begin(call.queue, asked.wanted),
+        counted=counted,
+        doubtful=_doubtful(call, kind, counted),
         job_id=new_id(),
         form=call.form,
     )
+
+
+def _doubtful(call: Call, kind: str, counted: Counted | None) -> Plan | None:
+    """Letters of a replay that may be counted twice."""
+    if kind != JobKind.REPLAY or counted is None or not counted.plan.is_exact:
+        return None
+    return ambiguous(call.queue, counted.plan.wanted)
 
 
 def plan_counted(call: Call) -> Response:
@@ -38,8 +47,15 @@ def plan_counted(call: Call) -> Response:
     counted = go_on(call.queue, Counted.read(call.query))
     asked = filters.asked_for(call.query)
     kind = call.path["kind"]
-    values = {"kind": kind, "asked": asked, "counted": counted, "job_id": new_id()}
-    return call.page("plan_form.html", **values, form=call.form)
+    return call.page(
+        "plan_form.html",
+        kind=kind,
+        asked=asked,
+        counted=counted,
+        doubtful=_doubtful(call, kind, counted),
+        job_id=new_id(),
+        form=call.form,
+    )
 
 
 def start(call: Call) -> Response:

@@ -7,11 +7,13 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, begin, go_on
+from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
 from mixrelay.shared.queue.letters import subjects
 
 PER_PAGE = 50
 SELECTED_AT_MOST = 500
+_IN_ORDER = ("profile_update", "group_update")
 _MOVES = {"replay": "replayed", "discard": "discarded"}
 WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
 
@@ -31,6 +33,8 @@ def letters(call: Call) -> Response:
         asked=asked,
         mistakes=(),
         rows=[(letter, about(letter)) for letter in page.letters],
+        ambiguous=sum(letter.reason == Reason.AMBIGUOUS for letter in page.letters),
+        late=any(letter.type in _IN_ORDER for letter in page.letters),
         page=page,
         groups=box.groups(),
         counted=begin(call.queue, asked.wanted),
@@ -45,6 +49,7 @@ def _words() -> dict[str, Any]:
 
 def _empty(call: Call, asked: filters.Asked, *mistakes: str) -> dict[str, Any]:
     nothing: dict[str, Any] = {"rows": [], "page": None, "counted": None, "said": ""}
+    nothing |= {"ambiguous": 0, "late": False}
     told = {"asked": asked, "mistakes": (*asked.mistakes, *mistakes)}
     return told | nothing | {"groups": call.queue.letters.groups()} | _words()
 

@@ -35,6 +35,7 @@
 --                                 over, by when one last heard of them (_jobs.lua)
 --   ROOT:job:<id>         hash    one bulk job; job:<id>:ids list, the letters it names
 --   ROOT:audit            stream  who moved or changed which letters, and why (_audit.lua)
+--   ROOT:alerts           hash    an alert that fires -> since when, and who tells (alert.lua)
 --   ROOT:retention        hash    the limits that workers were told last (expire.lua)
 --   ROOT:schema           string  the form in which all of this is kept
 --   ROOT:mending          string  how far letters are put into the indexes of this form
@@ -200,27 +201,6 @@ local function finish(id, state)
   redis.call("HDEL", key("batches"), id)
   redis.call("ZREM", key("parked:" .. state.lane), id)
   if ORDERED[state.lane] then redis.call("LREM", key("order:" .. state.lane), 1, id) end
-end
-
-local function pace_of(name)
-  local pace = redis.call("HGET", key("paces"), name)
-  return pace and cjson.decode(pace)
-end
-
-local function save_pace(name, pace)
-  pace.at = NOW
-  redis.call("HSET", key("paces"), name, cjson.encode(pace))
-end
-
--- Batches leased for a destination: counted, so that nothing can leave a slot taken. A lease
--- that ran out holds none.
-local function leased_to(name)
-  local count, ids = 0, redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")
-  for _, id in ipairs(ids) do
-    local state = load(id)
-    if state and state.destination == name then count = count + 1 end
-  end
-  return count
 end
 
 local function members_of(id) return redis.call("LRANGE", key("batch:" .. id), 0, -1) end

@@ -217,6 +217,6 @@ end
 
 local repeated = redis.call("HGET", key("claims"), claim)
 if repeated then return reply(repeated, load(repeated), members_of(repeated)) end
-if redis.call("HEXISTS", key("held"), lane) == 1 then return { "none", HELD_MS, 0 } end
+if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0 } end
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }

@@ -18,10 +18,6 @@
 --   behind       the whole trial holds its rivals' profiles: it waits behind the head
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed)
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
--- Mixpanel: 429 Rate Limit Exceeded. The project sends too much, whichever batch is told so.
-local RATE_LIMITED = 429
--- A pace ends here at the earliest, and not before it is over twice what last held a batch back.
-local FULL_SPEED = 32
 -- As LATENCY_BOUNDS in measures.py.
 local LATENCIES = { 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400 }
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
@@ -115,36 +111,11 @@ local function forget_former()
   end
 end
 
--- Slow start: from one batch on, doubled with each round trip; once the rate was limited, from
--- half of what was too much on only one more with each.
-local function speed_up(name, probed)
-  local pace = pace_of(name)
-  if ORDERED[state.lane] or not (pace or probed) then return end
-  if probed then return save_pace(name, { limit = 1, goal = pace and pace.goal }) end
-  local slowly = pace.goal and pace.limit >= pace.goal
-  pace.passed = slowly and (pace.passed or 0) + 1 or nil
-  if not slowly or pace.passed >= pace.limit then
-    pace.limit, pace.passed = pace.limit + 1, nil
-  end
-  if pace.limit >= FULL_SPEED and pace.limit > 2 * (pace.held or 0) then
-    redis.call("HDEL", key("paces"), name)
-  else
-    save_pace(name, pace)
-  end
-end
-
-local function slow_down(name, status)
-  if ORDERED[state.lane] then return end
-  local pace, under_way = pace_of(name), leased_to(name)
-  local half = math.max(math.floor(math.min(pace and pace.limit or under_way, under_way) / 2), 1)
-  save_pace(name, { limit = half, goal = status == RATE_LIMITED and half or nil })
-end
-
 local function reopen(name)
   redis.call("HSET", key("accepted"), name, NOW)
   local pause = redis.call("HMGET", key("pause:" .. name), "status", "probe")
   local probed = pause[2] == id
-  speed_up(name, probed)
+  speed_up(name, state.lane, probed)
   -- What was under way when the rate was found too high does not show that it is not.
   if tonumber(pause[1] or 0) == RATE_LIMITED and not probed then return end
   end_pause(name)
@@ -168,7 +139,7 @@ end
 local function pause_destination(park)
   local name = key("pause:" .. state.destination)
   local before = redis.call("HMGET", name, "failures", "until", "since")
-  if not before[1] then slow_down(state.destination, park.status) end
+  if not before[1] then slow_down(state.destination, state.lane, park.status) end
   local failures, closed_until = tonumber(before[1] or 0), tonumber(before[2] or 0)
   if state.probe or closed_until <= NOW then
     failures = failures + 1
@@ -198,7 +169,7 @@ local function park_rest(park)
   end
   if park.counts then state.failures = state.failures + 1 end
   if park.ambiguous then state.ambiguous = true end
-  if plan.sent then state.failed_at = NOW end
+  if plan.sent or park.pause then state.failed_at = NOW end
   state.error, state.status = park.error, park.status
   state.cornered = park.cornered and "untried" or nil
   return due

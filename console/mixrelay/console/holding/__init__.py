@@ -1,0 +1,1 @@
+"""Pausing a lane by hand, and resuming it."""

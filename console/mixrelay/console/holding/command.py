@@ -1,0 +1,95 @@
+"""`mixrelay pause` and `mixrelay resume`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mixrelay.console import terminal
+from mixrelay.console.dlq.operator import operator
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat
+from mixrelay.console.status.figures import about_hold
+from mixrelay.console.text import count
+from mixrelay.shared.queue import Books, Lane
+
+
+class Holdable(StrEnum):
+    EVENT = "event"
+    IMPORT = "import"
+    PROFILE_UPDATE = "profile_update"
+    GROUP_UPDATE = "group_update"
+
+
+_Which = Annotated[Holdable, typer.Argument(metavar="LANE", help=f"{', '.join(Holdable)}.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "pause",
+        **examples(
+            "mixrelay pause event --why 'the new project is being set up'",
+            "mixrelay pause profile_update --why deploy",
+        ),
+    )(flat(pause))
+    app.command(
+        "resume",
+        **examples("mixrelay resume event", "mixrelay resume event --why 'it is set up'"),
+    )(flat(resume))
+
+
+def pause(
+    where: Where,
+    which: _Which,
+    why: Annotated[
+        str,
+        typer.Option(
+            "--why", metavar="TEXT", help="The reason: shown by status, noted in the audit."
+        ),
+    ],
+) -> None:
+    """Hold a lane: nothing is sent from it until someone resumes it; messages wait there.
+
+    Batches that workers hold already still end. Nothing but `mixrelay resume` ends it.
+    """
+    if not why.strip():
+        raise typer.BadParameter("Say why: whoever finds the lane paused will want to know.")
+    lane = Lane(which.value)
+    with where.open() as queue:
+        done = queue.pause(lane, who=operator(), why=why.strip())
+        books = queue.books()
+    if not done:
+        terminal.warn(f"Nothing was changed: {_as_it_is(books, lane)}")
+        return
+    typer.echo(f"{lane} is paused until: mixrelay resume {lane}")
+    if under_way := books.leased[lane]:
+        terminal.say(f"{count(under_way, 'message')} in workers' hands will still be sent.")
+
+
+def resume(
+    where: Where,
+    which: _Which,
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")
+    ] = "",
+) -> None:
+    """End a pause that an operator began, whoever it was; workers go on within seconds.
+
+    A destination that is paused by itself, after failures, is not resumed by hand: it is tried
+    again all the time.
+    """
+    lane = Lane(which.value)
+    with where.open() as queue:
+        done = queue.resume(lane, who=operator(), why=why.strip())
+        waiting = queue.books().lanes[lane]
+    if not done:
+        terminal.warn(f"Nothing was changed: {lane} is not paused by an operator.")
+        return
+    typer.echo(f"{lane} goes on: {count(waiting, 'message')} waiting.")
+
+
+def _as_it_is(books: Books, lane: Lane) -> str:
+    for hold in books.held:
+        if hold.lane is lane:
+            return about_hold(hold, books.now_ms)
+    return f"{lane} was paused, and resumed meanwhile."

@@ -1,0 +1,67 @@
+"""Answers that come once nobody waits for them, and locks that were held during a fork."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from redis import Redis
+
+from mixrelay.producer import RedisSink
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_signal_between_a_push_and_its_answer_leaves_none_for_the_next(
+    url: str, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is busy with the first push until after the second was sent."""
+    sink = RedisSink(url, "q", timeout=10, connect_timeout=10)
+    sink.push(b"a")
+    connection = sink._pool.get_connection()
+    sink._pool.release(connection)
+    store.execute_command("CLIENT", "PAUSE", 20_000, "WRITE")
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "read_response", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            sink.push(b"b")
+    unpause = threading.Timer(0.3, store.execute_command, ("CLIENT", "UNPAUSE"))
+    unpause.start()
+    length = sink.push(b"c", b"d")
+    unpause.join()
+    assert length == store.llen("q")
+
+
+def test_a_child_does_not_wait_for_a_lock_that_its_parents_pool_held(
+    url: str, store: Redis
+) -> None:
+    """As when another thread is about to take a connection at the moment of the fork."""
+    sink = RedisSink(url, "q")
+    sink.push(b"a")
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with sink._pool._fork_lock, sink._pool._lock:
+            held.set()
+            go_on.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if sink.push(b"b") == 2 else 1)
+    go_on.set()
+    thread.join(10)
+    deadline = time.monotonic() + 10
+    ended = (0, 0)
+    while ended[0] == 0 and time.monotonic() < deadline:
+        ended = os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.01)
+    if ended[0] == 0:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert ended == (pid, 0)

@@ -1,0 +1,57 @@
+"""Threads and processes that meet at one spool, and calls that come while it is emptied."""
+
+import threading
+import time
+from pathlib import Path
+
+from redis import Redis
+
+from mixrelay.producer import RedisSink
+from mixrelay.producer.counters import Counters
+from mixrelay.producer.drain import Drain, Left
+from mixrelay.producer.errors import QueueUnavailableError
+from mixrelay.producer.spool import Spool
+from mixrelay.shared.connection import connect
+from mixrelay.shared.queue import Queue
+
+
+def test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", 1_000, fsync=False)
+    spool.append([b"a"])
+    with spool._locked_current():
+        waiting = threading.Thread(target=spool.append, args=([b"b"],))
+        waiting.start()
+        time.sleep(0.1)  # it has opened the file by now, and waits for its lock
+        spool._close_segment()
+    waiting.join(5)
+    [segment] = spool.segments()
+    assert segment.read_bytes() == b"a\n"
+    assert (tmp_path / "spool" / "spool.jsonl").read_bytes() == b"b\n"
+
+
+def test_while_one_moves_lines_another_leaves_them_alone(
+    store: Redis, url: str, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path / "spool", 1_000, fsync=False)
+    spool.append([b'["event","{}"]'])
+    with connect(url) as client:
+        drain = Drain(spool, Queue(client, "q").loads, Counters(), None)
+        with spool.drain_lock():
+            assert drain.step() is Left.BUSY
+            assert store.llen("q") == 0
+        assert drain.step() is Left.NOTHING
+    assert store.llen("q") == 1
+
+
+def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: str) -> None:
+    """More waits than one call moves, so that some calls come between the slices."""
+    sink = RedisSink(url, "q")
+    kept = [b'["event","%d"]' % number + b" " * 1_000 for number in range(600)]
+    sink.guard.rescue(kept, QueueUnavailableError("away"))
+    made = 0
+    while store.llen("q") < len(kept) + made or not made:
+        assert sink("event", str(600 + made)) is True
+        made += 1
+        assert made < 10_000
+    found = [int(one.split(b'"')[3]) for one in store.lrange("q", 0, -1)]
+    assert found == sorted(found)

@@ -1,0 +1,128 @@
+"""What the producer does while Redis is away, after a fork, and when a push has no answer."""
+
+from tests.protections.protection import PRODUCER, Protection
+
+IN_PRODUCER = (
+    Protection(
+        name="a push is not repeated",
+        against="a push whose answer was lost is made twice, unseen",
+        file=f"{PRODUCER}/redis_sink.py",
+        old="""            raise self.words.unanswered(error) from error
+        except BaseException:""",
+        new="""            connection.disconnect()
+            connection.connect()
+            connection.send_packed_command([packed(command)])
+            return int(connection.read_response() or 0)
+        except BaseException:""",
+        proof="integration/producer/test_redis_sink.py",
+        test="test_a_push_whose_answer_is_lost_is_not_repeated",
+    ),
+    Protection(
+        name="on_ambiguous of a push",
+        against="an increment whose push had no answer is counted twice",
+        file=f"{PRODUCER}/guard.py",
+        old='            if self._settings.on_ambiguous == "drop":\n',
+        new="            if False:\n",
+        proof="integration/producer/test_outage.py",
+        test="test_an_increment_whose_answer_is_lost_follows_on_ambiguous",
+    ),
+    Protection(
+        name="a pool of its own after a fork",
+        against="a child waits for ever for a lock that a thread of its parent's held",
+        file=f"{PRODUCER}/redis_sink.py",
+        old="        if self._pid != os.getpid():\n",
+        new="        if False:\n",
+        proof="integration/producer/test_late_answers.py",
+        test="test_a_child_does_not_wait_for_a_lock_that_its_parents_pool_held",
+    ),
+    Protection(
+        name="an interrupted push closes its connection",
+        against="the next push takes the answer of the one before for its own",
+        file=f"{PRODUCER}/redis_sink.py",
+        old="            connection.disconnect()\n            raise\n\n    def _exchange_durably",
+        new="            raise\n\n    def _exchange_durably",
+        proof="integration/producer/test_late_answers.py",
+        test="test_a_signal_between_a_push_and_its_answer_leaves_none_for_the_next",
+    ),
+    Protection(
+        name="a message that would harm Redis",
+        against="one message of 500 MB stops the server",
+        file=f"{PRODUCER}/redis_sink.py",
+        old="        if max(map(len, tuples)) > MAX_TUPLE_BYTES:\n",
+        new="        if False:\n",
+        proof="integration/producer/test_redis_sink.py",
+        test="test_a_message_that_would_harm_redis_is_not_pushed",
+    ),
+    Protection(
+        name="breaker",
+        against="while Redis is away every request handler waits for it",
+        file=f"{PRODUCER}/breaker.py",
+        old="        if now < self._next_try:\n            return False\n",
+        new="",
+        proof="unit/producer/test_breaker.py",
+        test="test_after_a_failure_nobody_tries_until_the_window_is_over",
+    ),
+    Protection(
+        name="the spool comes first",
+        against="after an outage new updates overtake those that were kept",
+        file=f"{PRODUCER}/guard.py",
+        old="        return not self._own\n",
+        new="        return True\n",
+        proof="integration/producer/test_spool_races.py",
+        test="test_no_new_call_overtakes_what_still_waits_in_the_spool",
+    ),
+    Protection(
+        name="spool fsync",
+        against="what was said to be kept is gone after a power cut",
+        file=f"{PRODUCER}/spool.py",
+        old="            if flushed is not None:\n                _flush(flushed)\n",
+        new="            if flushed is not None:\n                os.close(flushed)\n",
+        proof="unit/producer/test_spool_disk.py",
+        test="test_with_fsync_the_disk_is_waited_for_before_a_line_counts_as_kept",
+    ),
+    Protection(
+        name="spool rename under the lock",
+        against="a line is appended to a segment that is read to its end and deleted",
+        file=f"{PRODUCER}/spool.py",
+        old="                if self._is_current(file):\n",
+        new="                if True:\n",
+        proof="integration/producer/test_spool_races.py",
+        test="test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile",
+    ),
+    Protection(
+        name="half lines of the spool",
+        against="a process killed in its write spoils the next one's line",
+        file=f"{PRODUCER}/spool.py",
+        old='            lines = b"\\n" + lines\n',
+        new="            pass\n",
+        proof="integration/producer/test_outage.py",
+        test="test_a_half_line_of_a_killed_process_does_not_spoil_the_next",
+    ),
+    Protection(
+        name="one drains the spool",
+        against="two processes push the same lines",
+        file=f"{PRODUCER}/drain.py",
+        old="            if not mine:\n                return Left.BUSY\n",
+        new="",
+        proof="integration/producer/test_spool_races.py",
+        test="test_while_one_moves_lines_another_leaves_them_alone",
+    ),
+    Protection(
+        name="a new file with an old number",
+        against="lines kept after an outage vanish",
+        file=f"{PRODUCER}/drain.py",
+        old="        elif remembered:\n",
+        new="        elif False:\n",
+        proof="integration/producer/test_drain.py",
+        test="test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning",
+    ),
+    Protection(
+        name="the spool is its owner's",
+        against="another user's lines are pushed, or read",
+        file=f"{PRODUCER}/spool.py",
+        old="if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):",
+        new="if False:",
+        proof="unit/producer/test_spool_folder.py",
+        test="test_a_folder_that_is_not_its_own_is_not_used",
+    ),
+)
