@@ -37,6 +37,18 @@ def bury(bench: Bench, count: int = 24) -> list[Number]:
     return numbers
 
 
+def an_hour(bench: Bench) -> None:
+    """What the charts draw: a steady hour, and an outage of ten minutes in it."""
+    now = bench.redis.time()[0] // 60
+    for ago in range(1, 60):
+        came = 900 + 120 * (ago % 7) + 40 * (ago % 5)
+        went = 0 if 18 <= ago < 28 else came * 3 if 14 <= ago < 18 else came
+        counted = {"received": came, "delivered": went, "dead": 25 if ago in (12, 13) else 0}
+        slow = "latency:60" if 14 <= ago < 18 else "latency:1"
+        waits = {slow: went // 10, "latency:0.5": went - went // 10} if went else {}
+        bench.redis.hset(bench.key(f"minute:{now - ago}"), mapping=counted | waits)
+
+
 def night(bench: Bench) -> list[Number]:
     """Three in the morning: Mixpanel is away, letters have died, nobody works."""
     bench.route(*(event(f"Page {n}") for n in range(400)))

@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from mixrelay.shared.queue import JobKind, LetterFilter, new_id
-from tests.browser.scenes import night
+from tests.browser.scenes import an_hour, night
 from tests.support.bench import Bench, event
 
 SCREENS = [("light", 1280), ("dark", 1280), ("light", 390)]
@@ -16,6 +16,7 @@ SERIOUS = ("serious", "critical")
 
 def pages(bench: Bench) -> dict[str, str]:
     letter = night(bench)[0]
+    an_hour(bench)
     bench.queue.discard([letter], who="ann@ops", why="a test order")
     wanted = LetterFilter(reason="rejected")
     job = bench.queue.jobs.start(JobKind.REPLAY, wanted, job_id=new_id(), who="ann", planned=6)

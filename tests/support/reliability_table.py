@@ -1,7 +1,7 @@
-"""The last full run, for docs/reliability.md: `python -m tests.support.reliability_table REPORT.json`.
+"""The last full run, for docs/reliability.md: `python -m tests.support.reliability_table REPORT`.
 
-A report is what a run of `tests/chaos` writes where MIXRELAY_CHAOS_REPORT names a file. Several may be
-given, such as that of `make chaos` and that of `make soak`. With `--write` the section goes into
+A report is what a run of `tests/chaos` writes where MIXRELAY_CHAOS_REPORT names a file. Several may
+be given, such as that of `make chaos` and that of `make soak`. With `--write` the section goes into
 the page.
 """
 

@@ -74,7 +74,7 @@ def test_while_one_tells_nobody_changes_what_is_told(alerts):
     assert alerts.begin("oldest", "bob", "text")
 
 
-def test_what_is_back_before_its_end_was_told_goes_on_in_silence(alerts, monkeypatch):
+def test_what_is_back_before_its_end_was_told_goes_on_in_silence(alerts):
     announced(alerts)
     alerts.end("oldest", "ann")
     assert alerts.begin("oldest", "ann", "text") is None

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mixrelay.shared.queue import LetterFilter, Limits
+from mixrelay.shared.queue import LetterFilter, Limits, Number
 from tests.support.bench import DESTINATION, Bench, event, outage
 
 SHORT, LONG = 1_000, 200_000
-FEW, MANY = 100, 2_000
+FEW, MANY = 100, 1_000
 """Parked batches: a claim looks at 64."""
 REPEATS = 5
 RATIO, NOISE_MICROSECONDS = 4, 3_000
@@ -66,7 +66,7 @@ def test_no_move_costs_more_with_a_long_backlog_and_many_letters(bench: Bench) -
     queue, letters = bench.queue, bench.queue.letters
     rejected = LetterFilter(reason="invalid")
 
-    def first(count: int) -> list[str]:
+    def first(count: int) -> list[Number]:
         return [letter.id for letter in letters.page(rejected, limit=count).letters]
 
     moves: dict[str, Callable[[], Any]] = {

@@ -1,0 +1,76 @@
+"""Telling somebody is bounded, whatever is at the other end."""
+
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mixrelay.console.alerting import telling
+
+NOTICE = {"event": "firing", "summary": "x"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(telling, "TELL_SECONDS", 0.5)
+
+
+@pytest.fixture
+def trickling():
+    """A server that answers a byte at a time and never comes to an end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve():
+        taken, _ = listener.accept()
+        with taken, suppress(OSError):
+            taken.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not ended.wait(0.05):
+                taken.sendall(b"x")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    ended.set()
+    thread.join(5)
+    listener.close()
+
+
+def test_a_receiver_that_trickles_is_left(trickling):
+    began = time.monotonic()
+    with pytest.raises(telling.TellingFailed, match="was not reached"):
+        telling.webhook(trickling)(NOTICE)
+    assert time.monotonic() - began < 3
+
+
+def test_a_host_that_is_none_is_told_without_the_address():
+    with pytest.raises(telling.TellingFailed) as raised:
+        telling.webhook("http://nobody.invalid/SECRET")(NOTICE)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_a_command_that_hangs_is_ended_with_what_it_started(tmp_path):
+    pid = tmp_path / "pid"
+    with pytest.raises(telling.TellingFailed, match="took over"):
+        telling.command(f"sh -c 'sleep 60 & echo $! > {pid}; wait'")(NOTICE)
+    child = int(pid.read_text())
+    ends = time.monotonic() + 5
+    while is_running(child):
+        assert time.monotonic() < ends
+    assert not is_running(child)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+
+
+def test_a_command_need_not_read_what_it_is_given():
+    telling.command("true")({"event": "firing", "summary": "x" * 100_000})
