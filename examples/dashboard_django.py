@@ -6,7 +6,6 @@ Sign in at /accounts/login/, as ann with the password "only-an-example".
 """
 
 import tempfile
-from pathlib import Path
 
 import django
 from django.conf import settings
@@ -20,10 +19,10 @@ from django.views.decorators.csrf import csrf_exempt
 from mixrelay.console.dashboard import create_wsgi_app
 
 UNDER = "ops/mixrelay"
-LOGIN = "<form method=post>{% csrf_token %}{{ form }}<button>Sign in</button></form>"
-LOADER = ("django.template.loaders.locmem.Loader", {"registration/login.html": LOGIN})
+LOGIN = {"registration/login.html": "<form method=post>{% csrf_token %}{{ form }}<button>Sign in"}
+LOADER = ("django.template.loaders.locmem.Loader", LOGIN)
 DJANGO, CONTRIB = "django.template.backends.django.DjangoTemplates", "django.contrib"
-DATABASE = str(Path(tempfile.mkdtemp()) / "db.sqlite3")
+DATABASE = f"{tempfile.mkdtemp()}/db.sqlite3"
 settings.configure(
     SECRET_KEY="the key of your sessions",
     ALLOWED_HOSTS=["*"],

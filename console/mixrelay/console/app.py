@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from mixrelay.console import terminal
+from mixrelay.console.alerting import command as alerting
 from mixrelay.console.dashboard import command as dashboard
 from mixrelay.console.demo import command as demo
 from mixrelay.console.dlq import commands as dlq
@@ -62,6 +63,7 @@ def _root(
 
 worker.register(app)
 status.register(app)
+alerting.register(app)
 holding.register(app)
 dlq.register(app)
 push.register(app)

@@ -13,7 +13,7 @@ from mixrelay.console import terminal
 from mixrelay.console.exits import ExitCode
 
 _WIDTH = 100
-_OPTION_WIDTH = 34
+_OPTION_WIDTH = 36
 """Of the left column; what is longer there goes over two lines."""
 
 

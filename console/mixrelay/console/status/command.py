@@ -45,7 +45,7 @@ def status(
             return look_at(queue, rq_redis_url or where.redis_url)
 
         if watch:
-            watch_figures(look, where.redis_url, as_json=as_json)
+            watch_figures(look, queue.history, where.redis_url, as_json=as_json)
             return
         figures = look()
     show(figures, as_json=as_json)

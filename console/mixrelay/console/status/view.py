@@ -19,25 +19,27 @@ _SHOWN_DESTINATION = 48
 
 def view(figures: Figures) -> RenderableType:
     """The whole picture, the verdict first."""
+    parts = [standing(figures), *troubles(figures), _totals(figures), crew(figures.workers)]
+    return Group(verdict(figures), *(line for part in parts for line in (Text(), part)))
+
+
+def standing(figures: Figures) -> RenderableType:
+    """Where messages are."""
+    return Group(_waiting(figures), Text(), _lanes(figures.books))
+
+
+def troubles(figures: Figures) -> list[RenderableType]:
+    """What holds messages back, and what died."""
     books = figures.books
-    parts: list[RenderableType] = [
-        _verdict(figures),
-        Text(),
-        _waiting(figures),
-        Text(),
-        _lanes(books),
+    found: list[tuple[object, RenderableType]] = [
+        (books.paused, _paused(books.paused)),
+        (books.paces, _paces(books.paces)),
+        (books.dead, _dead(books)),
     ]
-    if books.paused:
-        parts += [Text(), _paused(books.paused)]
-    if books.paces:
-        parts += [Text(), _paces(books.paces)]
-    if books.dead:
-        parts += [Text(), _dead(books)]
-    parts += [Text(), _totals(figures), Text(), _workers(figures.workers)]
-    return Group(*parts)
+    return [shown for is_any, shown in found if is_any]
 
 
-def _verdict(figures: Figures) -> RenderableType:
+def verdict(figures: Figures) -> RenderableType:
     warnings = figures.warnings()
     name = Text(safe(figures.queue), style="bold")
     if not warnings:
@@ -122,7 +124,7 @@ def _totals(figures: Figures) -> Table:
     return shown
 
 
-def _workers(workers: Sequence[WorkerSeen] | None) -> RenderableType:
+def crew(workers: Sequence[WorkerSeen] | None) -> RenderableType:
     if workers is None:
         return Text("workers unknown")
     if not workers:

@@ -33,9 +33,12 @@ if alert and alert.by and alert.by ~= watcher and alert["until"] > NOW then
 end
 if what == "begin" then
   alert = alert or { since = string.format("%.0f", NOW), text = text }
-  alert.ended = nil
   if alert.told then
-    keep()
+    -- Back before its end was told: whoever was to tell that has nothing to tell.
+    if alert.ended then
+      alert.ended, alert.by, alert["until"] = nil, nil, nil
+      keep()
+    end
     return answer_with(false)
   end
 elseif not alert then

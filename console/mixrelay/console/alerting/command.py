@@ -1,0 +1,147 @@
+"""`mixrelay alert`."""
+
+import signal
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from mixrelay.console import terminal
+from mixrelay.console.alerting.findings import Finding, findings
+from mixrelay.console.alerting.telling import Tell, command, webhook
+from mixrelay.console.alerting.watcher import Watcher
+from mixrelay.console.exits import ExitCode
+from mixrelay.console.failures import CommandError
+from mixrelay.console.helptext import examples
+from mixrelay.console.options import Where, flat, from_table
+from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.look import look as look_at
+
+_LOOK_SECONDS = 0.2
+"""Between two looks whether a signal came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """Who is told."""
+
+    webhook: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="MIXRELAY_ALERT_WEBHOOK",
+            help="POST each alert there as JSON. Where the address is a secret, use the variable.",
+            show_envvar=True,
+        ),
+    ] = ""
+    command: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMAND",
+            envvar="MIXRELAY_ALERT_COMMAND",
+            help="Run this for each alert: JSON on stdin, MIXRELAY_ALERT_SUMMARY and its like in "
+            "the environment. No shell.",
+            show_envvar=True,
+        ),
+    ] = ""
+
+    def tell(self) -> Tell | None:
+        """The way; None where there is none."""
+        if self.webhook and self.command:
+            raise CommandError(
+                "A webhook and a command are two ways: each alert is told once.",
+                "Give one of them, or have the command call the webhook too.",
+                code=ExitCode.USAGE,
+            )
+        if self.webhook:
+            return webhook(self.webhook)
+        return command(self.command) if self.command else None
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How often, and from when on."""
+
+    oldest: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="How long a message may wait, and an outage of Mixpanel may last.",
+        ),
+    ] = 300.0
+    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Between two looks.")] = (
+        15.0
+    )
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once; exit code 1 where an alert fires.")
+    ] = False
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        "alert",
+        **examples(
+            "MIXRELAY_ALERT_WEBHOOK=https://example.com/hook mixrelay alert  # any number",
+            "mixrelay alert --command 'mail-the-team urgent' --oldest 600",
+            "mixrelay alert --once || echo 'look after the queue'  # for cron",
+        ),
+    )(flat(alert))
+
+
+def alert(
+    where: Where,
+    whom: Whom,
+    turns: Turns,
+    rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
+) -> None:
+    """Tell somebody: of a new reason of dead letters, a pause, messages too old, no worker.
+
+    Each alert is told once when it begins and once when it is over, however many of these run:
+    what was told is kept in Redis. What is found is told when it is found again at the next
+    look (with --once at once); what cannot be told is tried again. Ends at SIGTERM and Ctrl-C.
+    """
+    tell = whom.tell()
+    if tell is None and not turns.once:
+        raise CommandError(
+            "Nobody is to be told.", "Give --webhook or --command, or --once.", code=ExitCode.USAGE
+        )
+    with where.open() as queue:
+
+        def look() -> Figures:
+            return look_at(queue, rq_redis_url or where.redis_url)
+
+        # An address that never answered is more likely wrong than away.
+        queue.redis.time()
+        if tell is None:
+            found = list(findings(look(), turns.oldest))
+        else:
+            watcher = Watcher(
+                queue, look, tell, turns.oldest, where.redis_url, is_patient=not turns.once
+            )
+            found = watcher.turn() if turns.once else _watch(watcher, turns.every)
+    for one in found:
+        terminal.say(f"{one.name}: {one.summary} {one.what_to_do}")
+    if found:
+        raise typer.Exit(ExitCode.FINDING)
+
+
+def _watch(watcher: Watcher, every: float) -> list[Finding]:
+    """Until a signal; a turn that was begun is ended, so that nothing is told again."""
+    is_over = False
+
+    def end(_signum: int, _frame: FrameType | None) -> None:
+        nonlocal is_over
+        is_over = True
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, end)
+    terminal.say(f"watching {watcher.queue.name} every {every:g} s")
+    while not is_over:
+        watcher.turn()
+        next_at = time.monotonic() + every
+        while not is_over and (left := next_at - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_SECONDS))
+    return []

@@ -1,0 +1,124 @@
+"""What an alert fires for, read off the figures."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from mixrelay.console.status.figures import Figures
+from mixrelay.console.text import count, cut, duration, iso
+from mixrelay.shared.queue import PausedDestination, PauseKind
+from mixrelay.shared.queue.holding import OPERATOR
+
+_REASON_SHOWN = 300
+
+NEW_REASON, PAUSED, OLDEST, NO_WORKER, REDIS = (
+    "new_reason",
+    "paused",
+    "oldest",
+    "no_worker",
+    "redis",
+)
+ALERTS = (NEW_REASON, PAUSED, OLDEST, NO_WORKER, REDIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that wants an eye now."""
+
+    alert: str
+    """One of ALERTS."""
+    about: str
+    """What tells it from others of its kind: a reason, a destination; empty where there is one."""
+    summary: str
+    what_to_do: str
+
+    @property
+    def name(self) -> str:
+        """The same for as long as it lasts."""
+        return f"{self.alert}:{self.about}" if self.about else self.alert
+
+    def notice(self, *, queue: str, since: datetime, is_over: bool) -> dict[str, str]:
+        """What is told of it: the object of the webhook and the command (a contract)."""
+        return {
+            "event": "resolved" if is_over else "firing",
+            "alert": self.alert,
+            "name": self.name,
+            "queue": queue,
+            "summary": self.summary,
+            "what_to_do": "Nothing: it is over." if is_over else self.what_to_do,
+            "since": iso(since),
+        }
+
+
+def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
+    """What wants an eye.
+
+    Args:
+        figures: of the queue.
+        oldest: seconds that a message may wait, and that an outage of Mixpanel may last.
+    """
+    yield from _about_letters(figures)
+    for pause in figures.books.paused:
+        if _is_told(pause, figures, oldest):
+            yield _about_pause(pause)
+    yield from _about_age(figures, oldest)
+    if figures.workers is not None and not figures.workers:
+        waiting = count(figures.books.waiting, "message")
+        yield Finding(
+            NO_WORKER, "", f"No worker runs; {waiting} waiting.", "Start mixrelay worker."
+        )
+
+
+def redis_is_away(trouble: str) -> Finding:
+    """What can be told of a queue that cannot be looked at."""
+    return Finding(
+        REDIS,
+        "",
+        f"The queue cannot be looked at: {trouble}",
+        "Bring Redis back. Producers keep what it cannot take, as far as their spool goes.",
+    )
+
+
+def _about_letters(figures: Figures) -> Iterator[Finding]:
+    letters: dict[str, int] = {}
+    for (reason, _status, _kind), number in figures.books.dead_by.items():
+        letters[reason] = letters.get(reason, 0) + number
+    for reason, number in sorted(letters.items()):
+        shown = cut(reason, _REASON_SHOWN)
+        yield Finding(
+            NEW_REASON,
+            shown,
+            f"{count(number, 'dead letter')} with the reason {shown}, of which there were none.",
+            f"Look: mixrelay dlq list --reason {shown}. Replay or discard them.",
+        )
+
+
+def _is_told(pause: PausedDestination, figures: Figures, oldest: float) -> bool:
+    """A short outage is a longer queue and nothing else."""
+    lasts = (figures.books.now_ms - pause.since_ms) / 1000
+    return pause.kind != PauseKind.OUTAGE or lasts > oldest
+
+
+def _about_pause(pause: PausedDestination) -> Finding:
+    todo = {
+        PauseKind.CONFIGURATION.value: "Correct the settings and restart the workers.",
+        OPERATOR: f"When it may go on: mixrelay resume {pause.lane}.",
+    }
+    return Finding(
+        PAUSED,
+        cut(pause.destination, _REASON_SHOWN),
+        f"{cut(pause.destination, _REASON_SHOWN)} is paused: {cut(pause.reason, _REASON_SHOWN)}",
+        todo.get(pause.kind, "Nothing is lost: it is tried again. Watch the memory of Redis."),
+    )
+
+
+def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
+    age = figures.oldest_seconds
+    if age is not None and age > oldest:
+        yield Finding(
+            OLDEST,
+            "",
+            f"The oldest message waits for {duration(age)}; "
+            f"{count(figures.books.waiting, 'message')} waiting.",
+            "Look at mixrelay status: a pause, too few workers, or none.",
+        )
