@@ -61,7 +61,7 @@ def test_a_user_without_the_rights_is_told_which_are_missing(
     address = redis_url.replace("redis://", "redis://bob:pw@")
     said = failed(ExitCode.REFUSED, *arguments, MIXRELAY_REDIS_URL=address)
     assert "does not allow this user to do that" in said
-    assert "ACL SETUSER" in said
+    assert "docs/redis.md" in said
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["push", "-"]], ids=" ".join)
@@ -132,8 +132,6 @@ def test_a_full_redis_takes_no_push_and_says_why(redis: Redis, redis_url: str) -
         (["dlq", "discard", "--dry-run"], {}, "--all"),
         (["dlq", "replay", "--all", "--reason", "invalid"], {}, "--all"),
         (["dlq", "list", "--frob"], {}, "--frob"),
-        (["dlq", "replay", "--id", "0-1", "--background"], {}, "takes filters or --all"),
-        (["dlq", "replay", "--all", "--rate", "1", "--background"], {}, "keeps no rate"),
         (["status"], {"MIXRELAY_REDIS_URL": "redis+cluster://a,b"}, "not supported yet"),
         (["push", "/no/such/file"], {}, "/no/such/file"),
         (["frob"], {}, "frob"),

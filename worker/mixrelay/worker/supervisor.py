@@ -29,6 +29,8 @@ class _Place:
     started_at: float = 0.0
     start_at: float = 0.0
     done: bool = False
+    told: int = 0
+    """How often it was told to end."""
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.5, cap=30.0))
 
 
@@ -69,7 +71,7 @@ class Supervisor:
     def _fill(self) -> None:
         for place in self._places:
             if not place.pid and not place.done and time.monotonic() >= place.start_at:
-                place.pid, place.started_at = self._fork(), time.monotonic()
+                place.pid, place.started_at, place.told = self._fork(), time.monotonic(), 0
 
     def _fork(self) -> int:
         parent = os.getpid()
@@ -106,7 +108,9 @@ class Supervisor:
 
     def _ended(self, place: _Place, pid: int, code: int) -> None:
         if self._stopping:
-            self._failed = self._failed or code not in (0, -signal.SIGTERM)
+            # One that was told just now had ended by itself, as those before it did.
+            heard = place.told > 1
+            self._failed = self._failed or (heard and code not in (0, -signal.SIGTERM))
             return
         if code == 0 and self._burst:
             place.done = True
@@ -125,6 +129,7 @@ class Supervisor:
     def _tell_all(self, signum: signal.Signals) -> None:
         for place in self._places:
             if place.pid:
+                place.told += 1
                 with suppress(ProcessLookupError):
                     os.kill(place.pid, signum)
 
