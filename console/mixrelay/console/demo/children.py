@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,8 @@ class Children:
         A group of its own keeps the terminal's Ctrl-C from it: the demo decides the order.
         """
         log = self._folder / f"{name.replace(' ', '-')}.log"
-        with log.open("ab") as output:
+        # A signal between the start and the note of it would leave the child to itself.
+        with log.open("ab") as output, _signals_later():
             process = subprocess.Popen(  # noqa: S603 - our own modules, no shell
                 [sys.executable, "-m", module, *arguments],
                 env={**_environment(), **env},
@@ -72,8 +73,8 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name, process, log)
-        self._all.append(child)
+            child = Child(name, process, log)
+            self._all.append(child)
         return child
 
     def close(self, seconds: float) -> None:
@@ -83,6 +84,23 @@ class Children:
             child.wait(seconds)
             child.destroy()
         self._all.clear()
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Keeps SIGINT and SIGTERM until the block is over. Main thread only."""
+    kept: list[int] = []
+    before = {
+        number: signal.signal(number, lambda signum, _: kept.append(signum))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if kept:
+            signal.raise_signal(kept[0])
 
 
 def _environment() -> dict[str, str]:
