@@ -49,6 +49,19 @@ def test_a_worker_that_dies_at_once_is_started_again_at_growing_intervals(tmp_pa
     assert process.exitcode == 0
 
 
+@pytest.mark.parametrize(("told", "failed"), [(0, False), (1, False), (2, True)])
+def test_only_one_that_was_told_to_end_and_ended_badly_spoils_a_stop(told, failed):
+    """A worker that died by itself as the stop came did not fail to stop."""
+    stopping = Supervisor(lambda: 0, count=1, grace=1, burst=False)
+    stopping._stopping = True
+    place = stopping._places[0]
+    place.told = told
+
+    stopping._ended(place, 1, 1)
+
+    assert stopping._failed is failed
+
+
 def test_a_worker_that_does_not_end_is_killed_after_the_grace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from redis.exceptions import ResponseError
 
+from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import (
     Batch,
     Division,
@@ -47,7 +48,7 @@ class Ledger:
             try:
                 told = replace(settlement, refusals=refusals)
                 return self._queue.settle(held.batch, told, op=op)
-            except ResponseError:
+            except (ResponseError, WrongKeyType):
                 refusals += 1
                 raise
 

@@ -108,7 +108,7 @@ def job_live(call: Call) -> Response:
 def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
-        return call.page("job_gone.html", 404, number=call.path["job_id"])
+        return call.page("gone.html", 404, what="job", number=call.path["job_id"])
     return call.page(template, job=found)
 
 

@@ -28,7 +28,7 @@ def _find(call: Call) -> Letter | None:
 
 
 def _gone(call: Call) -> Response:
-    return call.page("letter_gone.html", 404, number=call.path["number"])
+    return call.page("gone.html", 404, what="letter", number=call.path["number"])
 
 
 def _show(call: Call, found: Letter) -> Response:
