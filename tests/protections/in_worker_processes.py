@@ -214,4 +214,25 @@ _JOBS = (
     ),
 )
 
-IN_PROCESSES = (*_DEATHS, *_SIGNALS, *_REDIS, *_JOBS)
+_ENDINGS = (
+    Protection(
+        name="signals are ignored once all is done",
+        against="a repeated SIGTERM makes a deploy's clean end look like a crash",
+        file=f"{WORKER}/run.py",
+        old="        signal.signal(signum, signal.SIG_IGN)\n",
+        new="        pass\n",
+        proof="integration/worker/test_second_signal.py",
+        test="test_sigterms_to_the_very_end_change_no_exit_code",
+    ),
+    Protection(
+        name="a refused settlement is counted",
+        against="nobody is told that burials fail",
+        file=f"{WORKER}/ledger.py",
+        old="            except (ResponseError, WrongKeyType):\n",
+        new="            except ResponseError:\n",
+        proof="integration/worker/test_refused_settlements.py",
+        test="test_a_refused_settlement_is_repeated_until_it_is_taken_and_counted",
+    ),
+)
+
+IN_PROCESSES = (*_DEATHS, *_SIGNALS, *_REDIS, *_JOBS, *_ENDINGS)

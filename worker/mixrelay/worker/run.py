@@ -35,14 +35,27 @@ def run(
     stop = _StopBeforeStart()
     start.check(settings, worker, is_stopped=lambda: stop.requested)
     if stop.requested:
+        _ignore_signals()
         return EXIT_OK
     setup = Setup(settings, worker, burst)
     count = processes or worker.processes
     log.info("started: %d processes drain %s to %s", count, settings.queue, settings.base)
     if count == 1:
-        return serve(setup, is_stopped=lambda: stop.requested)
-    supervisor = Supervisor(lambda: serve(setup), count=count, grace=worker.grace, burst=burst)
-    return supervisor.run(is_stopped=lambda: stop.requested)
+        code = serve(setup, is_stopped=lambda: stop.requested)
+    else:
+        supervisor = Supervisor(lambda: serve(setup), count=count, grace=worker.grace, burst=burst)
+        code = supervisor.run(is_stopped=lambda: stop.requested)
+    _ignore_signals()
+    return code
+
+
+def _ignore_signals() -> None:
+    """All is done: a signal from now on must not change the exit code.
+
+    Python gives signals their deadly default back while it ends, but for those that are ignored.
+    """
+    for signum in SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
 
 
 def serve(setup: Setup, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
