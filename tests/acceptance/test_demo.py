@@ -94,8 +94,8 @@ def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
         wait_until(lambda: shows(*outage), 40, "the page shows the outage")
         assert "All is well" not in seen[-1]
         wait_until(lambda: not shows("paused-heading"), 40, "and its end")
-        demo.stdout.read()
-        assert demo.wait(60) == ExitCode.OK
+        told += demo.stdout.read()
+        assert demo.wait(60) == ExitCode.OK, told.decode()
     assert left_behind(tmp_path) == []
 
 

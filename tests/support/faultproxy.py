@@ -230,6 +230,8 @@ class FaultProxy:
                 pass  # leaving the block closes both
             finally:
                 with self._lock:
+                    for sock in ends:
+                        _shut(sock)  # who sees it gone from those open, sees it closed
                     self._open -= ends
 
     def _connected(self) -> socket.socket:
