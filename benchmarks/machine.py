@@ -2,9 +2,10 @@
 
 import os
 import platform
-import socket
 from collections.abc import Iterator
 from pathlib import Path
+
+from mixrelay.console.demo.children import free_ports
 
 
 def describe() -> str:
@@ -21,8 +22,7 @@ def describe() -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def tree(pid: int) -> Iterator[int]:

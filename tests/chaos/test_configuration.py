@@ -11,8 +11,8 @@ from mixrelay.sandbox import Options, Sandbox
 from mixrelay.shared.queue import PausedDestination, Queue
 from tests.support.command import mixrelay
 from tests.support.fleet import Fleet, wait_until
+from tests.support.ports import free_port
 from tests.support.private_ca import Certificate
-from tests.support.redis_faults import free_port
 from tests.support.tls_proxy import TlsProxy
 from tests.support.traffic import TOKEN
 from tests.support.works import Works, event, imported

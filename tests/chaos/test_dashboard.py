@@ -20,7 +20,7 @@ from mixrelay.shared.queue import new_id as new_claim
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.command import COMMAND, environment
 from tests.support.fleet import Fleet, wait_until
-from tests.support.redis_faults import free_port
+from tests.support.ports import free_port
 
 TOKEN = "the-operators-password"
 SHORT, FULL = 2_400, 40_000

@@ -15,7 +15,7 @@ from mixrelay.shared.connection import connect
 from tests.chaos.ledger import Findings, Ledger
 from tests.support.fleet import Fleet, wait_until
 from tests.support.outage import Knocks, cpu_seconds
-from tests.support.redis_faults import free_port
+from tests.support.ports import free_port
 from tests.support.redis_servers import RedisServer
 
 Tell = Callable[[str, Findings], None]

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 from contextlib import contextmanager
 
@@ -15,11 +14,6 @@ def until(happened, seconds=10):
     while not happened():
         assert time.monotonic() < limit, "it did not happen in time"
         time.sleep(0.01)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def names(url, queue="q"):

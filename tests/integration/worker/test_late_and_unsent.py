@@ -3,7 +3,7 @@
 import time
 
 from tests.support.bench import Bench
-from tests.support.redis_faults import free_port
+from tests.support.ports import free_port
 from tests.support.works import Works, event
 
 DAY_MS = 86_400_000

@@ -1,6 +1,7 @@
 """Real processes that a demo starts, and that never outlive it."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -130,9 +131,17 @@ def wait_for_port(child: Child, port: int, seconds: float) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
+    """Ports that nothing listens on now.
+
+    They lie below those that a system gives to outgoing connections (Linux from 32768, macOS from
+    49152 on), one of which a client could take before the server that is told of it has started.
+    """
+    found: list[int] = []
+    candidates = range(30_000, 32_000)
+    for port in random.sample(candidates, len(candidates)):
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise CommandError("No port is free between 30000 and 32000.", "End what listens on them.")
