@@ -52,8 +52,8 @@ _LEASES = (
     Protection(
         name="a strange batch is given back",
         against="a batch got by accident is held by nobody until its lease ends",
-        file=f"{WORKER}/ledger.py",
-        old='self._queue.settle(answer, Settlement(rest="back"))',
+        file="shared/mixrelay/shared/queue/queue.py",
+        old='partition.settle(answer, Settlement(rest="back"))',
         new="pass",
         proof="integration/worker/test_ownership.py",
         test="test_a_batch_got_in_the_place_of_a_lost_one_is_given_back",

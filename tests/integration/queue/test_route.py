@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mixrelay.shared.queue import Lane, Queue
+from mixrelay.shared.queue import Lane, Partition
 from tests.support.bench import Bench, event, numbers, payloads
 
 WORDS = {
@@ -59,7 +59,7 @@ def test_bytes_reach_the_worker_verbatim(bench: Bench) -> None:
 def test_numbers_count_on_and_carry_the_partition(bench: Bench) -> None:
     bench.route(event("a"), b"odd")
     bench.route(event("b"))
-    other = Queue(bench.redis, "mixpanel_queue.7", partition=7)
+    other = Partition(bench.redis, "mixpanel_queue.7", partition=7)
     other.push([event("c")])
     other.route()
     assert numbers(bench.take()) == ["0-1", "0-3"]

@@ -112,14 +112,8 @@ class Ledger:
         )
 
     def _again(self, batch: Batch) -> Batch:
-        """Reads the batch again: a reserve repeated with its claim answers with it as it is."""
-        answer = self._queue.reserve(
-            batch.lane, owner=self._owner, claim=batch.claim, lease_seconds=self._lease_seconds
-        )
-        if isinstance(answer, Batch) and answer.id != batch.id:
-            # The lease had ended, so this was a first asking.
-            self._queue.settle(answer, Settlement(rest="back"))
-        if not isinstance(answer, Batch) or answer.id != batch.id:
+        answer = self._queue.again(batch, owner=self._owner, lease_seconds=self._lease_seconds)
+        if answer is None:
             raise LeaseLost(batch.id)
         return answer
 

@@ -4,13 +4,15 @@ from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
 from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
+from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
 from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
 from mixrelay.shared.queue.jobs import IDS_AT_MOST, new_job_id
 from mixrelay.shared.queue.letterbox import Group, LetterBox, Page
 from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
+from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Limits, Partition
 from mixrelay.shared.queue.planning import Plan
-from mixrelay.shared.queue.queue import LETTERS_AT_MOST, Edited, Limits, Queue, new_id
+from mixrelay.shared.queue.queue import Queue
 from mixrelay.shared.queue.retention import Outlook
 from mixrelay.shared.queue.settlement import (
     Dead,
@@ -58,6 +60,7 @@ __all__ = [
     "Page",
     "Park",
     "Part",
+    "Partition",
     "Pause",
     "PauseKind",
     "PausedDestination",

@@ -12,6 +12,15 @@ Number = NewType("Number", str)
 """A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
 
 
+def partition_of(number: Number | str) -> int:
+    """The partition that gave a message its number; 0 for what is no number.
+
+    A letter that nobody has is looked for there, and is not found.
+    """
+    partition, dash, _ = number.partition("-")
+    return int(partition) if dash and partition.isascii() and partition.isdigit() else 0
+
+
 class Lane(StrEnum):
     """Where messages of one type wait. `ODD` holds what routing could not place."""
 
@@ -71,13 +80,15 @@ class Batch:
     """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
     rival_payloads: tuple[bytes, ...] = ()
     """Of the rival and of trials cornered after it: leave out what is about their profiles."""
+    partition: int = 0
+    """Whose batch it is."""
     paused: frozenset[str] = frozenset()
     """Destinations with a pause or a pace. Nothing is sent there but to `destination`, whose
     gate let this batch pass."""
 
     @classmethod
     @reading("a batch")
-    def parse(cls, reply: list[Any], claim: str) -> Self:
+    def parse(cls, reply: list[Any], claim: str, partition: int = 0) -> Self:
         _, batch_id, state_json, queue_id, lengths, joined, rivals, paused = reply
         state = orjson.loads(state_json)
         members, start = [], 0
@@ -99,6 +110,7 @@ class Batch:
             destination=state.get("destination"),
             cornered="cornered" in state,
             rival=state["rivals"][0] if "rivals" in state else None,
+            partition=partition,
             rival_payloads=tuple(Member.parse(rival).payload for rival in rivals),
             paused=frozenset(name.decode() for name in paused),
         )

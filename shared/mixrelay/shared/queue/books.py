@@ -1,14 +1,16 @@
 """All figures of a queue at one instant."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
 import orjson
 
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
+
+KeyT = TypeVar("KeyT")
 
 TOTALS = (
     "received",
@@ -90,6 +92,33 @@ class Books:
         return self.totals["received"] - ended - placed
 
     @classmethod
+    def total(cls, parts: Sequence[Self]) -> Self:
+        """The figures of all partitions together; pauses, paces and holds are the first one's."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        stale = min(parts, key=_list_age)
+        return replace(
+            first,
+            queued=sum(part.queued for part in parts),
+            lanes=_sums(part.lanes for part in parts),
+            leased=_sums(part.leased for part in parts),
+            parked=_sums(part.parked for part in parts),
+            batches=sum(part.batches for part in parts),
+            dead=sum(part.dead for part in parts),
+            dead_by=_sums(part.dead_by for part in parts),
+            oldest_letter_ms=_least(part.oldest_letter_ms for part in parts),
+            totals=_sums(part.totals for part in parts),
+            minutes={
+                minute: _sums(part.minutes.get(minute, {}) for part in parts)
+                for minute in sorted({minute for part in parts for minute in part.minutes})
+            },
+            oldest_ms=_least(part.oldest_ms for part in parts),
+            empty_at_ms=stale.empty_at_ms,
+            head=stale.head,
+        )
+
+    @classmethod
     @reading("figures")
     def parse(cls, reply: list[Any]) -> Self:
         raw = orjson.loads(reply[0])
@@ -120,6 +149,23 @@ class Books:
             held=held,
             head=reply[1] if len(reply) > 1 else None,
         )
+
+
+def _sums(counts: Iterable[Mapping[KeyT, int]]) -> dict[KeyT, int]:
+    added: dict[KeyT, int] = {}
+    for one in counts:
+        for name, count in one.items():
+            added[name] = added.get(name, 0) + count
+    return added
+
+
+def _least(moments: Iterable[int | None]) -> int | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _list_age(part: Books) -> tuple[bool, int]:
+    """Sorts first whose list may hold the oldest tuple."""
+    return not part.queued, part.empty_at_ms or 0
 
 
 def _by_lane(counts: Mapping[str, int]) -> dict[Lane, int]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from mixrelay.shared.errors import ConfigurationError
 
+MOST_PARTITIONS = 64
+"""More would cost every look at the queue more than they bring."""
 _TAG = re.compile(r"\{([^}]+)\}")
 
 
@@ -41,3 +43,19 @@ class Keys:
 
     def __call__(self, name: str) -> str:
         return f"{self.root}:{name}"
+
+
+def partition_name(queue: str, partition: int) -> str:
+    """The list of a partition: `Q`, `Q.1`, `Q.2` and so on.
+
+    Raises:
+        ConfigurationError: the name has a hash tag, so all its partitions would share a slot.
+    """
+    if partition == 0:
+        return queue
+    if "}" in queue:
+        raise ConfigurationError(
+            f"The queue's name {queue!r} has a hash tag, so its partitions would all lie on one "
+            "node; set MIXRELAY_PARTITIONS to 1 or choose a name without braces."
+        )
+    return f"{queue}.{partition}"

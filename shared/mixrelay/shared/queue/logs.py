@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from io import FileIO
 
 from mixrelay.shared.queue.foreign import reading
+from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.loads import Loads
-from mixrelay.shared.queue.queue import new_id
 
 LINES_AT_MOST = 1_000
 """Of one slice; a script takes no more."""

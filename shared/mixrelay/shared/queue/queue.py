@@ -1,108 +1,87 @@
-"""The queue: one typed interface whose methods are the moves of a message.
+"""The queue: what every other part uses. It knows how many partitions there are, and no one else.
 
-Every method is one atomic script (docs/internals.md has the rules). All may be repeated after
-a lost reply: a worker chooses its claims, and every other move carries an id of its own, so
-that a repetition answers as the first did. What raises `redis.RedisError` may have been
-carried out.
+Every move is one atomic script on one partition (`partition.py`); with a single partition this
+adds nothing to it. A node that is away stops only the partitions that lie on it.
 """
 
-import base64
-import hashlib
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
-import orjson
 from redis import Redis
+from redis.exceptions import RedisError
 
-from mixrelay.shared.queue.alerts import Alerts
-from mixrelay.shared.queue.audit import Audit
-from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
+from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
-from mixrelay.shared.queue.history import History
-from mixrelay.shared.queue.holding import check_holdable
-from mixrelay.shared.queue.importing import LetterLoads, Returned
-from mixrelay.shared.queue.jobs import Jobs
-from mixrelay.shared.queue.keys import Keys
-from mixrelay.shared.queue.letterbox import LetterBox
+from mixrelay.shared.queue.ids import new_id
+from mixrelay.shared.queue.importing import Returned
+from mixrelay.shared.queue.keys import partition_name
 from mixrelay.shared.queue.letters import Letter
-from mixrelay.shared.queue.loads import Loads
-from mixrelay.shared.queue.retention import Retention
-from mixrelay.shared.queue.scripts import Scripts
+from mixrelay.shared.queue.partition import ROUTED_AT_MOST, Edited, Limits, Partition
 from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
-from mixrelay.shared.tuples import read
+from mixrelay.shared.queue.turns import Turns
 
-ROUTED_AT_MOST = 1_000
-"""Tuples one call of `route` moves; no script may hold the server for long."""
-ROUTED_BYTES = 2 * 1024 * 1024
-LETTERS_AT_MOST = 500
-"""Letters one call of `replay` or `discard` moves."""
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a batch is, and how long a lane gathers one."""
-
-    records: int = 2_000
-    """Mixpanel: Import Events, records a request."""
-    bytes: int = 2 * 1024 * 1024
-    linger_seconds: float = 0.5
-    """A lane that holds fewer records waits until its oldest is this old."""
-
-
-class Edited(StrEnum):
-    """What became of an edit."""
-
-    DONE = "done"
-    GONE = "gone"
-    """It is no letter any more."""
-    CHANGED = "changed"
-    """Someone else edited it meanwhile; nothing was changed."""
-
-
-def new_id() -> str:
-    """A claim or the id of a move: random, so that no two workers ever choose the same."""
-    return secrets.token_hex(12)
+AnswerT = TypeVar("AnswerT")
 
 
 class Queue:
-    """One queue on one Redis or Valkey node."""
+    """One queue, in one partition or several."""
 
-    def __init__(self, redis: Redis, name: str = "mixpanel_queue", *, partition: int = 0) -> None:
+    def __init__(self, redis: Redis, name: str = "mixpanel_queue", *, partitions: int = 1) -> None:
         """Opens nothing: the first move connects.
 
         Args:
             redis: a client with `decode_responses` off, timeouts of seconds and retries off
                 (`mixrelay.shared.connection.connect`).
-            name: the list's name.
-            partition: stands in front of every number.
+            name: the name of the list, and of the first partition.
+            partitions: at least so many.
 
         Raises:
-            ConfigurationError: the name cannot be a queue's.
+            ConfigurationError: the name cannot be a queue's, or not one of several partitions.
         """
         self.name = name
         self.redis = redis
-        self._keys = Keys.of(name)
-        self._partition = partition
-        self._scripts = Scripts(redis, self._keys)
-        self.letters = LetterBox(redis, self._keys, self._scripts)
-        self.jobs = Jobs(redis, self._keys, self._scripts, self.letters)
-        self.audit = Audit(redis, self._keys)
-        self.alerts = Alerts(redis, self._keys, self._scripts)
-        self.history = History(redis, self._keys)
-        self.retention = Retention(redis, self._keys, self._scripts)
-        self.loads = Loads(redis, self._keys, self._scripts)
-        self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
+        self._partitions: list[Partition] = []
+        self._turns = Turns()
+        self._unanswered: dict[tuple[Lane, int], str] = {}
+        """Claims to which no answer came: repeated, they answer with what they may have leased."""
+        self._add(partitions)
+        first = self._partitions[0]
+        self.letters = first.letters
+        self.jobs = first.jobs
+        self.audit = first.audit
+        self.alerts = first.alerts
+        self.history = first.history
+        self.retention = first.retention
+        self.loads = first.loads
+        self.letter_loads = first.letter_loads
+
+    def _add(self, partitions: int) -> None:
+        for index in range(len(self._partitions), partitions):
+            name = partition_name(self.name, index)
+            self._partitions.append(Partition(self.redis, name, partition=index))
+        self._turns.count = len(self._partitions)
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
-        return int(self.redis.rpush(self.name, *tuples))  # type: ignore[arg-type, unused-ignore]
+        return self._partitions[0].push(tuples)
 
     def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
-        """Moves tuples from the list to their lanes; returns how many, and how many are left."""
-        moved, left = self._scripts.run("route", most, ROUTED_BYTES, new_id(), self._partition)
-        return int(moved), int(left)
+        """Moves tuples of one list to its lanes, each list in its turn.
+
+        Returns:
+            How many were moved, and how many are left in the lists looked at.
+        """
+        left = 0
+        for index, (moved, behind) in self._each("route", lambda one: one.route(most)):
+            left += behind
+            if moved:
+                self._turns.served("route", index)
+                return moved, left
+        return 0, left
 
     def reserve(
         self,
@@ -116,7 +95,7 @@ class Queue:
         fresh_while_paused: int = 0,
         alone: bool = False,
     ) -> Batch | Nothing:
-        """Leases one batch of a lane.
+        """Leases one batch of a lane, from the partitions in turn.
 
         Args:
             lane: where to look.
@@ -129,180 +108,203 @@ class Queue:
                 destinations hands out fresh ones although `destination` is paused.
             alone: the worker holds nothing else, so it may have a batch that killed others.
         """
-        limits = limits or Limits()
-        reply = self._scripts.run(
-            "reserve",
-            lane,
-            owner,
-            claim,
-            limits.records,
-            limits.bytes,
-            _ms(lease_seconds),
-            _ms(limits.linger_seconds),
-            destination or "",
-            fresh_while_paused,
-            int(alone),
+
+        def ask(partition: Partition) -> Batch | Nothing:
+            asked = self._unanswered.setdefault((lane, partition.index), claim)
+            answer = partition.reserve(
+                lane,
+                owner=owner,
+                claim=asked,
+                lease_seconds=lease_seconds,
+                destination=destination,
+                limits=limits,
+                fresh_while_paused=fresh_while_paused,
+                alone=alone,
+            )
+            if isinstance(answer, Batch) and asked != claim:
+                # Leased some time ago: for the worker its time begins now.
+                partition.extend([answer], lease_seconds)
+            del self._unanswered[lane, partition.index]
+            return answer
+
+        waits: list[float] = []
+        suspects = False
+        for index, answer in self._each(lane, ask):
+            if isinstance(answer, Batch):
+                self._turns.served(lane, index)
+                return answer
+            suspects |= answer.suspects_wait
+            if answer.wait_seconds is not None:
+                waits.append(answer.wait_seconds)
+        return Nothing(min(waits, default=None), suspects)
+
+    def again(self, batch: Batch, *, owner: str, lease_seconds: float) -> Batch | None:
+        """Reads a batch that this worker holds as it is now; None where it no longer does."""
+        partition = self._of(batch)
+        answer = partition.reserve(
+            batch.lane, owner=owner, claim=batch.claim, lease_seconds=lease_seconds
         )
-        if reply[0] == b"batch":
-            return Batch.parse(reply, claim)
-        wait = int(reply[1])
-        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]))
+        if isinstance(answer, Batch) and answer.id != batch.id:
+            # The lease had ended, so this was a first asking.
+            partition.settle(answer, Settlement(rest="back"))
+            return None
+        return answer if isinstance(answer, Batch) else None
 
     def extend(self, batches: Sequence[Batch], lease_seconds: float) -> frozenset[str]:
-        """Prolongs the leases; returns the ids of batches that are no longer this worker's."""
-        held = [part for batch in batches for part in (batch.id, batch.claim)]
-        lost = self._scripts.run("extend", _ms(lease_seconds), *held) if held else []
-        return frozenset(batch_id.decode() for batch_id in lost)
+        """Prolongs the leases; returns the ids of batches that are no longer this worker's.
+
+        Raises:
+            redis.RedisError: a node is away; the leases on the others were prolonged.
+        """
+        held: dict[int, list[Batch]] = defaultdict(list)
+        for batch in batches:
+            held[batch.partition].append(batch)
+        lost = self._all(lambda one: one.extend(held[one.index], lease_seconds), among=sorted(held))
+        return frozenset().union(*lost)
 
     def begin(self, batch: Batch, *, doubtful: int = 0) -> bool:
-        """Marks the batch as being sent; False where it is no longer this worker's.
-
-        Args:
-            batch: what is about to be sent.
-            doubtful: its records that are not safe to send twice. They are counted as
-                `ambiguous` where an earlier request may have been carried out.
-        """
-        return bool(self._scripts.run("begin", batch.id, batch.claim, doubtful))
+        """As `Partition.begin`."""
+        return self._of(batch).begin(batch, doubtful=doubtful)
 
     def settle(self, batch: Batch, settlement: Settlement, *, op: str | None = None) -> Settled:
-        """Carries out the verdicts. Repeat it with the same `op` after a lost reply."""
-        plan = orjson.dumps(settlement.plan())
-        return Settled(
-            self._scripts.run("settle", batch.id, batch.claim, op or new_id(), plan).decode()
-        )
+        """As `Partition.settle`."""
+        return self._of(batch).settle(batch, settlement, op=op)
 
     def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Settled:
-        """Parts a batch: the parts are parked right behind it, due at once.
-
-        Repeat it with the same `op` after a lost reply.
-        """
-        op = op or new_id()
-        ids = [f"{op}-{index}" for index in range(len(division.parts))]
-        plan = orjson.dumps(division.plan(ids))
-        return Settled(self._scripts.run("divide", batch.id, batch.claim, op, plan).decode())
+        """As `Partition.divide`."""
+        return self._of(batch).divide(batch, division, op=op)
 
     def expand(self, batch: Batch, lists: Sequence[Expansion], *, op: str | None = None) -> Settled:
-        """Puts the records of list messages in their places, as messages of their own.
-
-        Repeat it with the same `op` after a lost reply.
-
-        Args:
-            batch: the batch that holds them.
-            lists: together at most about 1,000 records.
-            op: the move's id.
-        """
-        told: list[str | bytes | int] = []
-        for one in lists:
-            payloads = [*one.payloads, *([] if one.rest is None else [one.rest])]
-            told += [one.number, len(payloads), *payloads]
-        return Settled(
-            self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
-        )
+        """As `Partition.expand`."""
+        return self._of(batch).expand(batch, lists, op=op)
 
     def reap(self, most: int = 20) -> tuple[int, int]:
         """Ends leases whose time is up; returns how many batches and messages come back."""
-        batches, messages = self._scripts.run("reap", most, "", 1)
-        return int(batches), int(messages)
+        return _sums(reaped for _, reaped in self._each("reap", lambda one: one.reap(most)))
 
     def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
-        """Ends all leases of one owner at once; `died` counts as a death of each batch."""
-        batches, messages = self._scripts.run("reap", 1_000, owner, int(died))
-        return int(batches), int(messages)
+        """Ends all leases of one owner at once; `died` counts as a death of each batch.
+
+        Raises:
+            redis.RedisError: a node is away; the leases on the others are ended.
+        """
+        return _sums(self._all(lambda one: one.end_leases(owner, died=died)))
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
     ) -> int:
-        """Moves letters back to their lanes; returns how many still were letters.
-
-        Args:
-            numbers: at most `LETTERS_AT_MOST`; for more, start a job.
-            who: is noted in the audit.
-            why: likewise.
-            op: the move's id.
-        """
-        return self._move("replay", numbers, who, why, op)
+        """As `Partition.replay`; the letters may be of several partitions."""
+        op = op or new_id()
+        return self._move(numbers, lambda one, some: one.replay(some, who=who, why=why, op=op))
 
     def discard(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
     ) -> int:
-        """Deletes letters for good; returns how many still were letters. Arguments as `replay`."""
-        return self._move("discard", numbers, who, why, op)
+        """As `Partition.discard`; the letters may be of several partitions."""
+        op = op or new_id()
+        return self._move(numbers, lambda one, some: one.discard(some, who=who, why=why, op=op))
 
     def edit(
         self, letter: Letter, payload: bytes, *, who: str = "", why: str = "", op: str | None = None
     ) -> Edited:
-        """Replaces a letter's message; the one that was pushed stays in `Letter.original`.
-
-        The letter keeps its number and its place: replay it to have it sent.
-
-        Args:
-            letter: as the editor saw it.
-            payload: the new tuple; the original puts that back.
-            who: is noted with the letter and in the audit.
-            why: likewise.
-            op: the move's id.
-
-        Raises:
-            MalformedTupleError: the payload is no tuple of a known type; its text says why.
-        """
-        restores = payload == letter.original
-        if not restores:
-            read(payload)
-        seen = hashlib.sha1(letter.payload, usedforsecurity=False).hexdigest()
-        old = base64.b64encode(letter.payload)
-        facts = (letter.id, seen, payload, who, why, old, int(restores))
-        return Edited(self._scripts.run("edit", op or new_id(), *facts).decode())
+        """As `Partition.edit`."""
+        return self._holder(letter.id).edit(letter, payload, who=who, why=why, op=op)
 
     def import_letters(
         self, name: str, letters: Sequence[Returned], *, before: str, after: str, who: str, why: str
     ) -> str:
-        """`LetterLoads.load_letters`, with this queue's numbers."""
-        return self.letter_loads.load_letters(
-            name, letters, before=before, after=after, partition=self._partition, who=who, why=why
+        """As `Partition.import_letters`; all go to the first partition."""
+        return self._partitions[0].import_letters(
+            name, letters, before=before, after=after, who=who, why=why
         )
 
     def pause(self, lane: Lane, *, who: str, why: str, op: str | None = None) -> bool:
-        """Holds a lane until `resume`: nobody reserves from it, whatever else happens.
-
-        Routing goes on, and what is leased is settled as ever. Workers of mixrelay 0.1 take no
-        notice of it.
-
-        Args:
-            lane: any but `odd`.
-            who: is shown wherever the pause is, and noted in the audit.
-            why: likewise.
-            op: the move's id.
-
-        Returns:
-            False where it was held already: the first hold stands, and `Books.held` tells whose.
-
-        Raises:
-            ValueError: the lane is `odd`, from which nothing is sent.
-        """
-        return self._hold("pause", lane, who, why, op)
+        """As `Partition.pause`, for the whole queue."""
+        return self._partitions[0].pause(lane, who=who, why=why, op=op)
 
     def resume(self, lane: Lane, *, who: str, why: str = "", op: str | None = None) -> bool:
-        """Ends a hold, whoever began it; False where there was none. Arguments as `pause`."""
-        return self._hold("resume", lane, who, why, op)
-
-    def _hold(self, how: str, lane: Lane, who: str, why: str, op: str | None) -> bool:
-        check_holdable(lane)
-        return bool(self._scripts.run("hold", op or new_id(), how, lane, who, why))
+        """As `Partition.resume`, for the whole queue."""
+        return self._partitions[0].resume(lane, who=who, why=why, op=op)
 
     def mend(self, most: int = 500) -> int:
-        """Indexes letters that an older mixrelay buried; returns how many it looked at.
-
-        0 where all is well. Workers call it now and then.
-        """
-        return int(self._scripts.run("mend", most))
-
-    def _move(self, how: str, numbers: Sequence[Number], who: str, why: str, op: str | None) -> int:
-        return int(self._scripts.run(how, op or new_id(), who, why, *numbers)) if numbers else 0
+        """As `Partition.mend`."""
+        return sum(self._all(lambda one: one.mend(most)))
 
     def books(self) -> Books:
-        """Every figure at one instant."""
-        return Books.parse(self._scripts.run("books"))
+        """Every figure: of each partition at one instant, and added up.
+
+        Raises:
+            redis.RedisError: a node is away, so the sums would not be true.
+        """
+        return Books.total(self._all(lambda one: one.books()))
+
+    def _of(self, batch: Batch) -> Partition:
+        return self._partitions[batch.partition]
+
+    def _holder(self, number: Number) -> Partition:
+        """Who may have a letter; of a partition that never was, nobody has."""
+        index = partition_of(number)
+        return self._partitions[index if index < len(self._partitions) else 0]
+
+    def _move(
+        self, numbers: Sequence[Number], move: Callable[[Partition, list[Number]], int]
+    ) -> int:
+        some: dict[int, list[Number]] = defaultdict(list)
+        for number in numbers:
+            some[self._holder(number).index].append(number)
+        return sum(self._all(lambda one: move(one, some[one.index]), among=sorted(some)))
+
+    def _each(
+        self, what: Hashable, ask: Callable[[Partition], AnswerT]
+    ) -> Iterator[tuple[int, AnswerT]]:
+        """Answers of the partitions in turn, as long as the caller wants more.
+
+        Raises:
+            redis.RedisError: none of them answered.
+        """
+        error: RedisError | None = None
+        answered = False
+        for index in self._turns.round(what):
+            try:
+                answer = ask(self._partitions[index])
+            except RedisError as failure:
+                error = failure
+                self._leave_alone(index, failure)
+                continue
+            answered = True
+            self._turns.answered(index)
+            yield index, answer
+        if error is not None and not answered:
+            raise error
+
+    def _leave_alone(self, index: int, error: RedisError) -> None:
+        seconds = self._turns.failed(index)
+        if len(self._partitions) > 1:
+            name = self._partitions[index].name
+            log.warning("redis_away: %s is left alone for %.0f s: %s", name, seconds, error)
+
+    def _all(
+        self, ask: Callable[[Partition], AnswerT], among: Sequence[int] | None = None
+    ) -> list[AnswerT]:
+        """The answers of all; one that fails keeps nobody from being asked.
+
+        Raises:
+            redis.RedisError: one of them failed; the first one's error.
+        """
+        answers: list[AnswerT] = []
+        error: RedisError | None = None
+        for index in range(len(self._partitions)) if among is None else among:
+            try:
+                answers.append(ask(self._partitions[index]))
+            except RedisError as failure:
+                error = error or failure
+        if error is not None:
+            raise error
+        return answers
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    batches = messages = 0
+    for some, more in pairs:
+        batches, messages = batches + some, messages + more
+    return batches, messages

@@ -7,8 +7,7 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import payloads
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.pages.letters import WHY_MISSING, about
-from mixrelay.shared.queue import Letter, Number
-from mixrelay.shared.queue.queue import Edited
+from mixrelay.shared.queue import Edited, Letter, Number
 from mixrelay.shared.tuples import MalformedTupleError
 
 _SAID = {

@@ -1,0 +1,303 @@
+"""One partition of a queue, on one node: the moves of a message as typed methods.
+
+Every method is one atomic script (docs/internals.md has the rules). All may be repeated after
+a lost reply: a worker chooses its claims, and every other move carries an id of its own, so
+that a repetition answers as the first did. What raises `redis.RedisError` may have been
+carried out.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+from redis import Redis
+
+from mixrelay.shared.queue.alerts import Alerts
+from mixrelay.shared.queue.audit import Audit
+from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
+from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.history import History
+from mixrelay.shared.queue.holding import check_holdable
+from mixrelay.shared.queue.ids import new_id
+from mixrelay.shared.queue.importing import LetterLoads, Returned
+from mixrelay.shared.queue.jobs import Jobs
+from mixrelay.shared.queue.keys import Keys
+from mixrelay.shared.queue.letterbox import LetterBox
+from mixrelay.shared.queue.letters import Letter
+from mixrelay.shared.queue.loads import Loads
+from mixrelay.shared.queue.retention import Retention
+from mixrelay.shared.queue.scripts import Scripts
+from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
+from mixrelay.shared.tuples import read
+
+ROUTED_AT_MOST = 1_000
+"""Tuples one call of `route` moves; no script may hold the server for long."""
+ROUTED_BYTES = 2 * 1024 * 1024
+LETTERS_AT_MOST = 500
+"""Letters one call of `replay` or `discard` moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a batch is, and how long a lane gathers one."""
+
+    records: int = 2_000
+    """Mixpanel: Import Events, records a request."""
+    bytes: int = 2 * 1024 * 1024
+    linger_seconds: float = 0.5
+    """A lane that holds fewer records waits until its oldest is this old."""
+
+
+class Edited(StrEnum):
+    """What became of an edit."""
+
+    DONE = "done"
+    GONE = "gone"
+    """It is no letter any more."""
+    CHANGED = "changed"
+    """Someone else edited it meanwhile; nothing was changed."""
+
+
+class Partition:
+    """A list and everything that is kept for it, in one slot and so on one node."""
+
+    def __init__(self, redis: Redis, name: str = "mixpanel_queue", *, partition: int = 0) -> None:
+        """Opens nothing: the first move connects.
+
+        Args:
+            redis: a client with `decode_responses` off, timeouts of seconds and retries off
+                (`mixrelay.shared.connection.connect`).
+            name: the list's name.
+            partition: stands in front of every number.
+
+        Raises:
+            ConfigurationError: the name cannot be a queue's.
+        """
+        self.name = name
+        self.redis = redis
+        self._keys = Keys.of(name)
+        self.index = partition
+        self._scripts = Scripts(redis, self._keys)
+        self.letters = LetterBox(redis, self._keys, self._scripts)
+        self.jobs = Jobs(redis, self._keys, self._scripts, self.letters)
+        self.audit = Audit(redis, self._keys)
+        self.alerts = Alerts(redis, self._keys, self._scripts)
+        self.history = History(redis, self._keys)
+        self.retention = Retention(redis, self._keys, self._scripts)
+        self.loads = Loads(redis, self._keys, self._scripts)
+        self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
+
+    def push(self, tuples: Sequence[bytes]) -> int:
+        """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
+        return int(self.redis.rpush(self.name, *tuples))  # type: ignore[arg-type, unused-ignore]
+
+    def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
+        """Moves tuples from the list to their lanes; returns how many, and how many are left."""
+        moved, left = self._scripts.run("route", most, ROUTED_BYTES, new_id(), self.index)
+        return int(moved), int(left)
+
+    def reserve(
+        self,
+        lane: Lane,
+        *,
+        owner: str,
+        claim: str,
+        lease_seconds: float,
+        destination: str | None = None,
+        limits: Limits | None = None,
+        fresh_while_paused: int = 0,
+        alone: bool = False,
+    ) -> Batch | Nothing:
+        """Leases one batch of a lane.
+
+        Args:
+            lane: where to look.
+            owner: names the process, so that its parent can end its leases.
+            claim: chosen by the worker; asked again with it, the same batch is answered.
+            lease_seconds: until someone else may have the batch.
+            destination: where this worker's own records of the lane go.
+            limits: of a fresh batch.
+            fresh_while_paused: parked batches up to which a lane whose records have several
+                destinations hands out fresh ones although `destination` is paused.
+            alone: the worker holds nothing else, so it may have a batch that killed others.
+        """
+        limits = limits or Limits()
+        reply = self._scripts.run(
+            "reserve",
+            lane,
+            owner,
+            claim,
+            limits.records,
+            limits.bytes,
+            _ms(lease_seconds),
+            _ms(limits.linger_seconds),
+            destination or "",
+            fresh_while_paused,
+            int(alone),
+        )
+        if reply[0] == b"batch":
+            return Batch.parse(reply, claim, self.index)
+        wait = int(reply[1])
+        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]))
+
+    def extend(self, batches: Sequence[Batch], lease_seconds: float) -> frozenset[str]:
+        """Prolongs the leases; returns the ids of batches that are no longer this worker's."""
+        held = [part for batch in batches for part in (batch.id, batch.claim)]
+        lost = self._scripts.run("extend", _ms(lease_seconds), *held) if held else []
+        return frozenset(batch_id.decode() for batch_id in lost)
+
+    def begin(self, batch: Batch, *, doubtful: int = 0) -> bool:
+        """Marks the batch as being sent; False where it is no longer this worker's.
+
+        Args:
+            batch: what is about to be sent.
+            doubtful: its records that are not safe to send twice. They are counted as
+                `ambiguous` where an earlier request may have been carried out.
+        """
+        return bool(self._scripts.run("begin", batch.id, batch.claim, doubtful))
+
+    def settle(self, batch: Batch, settlement: Settlement, *, op: str | None = None) -> Settled:
+        """Carries out the verdicts. Repeat it with the same `op` after a lost reply."""
+        plan = orjson.dumps(settlement.plan())
+        return Settled(
+            self._scripts.run("settle", batch.id, batch.claim, op or new_id(), plan).decode()
+        )
+
+    def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Settled:
+        """Parts a batch: the parts are parked right behind it, due at once.
+
+        Repeat it with the same `op` after a lost reply.
+        """
+        op = op or new_id()
+        ids = [f"{op}-{index}" for index in range(len(division.parts))]
+        plan = orjson.dumps(division.plan(ids))
+        return Settled(self._scripts.run("divide", batch.id, batch.claim, op, plan).decode())
+
+    def expand(self, batch: Batch, lists: Sequence[Expansion], *, op: str | None = None) -> Settled:
+        """Puts the records of list messages in their places, as messages of their own.
+
+        Repeat it with the same `op` after a lost reply.
+
+        Args:
+            batch: the batch that holds them.
+            lists: together at most about 1,000 records.
+            op: the move's id.
+        """
+        told: list[str | bytes | int] = []
+        for one in lists:
+            payloads = [*one.payloads, *([] if one.rest is None else [one.rest])]
+            told += [one.number, len(payloads), *payloads]
+        return Settled(
+            self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
+        )
+
+    def reap(self, most: int = 20) -> tuple[int, int]:
+        """Ends leases whose time is up; returns how many batches and messages come back."""
+        batches, messages = self._scripts.run("reap", most, "", 1)
+        return int(batches), int(messages)
+
+    def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
+        """Ends all leases of one owner at once; `died` counts as a death of each batch."""
+        batches, messages = self._scripts.run("reap", 1_000, owner, int(died))
+        return int(batches), int(messages)
+
+    def replay(
+        self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
+    ) -> int:
+        """Moves letters back to their lanes; returns how many still were letters.
+
+        Args:
+            numbers: at most `LETTERS_AT_MOST`; for more, start a job.
+            who: is noted in the audit.
+            why: likewise.
+            op: the move's id.
+        """
+        return self._move("replay", numbers, who, why, op)
+
+    def discard(
+        self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
+    ) -> int:
+        """Deletes letters for good; returns how many still were letters. Arguments as `replay`."""
+        return self._move("discard", numbers, who, why, op)
+
+    def edit(
+        self, letter: Letter, payload: bytes, *, who: str = "", why: str = "", op: str | None = None
+    ) -> Edited:
+        """Replaces a letter's message; the one that was pushed stays in `Letter.original`.
+
+        The letter keeps its number and its place: replay it to have it sent.
+
+        Args:
+            letter: as the editor saw it.
+            payload: the new tuple; the original puts that back.
+            who: is noted with the letter and in the audit.
+            why: likewise.
+            op: the move's id.
+
+        Raises:
+            MalformedTupleError: the payload is no tuple of a known type; its text says why.
+        """
+        restores = payload == letter.original
+        if not restores:
+            read(payload)
+        seen = hashlib.sha1(letter.payload, usedforsecurity=False).hexdigest()
+        old = base64.b64encode(letter.payload)
+        facts = (letter.id, seen, payload, who, why, old, int(restores))
+        return Edited(self._scripts.run("edit", op or new_id(), *facts).decode())
+
+    def import_letters(
+        self, name: str, letters: Sequence[Returned], *, before: str, after: str, who: str, why: str
+    ) -> str:
+        """`LetterLoads.load_letters`, with this queue's numbers."""
+        return self.letter_loads.load_letters(
+            name, letters, before=before, after=after, partition=self.index, who=who, why=why
+        )
+
+    def pause(self, lane: Lane, *, who: str, why: str, op: str | None = None) -> bool:
+        """Holds a lane until `resume`: nobody reserves from it, whatever else happens.
+
+        Routing goes on, and what is leased is settled as ever. Workers of mixrelay 0.1 take no
+        notice of it.
+
+        Args:
+            lane: any but `odd`.
+            who: is shown wherever the pause is, and noted in the audit.
+            why: likewise.
+            op: the move's id.
+
+        Returns:
+            False where it was held already: the first hold stands, and `Books.held` tells whose.
+
+        Raises:
+            ValueError: the lane is `odd`, from which nothing is sent.
+        """
+        return self._hold("pause", lane, who, why, op)
+
+    def resume(self, lane: Lane, *, who: str, why: str = "", op: str | None = None) -> bool:
+        """Ends a hold, whoever began it; False where there was none. Arguments as `pause`."""
+        return self._hold("resume", lane, who, why, op)
+
+    def _hold(self, how: str, lane: Lane, who: str, why: str, op: str | None) -> bool:
+        check_holdable(lane)
+        return bool(self._scripts.run("hold", op or new_id(), how, lane, who, why))
+
+    def mend(self, most: int = 500) -> int:
+        """Indexes letters that an older mixrelay buried; returns how many it looked at.
+
+        0 where all is well. Workers call it now and then.
+        """
+        return int(self._scripts.run("mend", most))
+
+    def _move(self, how: str, numbers: Sequence[Number], who: str, why: str, op: str | None) -> int:
+        return int(self._scripts.run(how, op or new_id(), who, why, *numbers)) if numbers else 0
+
+    def books(self) -> Books:
+        """Every figure at one instant."""
+        return Books.parse(self._scripts.run("books"))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
