@@ -9,7 +9,7 @@ from redis import Redis
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
 from tests.chaos.ledger import Findings, Ledger
-from tests.chaos.report import Report
+from tests.chaos.report import Report, property_of
 from tests.support.fleet import Fleet
 
 FULL = os.environ.get("MIXRELAY_CHAOS") == "full"
@@ -18,6 +18,7 @@ REPORT = pytest.StashKey[Report]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT] = Report()
+    config.pluginmanager.register(config.stash[REPORT])
 
 
 def pytest_terminal_summary(
@@ -40,7 +41,7 @@ def size() -> Callable[[int, int], int]:
 @pytest.fixture
 def tell(request: pytest.FixtureRequest) -> Callable[[str, Findings], None]:
     """Puts a line into the table that ends the run; lines of one name add up."""
-    return request.config.stash[REPORT].add
+    return lambda attack, found: request.node.user_properties.append(property_of(attack, found))
 
 
 @pytest.fixture

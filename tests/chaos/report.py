@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
+import pytest
 
 from tests.chaos.ledger import Findings
 
@@ -29,12 +30,27 @@ class Attack:
         return [self.name, *map(str, [len(self.runs), *totals, books]), f"{stall:.1f}"]
 
 
+_PROPERTY = "attack"
 COUNTS = ("messages", "lost", "doubled", "resent", "dead")
 
 
+def property_of(attack: str, found: Findings) -> tuple[str, tuple[str, dict[str, Any]]]:
+    """What a test notes of itself: pytest's own way to tell, from other processes too."""
+    return _PROPERTY, (attack, asdict(found))
+
+
 class Report:
+    """A plugin of pytest, which gathers what the tests noted."""
+
     def __init__(self) -> None:
         self._attacks: dict[str, Attack] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            for name, value in report.user_properties:
+                if name == _PROPERTY:
+                    attack, found = cast("tuple[str, dict[str, Any]]", value)
+                    self.add(attack, Findings(**found))
 
     def add(self, attack: str, found: Findings) -> None:
         self._attacks.setdefault(attack, Attack(attack)).runs.append(found)
