@@ -41,7 +41,7 @@ chaos: $(READY)
 
 # The same attacks with fewer messages and repetitions, which CI runs.
 chaos-short: $(READY)
-	$(BIN)/python -m pytest tests/chaos -v -s -m 'not load and not soak'
+	$(BIN)/python -m pytest tests/chaos -v -n 2 --dist loadfile -m 'not load and not soak'
 
 # A steady rate with random faults for MIXRELAY_SOAK_MINUTES (30).
 soak: $(READY)
@@ -51,11 +51,14 @@ soak: $(READY)
 load: $(READY)
 	$(BIN)/python -m pytest tests/chaos -v -s -m load
 
+# Beside what one would use otherwise, in some twenty minutes; writes docs/performance.md and the
+# tables of docs/scale.md anew.
+# An environment of its own: one of the others wants an older Celery than the tests use.
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	$(BIN)/python -m benchmarks.drain
-	$(BIN)/python -m benchmarks.produce
-	$(BIN)/python -m benchmarks.letters
+	$(BIN)/python -m venv $(VENV)/bench
+	$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(VENV)/bench/bin/python -m benchmarks
+	$(VENV)/bench/bin/python -m benchmarks.scale --write
 
 lint: $(READY)
 	$(BIN)/ruff check .

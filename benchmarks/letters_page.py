@@ -1,17 +1,16 @@
 """The same over HTTP, as an operator's browser asks the dashboard. Part of benchmarks.letters."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from html import unescape
 from urllib.parse import urlencode
 
 import requests
 
 from benchmarks.machine import free_port, pss_megabytes
+from benchmarks.stand import Stand
+from mixrelay.console.demo.children import wait_for_port
 
 _TIMEOUT = 60
 _NEXT = re.compile(r'rel="next" href="([^"]+)"')
@@ -19,36 +18,46 @@ _COUNT_ON = re.compile(r'hx-get="([^"]*/counted\?[^"]*)"')
 _START_SECONDS = 30.0
 
 
-def ask_pages(redis_url: str, since: str) -> None:
-    """Prints how long each page takes (the slowest of five), and what the process weighs."""
-    with _dashboard(redis_url) as (url, process), requests.Session() as session:
-        browser = _Browser(url, session)
+def ask_pages(at: Stand, since: str) -> Iterator[tuple[str, str]]:
+    """How long each page takes (the slowest of five), and what the process weighs."""
+    port = free_port()
+    dashboard = at.children.start(
+        "dashboard",
+        "mixrelay.console",
+        *("dashboard", "--port", str(port), "--redis-url", at.url),
+        env={},
+    )
+    wait_for_port(dashboard, port, _START_SECONDS)
+    with requests.Session() as session:
+        browser = _Browser(f"http://127.0.0.1:{port}", session)
         browser.get("/letters?reason=rejected&event=warm-up")
-        before = pss_megabytes(process.pid)
+        before = pss_megabytes(dashboard.pid)
         found = _NEXT.search(browser.get("/letters"))
         assert found, "a second page"
         combined = urlencode({"reason": "rejected", "type": "event", "status": 400, "since": since})
         pages = {
             "overview": "/",
-            "letters: first page, reason counts": "/letters",
-            "letters: second page": unescape(found[1]),
-            "letters: a reason": "/letters?reason=rejected",
-            "letters: reason, status, type, time": f"/letters?{combined}",
-            "letters: an event name": "/letters?event=Event+7",
-            "letters: a distinct_id that none has": "/letters?distinct_id=none",
+            "first page": "/letters",
+            "second page": unescape(found[1]),
+            "a reason": "/letters?reason=rejected",
+            "reason, status, type and time": f"/letters?{combined}",
+            "an event's name, 5,000 looked at": "/letters?event=Event+7",
+            "a distinct_id that none has, 5,000 looked at": "/letters?distinct_id=none",
             "plan: all": "/jobs/plan/replay",
             "plan: a reason": "/jobs/plan/replay?reason=rejected",
             "plan: type and status": "/jobs/plan/discard?type=event&status=400",
-            "plan: reason, status, type, time": f"/jobs/plan/replay?{combined}",
-            "plan: an event name, first portion": "/jobs/plan/replay?event=Event+7",
+            "plan: reason, status, type and time": f"/jobs/plan/replay?{combined}",
+            "plan: an event's name, 5,000 looked at": "/jobs/plan/replay?event=Event+7",
             "metrics": "/metrics",
         }
-        print("\nover HTTP, through mixrelay dashboard")
         for what, path in pages.items():
-            print(f"{what:<45} {max(browser.seconds(path) for _ in range(5)) * 1000:8.1f} ms")
-        browser.count_on("/jobs/plan/replay?event=Event+7")
-        after = pss_megabytes(process.pid)
-        print(f"memory of the dashboard (PSS): {before:.1f} MB before, {after:.1f} MB after")
+            yield what, f"{max(browser.seconds(path) for _ in range(5)) * 1000:.1f} ms"
+        yield (
+            "plan: an event's name, to its end",
+            browser.count_on("/jobs/plan/replay?event=Event+7"),
+        )
+        after = pss_megabytes(dashboard.pid)
+        yield "memory (PSS)", f"{before:.1f} MB before, {after:.1f} MB after"
 
 
 class _Browser:
@@ -66,7 +75,7 @@ class _Browser:
         self.get(path)
         return time.monotonic() - began
 
-    def count_on(self, path: str) -> None:
+    def count_on(self, path: str) -> str:
         """Counts to the end, as the page does by itself."""
         began, slowest, portions = time.monotonic(), 0.0, 0
         shown = self.get(path)
@@ -74,31 +83,7 @@ class _Browser:
             asked = time.monotonic()
             shown = self.get(unescape(found[1]))
             slowest, portions = max(slowest, time.monotonic() - asked), portions + 1
-        print(
-            f"plan: an event name, to its end: {portions} portions in "
-            f"{time.monotonic() - began:.1f} s, the slowest {slowest * 1000:.0f} ms"
+        return (
+            f"{portions} portions in {time.monotonic() - began:.0f} s, "
+            f"the slowest {slowest * 1000:.0f} ms"
         )
-
-
-@contextmanager
-def _dashboard(redis_url: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    port = free_port()
-    command = [sys.executable, "-m", "mixrelay.console", "dashboard", "--port", str(port)]
-    with subprocess.Popen([*command, "--redis-url", redis_url]) as process:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url)
-        yield url, process
-        process.terminate()
-
-
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            requests.get(f"{url}/healthz", timeout=1).raise_for_status()
-        except requests.ConnectionError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return

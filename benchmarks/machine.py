@@ -26,14 +26,11 @@ def free_port() -> int:
 
 
 def tree(pid: int) -> Iterator[int]:
-    """The process and all that descend from it (Linux)."""
+    """The process and all that descend from it, whichever of its threads made them (Linux)."""
     yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return
-    for child in children.split():
-        yield from tree(int(child))
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in " ".join(_lines(str(task))).split():
+            yield from tree(int(child))
 
 
 def pss_megabytes(pid: int) -> float:
@@ -42,7 +39,11 @@ def pss_megabytes(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of the tree, with that of children already waited for."""
+    """User and system time of the tree, with that of children already waited for.
+
+    A work-horse that has ended is in its parent's figures; one that has ended and was not waited
+    for still stands in the tree.
+    """
     tick = os.sysconf("SC_CLK_TCK")
     total = 0
     for member in tree(pid):

@@ -1,0 +1,66 @@
+"""What a message costs with ten thousand to ten million queued: it must be the same.
+
+The backlog is kept at its level while half a million messages are drained, so each level has the
+same pushes among its costs. CPU of the worker's tree and of the server.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from benchmarks.benchmark import Benchmark, Goal, Row, Rows, Size, failures, measured, table
+from benchmarks.feeding import kept_full
+from benchmarks.stand import stand
+from benchmarks.watching import pace, watch
+
+LEVELS = (10_000, 100_000, 1_000_000, 10_000_000)
+QUICK_LEVELS = LEVELS[:-1]
+DRAINED = 500_000
+LIMIT_SECONDS = 60.0
+GOAL_CHANGE = 0.10
+
+
+def run(size: Size) -> Iterator[Row]:
+    for level in QUICK_LEVELS if size.quick else LEVELS:
+        drained = size.of(DRAINED)
+        with stand() as at:
+            done = kept_full(at, level, level + drained)
+            worker = at.worker()
+            yield {"level": level} | asdict(
+                pace(list(watch(at, worker, done, drained, LIMIT_SECONDS)))
+            )
+
+
+def show(rows: Rows) -> str:
+    head = (
+        "queued",
+        "messages a second",
+        "worker's CPU, s a million",
+        "Valkey's CPU, s a million",
+        "PSS, MB",
+    )
+    lines = [
+        [f"{row['level']:,}", f"{row['rate']:,.0f}"]
+        + [f"{row[key]:.2f}" for key in ("cpu", "server_cpu")]
+        + [f"{row['pss']:.0f}"]
+        for row in measured(rows)
+    ]
+    return table(head, lines) + failures(rows)
+
+
+def goals(rows: Rows) -> Iterator[Goal]:
+    found = measured(rows)
+    if len(found) < 2:
+        return
+    for key, whose in (("cpu", "the worker"), ("server_cpu", "Valkey")):
+        change = max(row[key] for row in found) / min(row[key] for row in found) - 1
+        yield Goal(
+            f"CPU of {whose} a message, {found[0]['level']:,} to {found[-1]['level']:,} queued",
+            f"within {GOAL_CHANGE:.0%}",
+            f"{change:.0%} between the cheapest and the dearest",
+            change <= GOAL_CHANGE,
+        )
+
+
+BENCHMARK = Benchmark(
+    "backlog", "what a message costs with ten thousand to ten million queued", run, show, goals
+)

@@ -1,0 +1,13 @@
+"""All benchmarks, in the order in which they run and stand in docs/performance.md."""
+
+from benchmarks import backlog, drain, latency, letters, memory, produce, redis_memory
+
+BENCHMARKS = (
+    produce.BENCHMARK,
+    drain.BENCHMARK,
+    latency.BENCHMARK,
+    memory.BENCHMARK,
+    redis_memory.BENCHMARK,
+    backlog.BENCHMARK,
+    letters.BENCHMARK,
+)
