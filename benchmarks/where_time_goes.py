@@ -34,7 +34,7 @@ LEASE_SECONDS = 60.0
 EVERY = 0.001
 """Seconds of CPU; a kernel may round it up to its tick."""
 
-STAGES = {
+STAGES: dict[str, dict[str, set[str]]] = {
     "garbage collection": {"where_time_goes": {"_collected"}},
     "log": {"logging": set()},
     "routing": {"queue/queue": {"route"}, "queue/partition": {"route"}},
@@ -58,7 +58,7 @@ STAGES = {
         "mixpanel/rules": set(),
         "mixpanel/times": set(),
         "worker/routes": set(),
-        "worker/records": {"_time_of", "_event_route"},
+        "worker/records": {"_time_of", "_event_route", "event_route"},
         "worker/plain": {"plain", "_event_route", "_update_route"},
     },
     "stamps": {"worker/stamps": set(), "worker/plain": {"_event_ends", "_written", "_as_one"}},

@@ -55,11 +55,12 @@ def number_of_letter(letter: Letter) -> int | None:
 class Ledger:
     """The numbered messages of one queue and what becomes of them."""
 
-    def __init__(self, queue: Queue, mixpanel: Sandbox) -> None:
+    def __init__(self, queue: Queue, mixpanel: Sandbox, url: str = "") -> None:
+        """Takes the address where the queue's client does not tell it: of a cluster."""
         self.queue = queue
         self.mixpanel = mixpanel
         self.count = 0
-        self._watch = Watch(queue)
+        self._watch = Watch(queue, url or url_of(queue.redis.connection_pool.connection_kwargs))
 
     def __enter__(self) -> Self:
         self._watch.start()
@@ -82,6 +83,7 @@ class Ledger:
         books = self.queue.books()
         events = Counter(map(number_of, self.mixpanel.events))
         updates = Counter(map(number_of, self.mixpanel.updates))
+        del events[None], updates[None]  # what has no number is not in this ledger
         letters = set(map(number_of_letter, self.queue.letters.find(LetterFilter())))
         waiting = books.waiting
         missing = set(range(self.count)) - events.keys() - updates.keys() - letters
@@ -109,9 +111,8 @@ class Ledger:
 class Watch:
     """Reads the books all the time, on a connection of its own."""
 
-    def __init__(self, queue: Queue) -> None:
-        options = queue.redis.connection_pool.connection_kwargs
-        self._queue = Queue(connect(url_of(options)), queue.name)
+    def __init__(self, queue: Queue, url: str) -> None:
+        self._queue = Queue(connect(url), queue.name)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch of the books")
         self.difference = 0
@@ -129,6 +130,7 @@ class Watch:
         through, since = -1, time.monotonic()
         while not self._over.wait(LOOK_EVERY):
             with suppress(RedisError):  # the attack may have taken Redis away
+                self._queue.refresh()
                 books = self._queue.books()
                 self.difference = max(self.difference, abs(books.difference))
                 now = time.monotonic()

@@ -134,7 +134,7 @@ IN_MIXPANEL = (
     Protection(
         name="masking of Redis's password",
         against="an error shows the password of Redis",
-        file="shared/mixrelay/shared/connection.py",
+        file="shared/mixrelay/shared/connection/addresses.py",
         old=r'return _PASSWORD_ASKED.sub(r"\1***", _ACCOUNT.sub(_masked_account, url))',
         new="return url",
         proof="unit/shared/test_connection.py",
@@ -143,7 +143,7 @@ IN_MIXPANEL = (
     Protection(
         name="redis-py's retries are off",
         against="a command whose reply was lost is carried out twice, unseen",
-        file="shared/mixrelay/shared/connection.py",
+        file="shared/mixrelay/shared/connection/clients.py",
         old='options["retry"] = Retry(NoBackoff(), 0)',
         new='options["retry"] = Retry(NoBackoff(), 3)',
         proof="unit/shared/test_connection.py",

@@ -6,14 +6,13 @@ IN_PRODUCER = (
     Protection(
         name="a push is not repeated",
         against="a push whose answer was lost is made twice, unseen",
-        file=f"{PRODUCER}/redis_sink.py",
-        old="""            raise self.words.unanswered(error) from error
-        except BaseException:""",
-        new="""            connection.disconnect()
-            connection.connect()
-            connection.send_packed_command([packed(command)])
-            return int(connection.read_response() or 0)
-        except BaseException:""",
+        file=f"{PRODUCER}/pushing.py",
+        old="""        except troubles() as error:
+            raise to.words.failed(error, was_sent=exchange.is_out) from error
+""",
+        new="""        except troubles():
+            length = self.nodes().run(to.name, exchange)
+""",
         proof="integration/producer/test_redis_sink.py",
         test="test_a_push_whose_answer_is_lost_is_not_repeated",
     ),
@@ -29,7 +28,7 @@ IN_PRODUCER = (
     Protection(
         name="a pool of its own after a fork",
         against="a child waits for ever for a lock that a thread of its parent's held",
-        file=f"{PRODUCER}/redis_sink.py",
+        file=f"{PRODUCER}/pushing.py",
         old="        if self._pid != os.getpid():\n",
         new="        if False:\n",
         proof="integration/producer/test_late_answers.py",
@@ -38,9 +37,9 @@ IN_PRODUCER = (
     Protection(
         name="an interrupted push closes its connection",
         against="the next push takes the answer of the one before for its own",
-        file=f"{PRODUCER}/redis_sink.py",
-        old="            connection.disconnect()\n            raise\n\n    def _exchange_durably",
-        new="            raise\n\n    def _exchange_durably",
+        file=f"{PRODUCER}/pushing.py",
+        old="            if self.is_out or self._wait is not None:\n",
+        new="            if False:\n",
         proof="integration/producer/test_late_answers.py",
         test="test_a_signal_between_a_push_and_its_answer_leaves_none_for_the_next",
     ),
@@ -66,10 +65,46 @@ IN_PRODUCER = (
         name="the spool comes first",
         against="after an outage new updates overtake those that were kept",
         file=f"{PRODUCER}/guard.py",
-        old="        return not self._own\n",
-        new="        return True\n",
+        old="  # the next call moves the next slice\n        return not to.own\n",
+        new="\n        return True\n",
         proof="integration/producer/test_spool_races.py",
         test="test_no_new_call_overtakes_what_still_waits_in_the_spool",
+    ),
+    Protection(
+        name="a breaker for each node",
+        against="a node of a cluster that is away keeps back the messages of all",
+        file=f"{PRODUCER}/guard.py",
+        old="            to.breaker = self._breakers[place]\n",
+        new="            pass\n",
+        proof="integration/producer/test_cluster.py",
+        test="test_a_node_that_hangs_costs_its_own_lists_a_few_timeouts",
+    ),
+    Protection(
+        name="a refused push is no unanswered one",
+        against="a push that follows its slot to a node that is away counts as gone out",
+        file=f"{PRODUCER}/pushing.py",
+        old="            self.is_out = not isinstance(error, answers())\n",
+        new="",
+        proof="integration/producer/test_cluster.py",
+        test="test_a_push_that_is_sent_on_to_a_node_that_is_away_has_not_gone_out",
+    ),
+    Protection(
+        name="a new spool file with an ended one's number",
+        against="a call overtakes what still waits in the spool",
+        file=f"{PRODUCER}/guard.py",
+        old="        to.own.add((inode, next(self._appends)))\n",
+        new="        to.own.add((inode, 0))\n        older = []\n",
+        proof="integration/producer/test_spool_races.py",
+        test="test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for",
+    ),
+    Protection(
+        name="a segment that ends while a line is appended",
+        against="a message is lost while others leave the spool",
+        file=f"{PRODUCER}/spool.py",
+        old="            with suppress(FileNotFoundError):  # it is in the queue by now\n",
+        new="            if True:\n",
+        proof="integration/producer/test_spool_races.py",
+        test="test_a_segment_that_is_emptied_while_a_line_is_appended_loses_nothing",
     ),
     Protection(
         name="spool fsync",

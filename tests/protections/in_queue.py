@@ -1,6 +1,7 @@
 """What the queue's scripts and their callers do so that nothing is lost, doubled or overtaken."""
 
 from tests.protections.in_queue_lanes import IN_LANES
+from tests.protections.in_queue_partitions import IN_PARTITIONS
 from tests.protections.protection import LUA, QUEUE, Protection
 
 _MOVES = (
@@ -35,7 +36,7 @@ _MOVES = (
         name="a settlement is answered once",
         against="a settlement whose reply was lost is told that its batch is lost",
         file=f"{LUA}/settle.lua",
-        old='if before then return before == "done" and "already" or before end',
+        old="if before then return already(before) end",
         new="",
         proof="integration/queue/test_settle.py",
         test="test_a_repeated_settlement_changes_nothing_more",
@@ -44,7 +45,7 @@ _MOVES = (
         name="a division is answered once",
         against="a division whose reply was lost is carried out twice",
         file=f"{LUA}/divide.lua",
-        old='if answered(op) then return "already" end',
+        old="if before then return already(before) end",
         new="",
         proof="integration/queue/test_divide.py",
         test="test_a_repeated_division_answers_already_and_changes_nothing",
@@ -198,4 +199,4 @@ _GUARDS = (
     ),
 )
 
-IN_QUEUE = (*_MOVES, *_GUARDS, *IN_LANES)
+IN_QUEUE = (*_MOVES, *_GUARDS, *IN_LANES, *IN_PARTITIONS)

@@ -145,14 +145,19 @@ class Bench:
 
     def dump(self) -> dict[bytes, Any]:
         """Every key with its value, read in one go."""
-        keys = sorted(self.redis.keys())
+        keys = sorted(self._keys())
         kinds = self._pipelined([("type", key) for key in keys])
         reads = [(*READ[kind], key) for kind, key in zip(kinds, keys, strict=True)]
         values = self._pipelined([(read, key, *rest) for read, *rest, key in reads])
         found = dict(zip(keys, values, strict=True))
-        states = found.get(self.key("batches").encode())
-        if isinstance(states, dict):  # equal states may be written in another order
-            states.update((name, orjson.loads(state)) for name, state in states.items())
+        for states in (found[key] for key in keys if key.endswith(b":batches")):
+            if isinstance(states, dict):  # equal states may be written in another order
+                states.update((name, orjson.loads(state)) for name, state in states.items())
+        return found
+
+    def _keys(self) -> list[bytes]:
+        """Of the whole server, so that nothing is left behind anywhere."""
+        found: list[bytes] = self.redis.keys()
         return found
 
     def _pipelined(self, calls: list[tuple[Any, ...]]) -> list[Any]:

@@ -116,7 +116,7 @@ class RedisServer:
 
     def answers(self) -> bool:
         """Whether it has loaded its data."""
-        assert self._process.poll() is None, (self.folder / "log").read_text()
+        assert self.is_running(), (self.folder / "log").read_text()
         with suppress(RedisError):
             return bool(self.client.ping())
         return False
@@ -129,6 +129,9 @@ class RedisServer:
         except RedisError:
             return False
         return False
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """As the kernel does: it writes nothing more."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis import exceptions as redis
 
 from mixrelay.console.exits import ExitCode
-from mixrelay.shared.connection import certificate_trouble, mask
+from mixrelay.shared.connection import NotACluster, certificate_trouble, mask
 from mixrelay.shared.errors import ConfigurationError, MixrelayError, WrongKeyType
 
 
@@ -92,6 +92,31 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         "{server} is a replica and takes no writes.",
         "Point MIXRELAY_REDIS_URL at the primary.",
     ),
+    ((NotACluster,), ExitCode.REFUSED, "{server} cannot be used: {said}", ""),
+    (
+        (redis.MovedError,),
+        ExitCode.REFUSED,
+        "{server} is a node of a cluster, and another one has this key ({said})",
+        "Put redis+cluster://host1,host2 into MIXRELAY_REDIS_URL. (With it: run it again.)",
+    ),
+    (
+        (redis.AskError, redis.TryAgainError),
+        ExitCode.UNREACHABLE,
+        "{server} is just moving this key's slot to another node: {said}",
+        "Run the command again once it has moved.",
+    ),
+    (
+        (redis.MasterDownError,),
+        ExitCode.UNREACHABLE,
+        "{server} is a replica whose primary is away: {said}",
+        "Wait for the failover, or look after the primary.",
+    ),
+    (
+        (redis.ClusterDownError,),
+        ExitCode.UNREACHABLE,
+        "{server} does not serve this key's slot now: {said}",
+        "Wait for the failover, or look after its nodes: mixrelay doctor says which are away.",
+    ),
     (
         (redis.TimeoutError,),
         ExitCode.UNREACHABLE,
@@ -111,8 +136,6 @@ _WORDS = {
     "WRONGTYPE": "Another program writes to this key: set another MIXRELAY_QUEUE, or move it.",
     "MISCONF": "Redis cannot write to its disk and refuses writes: look at its log.",
     "NOREPLICAS": "Too few replicas are connected (min-replicas-to-write).",
-    "MASTERDOWN": "The primary is away: wait for the failover, or look after it.",
-    "CLUSTERDOWN": "The cluster does not serve this key's slot now.",
     "SCHEMA": "A newer mixrelay keeps this queue: install the same version here.",
     "ERR": "mixrelay needs Redis 7.0 or Valkey 7.2, or newer, and a database that exists.",
 }

@@ -70,8 +70,9 @@ _TABLE = {told.name: told for told in options(Settings)}
 
 
 def from_table(name: str, metavar: str) -> Any:
-    """The option for a setting that all parts share, with its variable and help."""
-    return typer.Option(metavar=metavar, envvar=_TABLE[name].variable, help=_TABLE[name].help)
+    """The option for a setting that all parts share, with its variable, bound and help."""
+    told = _TABLE[name]
+    return typer.Option(metavar=metavar, envvar=told.variable, help=told.help, min=told.minimum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,20 @@ class Where:
 
     redis_url: Annotated[str, from_table("redis_url", "URL")] = _TABLE["redis_url"].default
     queue: Annotated[str, from_table("queue", "NAME")] = _TABLE["queue"].default
+    partitions: Annotated[int, from_table("partitions", "N")] = _TABLE["partitions"].default
 
     @contextmanager
     def open(self) -> Iterator[Queue]:
-        """The queue.
+        """The queue, with the partitions that workers have noted.
 
         Raises:
             CommandError: Redis is away or refused.
             ConfigurationError: the address or the name cannot be used.
         """
         with connected(self.redis_url) as redis:
-            yield Queue(redis, self.queue)
+            queue = Queue(redis, self.queue, partitions=self.partitions)
+            queue.refresh()
+            yield queue
 
 
 @contextmanager

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
-    from mixrelay.shared.queue.loads import Loads
     from mixrelay.shared.queue.logs import Start
+    from mixrelay.shared.queue.merged.loads import MergedLoads
 
 SLICE_BYTES = 128 * 1024
 """Of lines that one call moves: some milliseconds of it."""
@@ -41,7 +41,7 @@ class Drain:
     def __init__(
         self,
         spool: Spool,
-        loads: Loads,
+        loads: MergedLoads,
         counters: Counters,
         most: int | None,
         close: Callable[[], None] = lambda: None,
@@ -126,5 +126,5 @@ def open_drain(
     from mixrelay.shared.queue import Queue  # noqa: PLC0415
 
     client = connect(redis_url, timeout=settings.timeout, connect_timeout=settings.connect_timeout)
-    loads = Queue(client, queue).loads
+    loads = Queue(client, queue, partitions=settings.partitions).loads
     return Drain(spool, loads, counters, settings.max_queue or None, client.close)

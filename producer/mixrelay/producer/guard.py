@@ -1,14 +1,20 @@
-"""What stands between a tracking call and a Redis that takes nothing: breaker, spool, counts.
+"""What stands between a tracking call and a Redis that takes nothing: breakers, spool, counts.
 
 Every message ends in one of three ways: Redis has it, the spool has it, or the error handler is
 told. One that went out unanswered may be in the queue already. Most are safe to push twice (an
 event by its ``$insert_id``, ``$set`` by its nature) and go the spool's way; ``$add`` and
 ``$append`` follow ``on_ambiguous``.
+
+With several partitions a node of a cluster that is away stops its own lists alone: each list's new
+calls queue behind what the spool holds of that list. Lines leave the spool in its order, whatever
+list they are for.
 """
 
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -28,10 +34,10 @@ from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.tuples import MalformedTupleError, read
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
+    from mixrelay.producer.lists import Lists, QueueList
     from mixrelay.producer.options import QueueSettings
-    from mixrelay.producer.redis_words import Words
     from mixrelay.producer.spool import Spool
 
 LOOK_SECONDS = 5.0
@@ -48,62 +54,66 @@ class Guard:
     def __init__(
         self,
         settings: QueueSettings,
-        words: Words,
         redis_url: str,
-        queue: str,
+        lists: Lists,
         error_handler: Handler | None = None,
     ) -> None:
         """Open nothing.
 
         Args:
             settings: of the sink.
-            words: for its errors.
             redis_url: where the queue is.
-            queue: the list's name.
+            lists: the queue's.
             error_handler: told when the spool comes into use, and of trouble with it; else that
                 is logged.
         """
-        self.breaker = Breaker()
         self.counters = Counters()
         self.error_handler = error_handler
         self._settings = settings
-        self._words = words
         self._url = redis_url
-        self._queue = queue
+        self._lists = lists
+        self._breakers: defaultdict[Hashable, Breaker] = defaultdict(Breaker)
+        # Lines of all lists are drained together, wherever these lie.
+        self._draining = lists.first.breaker
         self._opened_in = 0
         self._opened_spool: Spool | None = None
         self._opened_drain: Drain | None = None
-        # Files of the spool in which something of this process may wait: new calls come after it.
-        self._own: set[int] = set()
         self._look_at = 0.0
-        self._is_full = False
+        self._appends = count()
 
-    def ready(self) -> bool:
-        """Whether to push at once; else ask ``clear_way``."""
-        return not (self._own or self.breaker.is_open) and monotonic() < self._look_at
+    def ready(self, to: QueueList, place: Hashable) -> bool:
+        """Whether to push at once; else ask ``clear_way``.
 
-    def clear_way(self) -> bool:
+        Args:
+            to: onto which list.
+            place: the node of a cluster that has it; None where there is one, or none is known.
+        """
+        if place is not None:
+            to.breaker = self._breakers[place]
+        return not (to.own or to.breaker.is_open) and monotonic() < self._look_at
+
+    def clear_way(self, to: QueueList) -> bool:
         """Whether to push now. Moves a slice of what waits in the spool before: it comes first."""
-        if not self.breaker.allows():
+        if not to.breaker.allows():
             return False
         spool = self._spool()
         self._look_at = monotonic() + LOOK_SECONDS
         if spool is None:
             return True
         try:
-            return not self._look(spool) or self._drain_some(spool)
+            return not self._look(spool) or self._drain_some(spool, to)
         except OSError as error:
             self._cannot_drain(spool, f"{error}. Put that right")
             return True
 
-    def pushed(self, count: int) -> None:
+    def pushed(self, to: QueueList, count: int) -> None:
         """Note that Redis took so many tuples."""
         self.counters.add("queued", count)
-        self._is_full = False
-        if self.breaker.is_open:
-            self._recovered()
+        to.is_full = False
+        if to.breaker.is_open:
+            _recovered(to.breaker)
 
-    def rescue(self, tuples: Sequence[bytes], error: DeliveryError) -> bool:
+    def rescue(self, to: QueueList, tuples: Sequence[bytes], error: DeliveryError) -> bool:
         """Keep what a failed push did not deliver; False where it was dropped as told.
 
         Raises:
@@ -112,30 +122,32 @@ class Guard:
         if isinstance(error, NotDurableError):
             raise self.lost(error, len(tuples))
         if isinstance(error, QueueFullError):
-            return self._full(tuples, error)
-        first = self.breaker.failed()
+            return self._full(to, tuples, error)
+        first = to.breaker.failed()
         safe = list(tuples)
         if error.maybe_delivered:
             self.counters.add("unanswered", len(tuples))
             if self._settings.on_ambiguous == "drop":
                 safe = [one for one in tuples if is_safe_twice(one)]
         if safe:
-            self._keep(safe, error, first=first)
+            self._keep(to, safe, error, first=first)
         if len(safe) < len(tuples):
             raise self.lost(error, len(tuples) - len(safe))
         return True
 
-    def hold(self, tuples: Sequence[bytes]) -> bool:
+    def hold(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
         """Keep tuples that cannot be pushed now.
 
         Raises:
             DeliveryError: they are lost.
         """
-        left = self.breaker.seconds_left
-        self._keep(tuples, self._words.not_tried(left), first=False)
+        left = to.breaker.seconds_left
+        self._keep(to, tuples, to.words.not_tried(left), first=False)
         return True
 
-    def _keep(self, tuples: Sequence[bytes], why: DeliveryError, *, first: bool) -> None:
+    def _keep(
+        self, to: QueueList, tuples: Sequence[bytes], why: DeliveryError, *, first: bool
+    ) -> None:
         spool = self._spool()
         if spool is None:
             raise self.lost(why, len(tuples))
@@ -144,14 +156,16 @@ class Guard:
         except DeliveryError as error:
             self.counters.add("failed", len(tuples))
             raise error from why
-        self._own.add(inode)
+        older = [file for file in to.own.copy() if file[0] == inode]
+        to.own.add((inode, next(self._appends)))
+        to.own.difference_update(older)
         self.counters.add("spooled", len(tuples))
         if first:
             kept = f"Kept in {spool.folder}, as those are that follow, until Redis takes them."
             self._tell(_retold(why, f"{why} {kept}"))
 
-    def _full(self, tuples: Sequence[bytes], error: QueueFullError) -> bool:
-        first, self._is_full = not self._is_full, True
+    def _full(self, to: QueueList, tuples: Sequence[bytes], error: QueueFullError) -> bool:
+        first, to.is_full = not to.is_full, True
         policy = self._settings.when_full
         if policy == "drop":
             self.counters.add("dropped", len(tuples))
@@ -159,7 +173,7 @@ class Guard:
         if policy == "refuse":
             self.counters.add("refused", len(tuples))
             raise self.lost(error, len(tuples))
-        self._keep(tuples, error, first=first)
+        self._keep(to, tuples, error, first=first)
         return True
 
     def lost(self, error: DeliveryError, count: int) -> DeliveryError:
@@ -168,50 +182,55 @@ class Guard:
         error.count = count
         return error
 
-    def _drain_some(self, spool: Spool) -> bool:
+    def _drain_some(self, spool: Spool, to: QueueList) -> bool:
+        if self._draining is not to.breaker and not self._draining.allows():
+            return not to.own
         failures: tuple[type[Exception], ...] = (*troubles(), WrongKeyType)
         try:
             left = self._drain(spool).step()
         except failures as error:
             if isinstance(error, OSError):  # the files', since redis-py wraps those of sockets
                 raise
-            return self._not_drained(error, spool)
-        if self.breaker.is_open and left is not Left.BUSY:
-            self._recovered()
+            return self._not_drained(error, spool, to)
+        if left is not Left.BUSY:
+            _recovered(self._draining)
+            if to.own:  # its lines may be among those that went
+                _recovered(to.breaker)
         if self._look(spool):
             self._look_at = 0.0  # the next call moves the next slice
-        return not self._own
+        return not to.own
 
     def _look(self, spool: Spool) -> set[int]:
         """Return which files wait, and forget those of this process that do no more."""
-        own = set(self._own)  # what another thread adds now, is in none of the files seen here
+        # What another thread adds now, is in none of the files seen here.
+        own = [(one, one.own.copy()) for one in self._lists.all]
         waiting = spool.inodes()
-        self._own.difference_update(own - waiting)
+        for one, files in own:
+            one.own.difference_update([file for file in files if file[0] not in waiting])
         return waiting
 
-    def _not_drained(self, error: Exception, spool: Spool) -> bool:
+    def _not_drained(self, error: Exception, spool: Spool, to: QueueList) -> bool:
         word = str(error).partition(" ")[0]
         if word == "QUEUEFULL":
-            return self._settings.when_full != "spool"
+            return not to.own or self._settings.when_full != "spool"
         if type(error).__name__ == "NoPermissionError":
             self._cannot_drain(
                 spool, f"{error}. Grant this user EVALSHA, EVAL and the queue's keys"
             )
             return True
-        if self.breaker.failed():
+        is_told = to.breaker.is_open
+        if self._draining.failed() and not is_told:
             refused = isinstance(error, (*answers(), WrongKeyType))
-            self._tell(self._words.refused(error) if refused else self._words.unavailable(error))
-        return False
+            words = self._lists.first.words
+            self._tell(words.refused(error) if refused else words.unavailable(error))
+        return not (to.own or to.breaker.is_open)
 
     def _cannot_drain(self, spool: Spool, why: str) -> None:
-        self._own.clear()
+        for one in self._lists.all:
+            one.own.clear()
         self._tell(
             SpoolError(f"Messages wait in {spool.folder}: {why}, or push its files.", count=0)
         )
-
-    def _recovered(self) -> None:
-        if self.breaker.succeeded():
-            logger.info("Redis takes messages again.")
 
     def _tell(self, error: Exception) -> None:
         if self.error_handler is None:
@@ -223,7 +242,7 @@ class Guard:
             # Of each process anew: its user may be another, and so may be its connection.
             self._opened_in = os.getpid()
             self._opened_drain = None
-            self._opened_spool = open_spool(self._settings, self._url, self._queue)
+            self._opened_spool = open_spool(self._settings, self._url, self._lists.first.name)
         return self._opened_spool
 
     def close(self) -> None:
@@ -235,9 +254,14 @@ class Guard:
     def _drain(self, spool: Spool) -> Drain:
         if self._opened_drain is None:
             self._opened_drain = open_drain(
-                spool, self._settings, self._url, self._queue, self.counters
+                spool, self._settings, self._url, self._lists.first.name, self.counters
             )
         return self._opened_drain
+
+
+def _recovered(breaker: Breaker) -> None:
+    if breaker.succeeded():
+        logger.info("Redis takes messages again.")
 
 
 def is_safe_twice(payload: bytes) -> bool:

@@ -19,6 +19,7 @@ Redis is tried and hangs."""
 class QueueOptions(TypedDict, total=False):
     """The options as keyword arguments; ``QueueSettings`` says what each means."""
 
+    partitions: int
     connect_timeout: float
     timeout: float
     spool_dir: str | Path
@@ -34,6 +35,13 @@ class QueueOptions(TypedDict, total=False):
 class QueueSettings:
     """Read when a sink is made: arguments first, then the environment."""
 
+    partitions: int = option(
+        1,
+        "MIXRELAY_PARTITIONS",
+        "The lists that the queue consists of; 1 to 64. Raise it for the workers first.",
+        unit="lists",
+        minimum=1,
+    )
     connect_timeout: float = option(
         DEFAULT_TIMEOUT,
         "MIXRELAY_PUSH_CONNECT_TIMEOUT",
@@ -87,7 +95,8 @@ class QueueSettings:
     max_queue: int = option(
         0,
         "MIXRELAY_MAX_QUEUE",
-        "Messages that may wait, in the list and in the lanes behind it; 0 for any number.",
+        "Messages that may wait, in the list and in the lanes behind it; 0 for any number. Of "
+        "several partitions each may have its share.",
         unit="messages",
         minimum=0,
     )

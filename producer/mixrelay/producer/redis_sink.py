@@ -1,54 +1,42 @@
-"""The default sink: one tuple, one ``RPUSH`` onto the queue's list."""
+"""The default sink: one tuple, one ``RPUSH`` onto a list of the queue."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from mixrelay.producer.errors import DeliveryError, QueueRefusedError
+from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
+from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions, QueueSettings
-from mixrelay.producer.redis_words import Words, answers, troubles
+from mixrelay.producer.pushing import Pushing
 from mixrelay.producer.telling import Handler
 from mixrelay.shared.options import load
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from redis import ConnectionPool
+    from collections.abc import Callable, Sequence
 
     from mixrelay.producer.batch import Messages
     from mixrelay.producer.counters import Counters
-    from mixrelay.shared.queue.loads import BoundedPush
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 DEFAULT_QUEUE = "mixpanel_queue"
-
-MAX_TUPLE_BYTES = 16 * 1024 * 1024
-"""Mixpanel takes records under 1 MB; up to this they are dead letters that one can look at,
-beyond it they would harm Redis."""
-
-# redis-py's 100 would lose messages of applications with more threads or greenlets.
-_MAX_CONNECTIONS = 10_000
-
-# Of the timeout, for a replica or the disk; the rest is for the answer's way.
-_SHARE_TO_WAIT = 0.8
 
 
 class RedisSink:
     """Pushes tuples onto the queue; any number of threads may share one.
 
-    It connects at the first push, and again in each process that a fork makes: no socket is
-    ever shared with the parent. Nothing is repeated unseen: redis-py would repeat a push whose
-    reply was lost, and an increment would count twice.
+    It connects at the first push, and again in each process that a fork makes. With several
+    ``partitions`` a message goes to that of its profile.
 
     What Redis cannot take goes to the spool (``spool.py``), unless that is off, and is pushed
     from there, in order, by later calls: each moves a slice of some hundred lines. After a
     failure Redis is left alone for 0.25 to 4 seconds.
 
     Attributes:
-        queue: the list's name.
+        queue: the list's name; the first one's, with several partitions.
     """
 
     def __init__(
@@ -69,14 +57,13 @@ class RedisSink:
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        self._url = redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
-        name = os.environ.get("MIXRELAY_QUEUE", DEFAULT_QUEUE) if queue is None else queue
-        self.queue = checked_queue(name)
+        url = redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
+        self.queue = os.environ.get("MIXRELAY_QUEUE", DEFAULT_QUEUE) if queue is None else queue
         self.settings = load(QueueSettings, os.environ, options)
-        self._bounded = bounded_push(self.queue, self.settings.max_queue)
-        self._renew()
-        self.words = Words(self._address(), self.queue)
-        self.guard = Guard(self.settings, self.words, self._url, self.queue, error_handler)
+        self.pushing = Pushing(url, self.settings)
+        self._address = masked(url)
+        self.lists = Lists(self.queue, self.settings, self._address)
+        self.guard = Guard(self.settings, url, self.lists, error_handler)
 
     @property
     def counters(self) -> Counters:
@@ -101,21 +88,22 @@ class RedisSink:
         Raises:
             DeliveryError: it is in neither, or nobody knows.
         """
-        return self._deliver((write(kind, message),))
+        payload = write(kind, message)
+        return self._deliver(self.lists.only or self.lists.of(kind, message), (payload,))
 
     def send_all(self, messages: Messages) -> bool:
-        """Push many messages in one command, in order; else as for one.
+        """Push many messages in one command for each partition, in order; else as for one.
 
         Raises:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
-        return self._deliver([write(kind, message) for kind, message in messages])
+        return all(_each(self._deliver, self.lists.of_messages(messages)))
 
     def push(self, *tuples: bytes) -> int:
-        """Push tuples in one command, in order, past breaker and spool.
+        """Push tuples in one command for each partition, in order, past breaker and spool.
 
         Returns:
-            The list's length; 0 with ``max_queue``, where a script pushes.
+            The list's length, or that of the lists; 0 with ``max_queue``, where a script pushes.
 
         Raises:
             QueueUnavailableError: no connection, or no answer in time; ``maybe_delivered``
@@ -124,168 +112,58 @@ class RedisSink:
                 pushed.
             NotDurableError: they were pushed, and ``durability`` was not acknowledged.
         """
-        largest = max(map(len, tuples))
-        if largest > MAX_TUPLE_BYTES:
-            raise too_large(largest)
-        return self._push_fitting(tuples)
-
-    def _push_fitting(self, tuples: Sequence[bytes]) -> int:
-        if self._bounded is None:
-            return self._push(("RPUSH", self.queue, *tuples))
-        try:
-            return self._push(self._bounded.command(tuples))
-        except QueueRefusedError as error:
-            if type(error.__cause__).__name__ != "NoScriptError":
-                raise
-        return self._push(self._bounded.command_with_script(tuples))
+        check_size(tuples)
+        return sum(_each(self.pushing.push, self.lists.of_tuples(tuples)))
 
     def close(self) -> None:
         """Close this process's connections; the next push opens one again."""
-        self._pool_of_this_process().disconnect()
+        self.pushing.close()
         self.guard.close()
 
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""
-        return f"RedisSink({self._address()!r}, {self.queue!r})"
+        return f"RedisSink({self._address!r}, {self.queue!r})"
 
-    def _deliver(self, tuples: Sequence[bytes]) -> bool:
+    def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
         if max(map(len, tuples)) > MAX_TUPLE_BYTES:
-            return self._deliver_but_large(tuples)
+            return self._deliver_but_large(to, tuples)
         guard = self.guard
-        if not (guard.ready() or guard.clear_way()):
-            return guard.hold(tuples)
+        if not (guard.ready(to, self.pushing.place_of(to)) or guard.clear_way(to)):
+            return guard.hold(to, tuples)
         try:
-            self._push_fitting(tuples)
+            self.pushing.push(to, tuples)
         except DeliveryError as error:
-            return guard.rescue(tuples, error)
-        guard.pushed(len(tuples))
+            return guard.rescue(to, tuples, error)
+        guard.pushed(to, len(tuples))
         return True
 
-    def _deliver_but_large(self, tuples: Sequence[bytes]) -> bool:
+    def _deliver_but_large(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
         if fitting:
-            self._deliver(fitting)
+            self._deliver(to, fitting)
         error = too_large(max(map(len, tuples)))
         raise self.guard.lost(error, len(tuples) - len(fitting))
 
-    def _push(self, command: tuple[Any, ...]) -> int:
-        # A connection in hand, not a client's rpush: only so can one tell a push that never
-        # went out from one whose answer was lost.
-        pool = self._pool_of_this_process()
-        try:
-            connection = pool.get_connection()
-        except answers() as error:
-            raise self.words.refused(error) from error
-        except troubles() as error:
-            raise self.words.unavailable(error) from error
-        try:
-            return self._exchange(connection, command)
-        finally:
-            pool.release(connection)
 
-    def _exchange(self, connection: Any, command: tuple[Any, ...]) -> int:
-        # Any, since redis-py does not type its connections; they close when one of these fails.
-        try:
-            if self.settings.durability != "queued":
-                return self._exchange_durably(connection, command)
-            connection.send_packed_command([packed(command)])
-            return int(connection.read_response() or 0)
-        except answers() as error:
-            raise self.words.refused(error) from error
-        except troubles() as error:
-            raise self.words.unanswered(error) from error
-        except BaseException:
-            # A signal's, between the two: the answer would be taken for that of the next push.
-            connection.disconnect()
-            raise
+def masked(url: str) -> str:
+    """Return an address without its password."""
+    from mixrelay.shared.connection import mask  # noqa: PLC0415 - loads redis-py, as Pushing does
 
-    def _exchange_durably(self, connection: Any, command: tuple[Any, ...]) -> int:
-        wait = wait_command(self.settings)
-        connection.send_packed_command([packed(command) + packed(wait)])
-        try:
-            length = int(connection.read_response() or 0)
-        except answers():
-            connection.disconnect()  # the second answer is still on its way
-            raise
-        try:
-            answer = connection.read_response()
-        except troubles() as error:
-            connection.disconnect()
-            raise self.words.not_durable(self.settings.durability, str(error)) from error
-        # WAIT counts replicas; WAITAOF this server's disk, then those of replicas.
-        if not (answer[0] if isinstance(answer, list) else answer):
-            reason = f"nobody acknowledged it within {wait[-1]} ms"
-            raise self.words.not_durable(self.settings.durability, reason)
-        return length
-
-    def _pool_of_this_process(self) -> ConnectionPool:
-        # redis-py's own check takes a lock that another thread may have held during the fork.
-        if self._pid != os.getpid():
-            self._renew()
-        return self._pool
-
-    def _renew(self) -> None:
-        # Loads redis-py, which takes its time: when a tracker is made, not inside the first
-        # request, and not where it has another sink.
-        from mixrelay.shared.connection import connect  # noqa: PLC0415
-
-        client = connect(
-            self._url,
-            timeout=self.settings.timeout,
-            connect_timeout=self.settings.connect_timeout,
-        )
-        self._pool: ConnectionPool = client.connection_pool
-        self._pool.max_connections = _MAX_CONNECTIONS
-        self._pid = os.getpid()
-
-    def _address(self) -> str:
-        from mixrelay.shared.connection import mask  # noqa: PLC0415 - as in _renew
-
-        return mask(self._url)
+    return mask(url)
 
 
-def checked_queue(name: str) -> str:
-    """Return a list's name that a queue can have.
+def _each(act: Callable[[QueueList, list[bytes]], int], groups: Groups) -> list[int]:
+    """Return what came of each list's tuples; trouble with one keeps no other from its own.
 
     Raises:
-        ConfigurationError: it cannot.
+        DeliveryError: some failed.
     """
-    if not name or "}" in name:
-        # The rule is the queue's; its package is a worker's weight, so only doubtful names ask.
-        from mixrelay.shared.queue.keys import Keys  # noqa: PLC0415
-
-        return Keys.of(name).queue
-    return name
-
-
-def packed(command: Sequence[bytes | str | int]) -> bytes:
-    """Return a command as Redis reads it; redis-py's own packing takes three times as long."""
-    parts = [b"*%d\r\n" % len(command)]
-    for part in command:
-        text = part if type(part) is bytes else str(part).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
-    return b"".join(parts)
-
-
-def too_large(size: int) -> QueueRefusedError:
-    """Return what to tell of a message that the queue does not take, whatever its state."""
-    return QueueRefusedError(
-        f"A message of {size} bytes was not pushed: Mixpanel takes records under 1 MB, "
-        f"the queue up to {MAX_TUPLE_BYTES}. Send less."
-    )
-
-
-def bounded_push(queue: str, most: int) -> BoundedPush | None:
-    if not most:
-        return None
-    from mixrelay.shared.queue.loads import BoundedPush  # noqa: PLC0415 - a worker's weight
-
-    return BoundedPush(queue, most)
-
-
-def wait_command(settings: QueueSettings) -> tuple[str | int, ...]:
-    """Return the command whose answer comes once the push is safe, or after its time."""
-    milliseconds = max(round(settings.timeout * _SHARE_TO_WAIT * 1000), 1)
-    if settings.durability == "replica":
-        return ("WAIT", 1, milliseconds)
-    return ("WAITAOF", 1, 0, milliseconds)
+    results, errors = [], []
+    for to, tuples in groups:
+        try:
+            results.append(act(to, tuples))
+        except DeliveryError as error:
+            errors.append(error)
+    if errors:
+        raise together(errors)
+    return results

@@ -25,6 +25,10 @@ class Words:
             QueueFullError(text) if _first_word(error) == "QUEUEFULL" else QueueRefusedError(text)
         )
 
+    def failed(self, error: Exception, *, was_sent: bool) -> QueueUnavailableError:
+        """No answer came."""
+        return self.unanswered(error) if was_sent else self.unavailable(error)
+
     def unavailable(self, error: Exception) -> QueueUnavailableError:
         """No connection came about, so nothing was sent."""
         from mixrelay.shared.connection import certificate_trouble  # noqa: PLC0415 - loads redis-py
@@ -81,12 +85,16 @@ def answers() -> tuple[type[Exception], ...]:
 _ADVICE = {
     "OutOfMemoryError": "It is full: let the workers drain it, or raise its maxmemory.",
     "ReadOnlyError": "It is a replica: point MIXRELAY_REDIS_URL at the primary.",
-    "NoPermissionError": "Grant this user RPUSH on the list.",
+    "NoPermissionError": "Grant this user RPUSH on the list; on a cluster CLUSTER SLOTS, ASKING.",
     "AuthenticationError": "Check the user and password in MIXRELAY_REDIS_URL.",
     "BusyLoadingError": "It is loading its data and will be there soon.",
     "BUSY": "A script keeps it busy; it answers again once that ends.",
     "WRONGTYPE": "That key is no list: choose another MIXRELAY_QUEUE.",
     "MISCONF": "It cannot save to its disk: see its log.",
+    "MovedError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "AskError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "ClusterDownError": "No node of the cluster has that list now: see CLUSTER INFO.",
+    "TryAgainError": "That list moves to another node of the cluster.",
     "QUEUEFULL": "That is what MIXRELAY_MAX_QUEUE allows: start workers, or raise it.",
 }
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 SEGMENT_BYTES = 2 * 1024 * 1024
 """Of a segment: whoever goes on with one must first read what of it is in already."""
 
-LOCK_SECONDS = 0.25
-"""For a turn at the file. An append takes some microseconds."""
+LOCK_SECONDS = 1.0
+"""For a turn at the file. An append takes some microseconds, but on a busy machine those who
+wait for theirs are not woken in order; and the message of who gets none is lost."""
 
 _CURRENT = "spool.jsonl"
 _SEGMENT = re.compile(r"spool-([0-9]+)\.jsonl")
@@ -144,12 +145,19 @@ class Spool:
         if size and os.pread(file, 1, size - 1) != b"\n":
             # A process was killed in its write: its half line must not spoil the next.
             lines = b"\n" + lines
-        used = sum(path.stat().st_size for path in self.segments()) + size
+        used = size + self._size_of_segments()
         if used + len(lines) > self._most_bytes:
             raise OSError(f"{used} bytes of MIXRELAY_SPOOL_BYTES={self._most_bytes} wait there")
         if os.write(file, lines) != len(lines):
             os.ftruncate(file, size)
             raise OSError(f"no room for {len(lines)} bytes")
+
+    def _size_of_segments(self) -> int:
+        size = 0
+        for path in self.segments():
+            with suppress(FileNotFoundError):  # it is in the queue by now
+                size += path.stat().st_size
+        return size
 
     def _close_segment(self) -> None:
         """Make the current file, whose lock is held, the newest segment."""

@@ -7,13 +7,14 @@ writes the first time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import orjson
 from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.queue.keys import Keys
+from mixrelay.shared.queue.keys import Keys, partition_name
 
 _READS = (
     "exists get hget hgetall hkeys hmget hscan lindex llen lrange smembers time type xlen zcard "
@@ -49,18 +50,25 @@ class Role:
     def commands(self) -> tuple[str, ...]:
         return tuple(sorted({*self.on_queue.split(), *self.on_rq.split()}))
 
-    def keys(self, queue: str) -> tuple[str, ...]:
-        """Patterns of keys; the queue's own have one slot of a cluster."""
-        root = Keys.of(queue).root
-        own = (queue,) if self.list_only else (queue, root, f"{root}:*")
+    def keys(self, queue: str, partitions: int = 1) -> tuple[str, ...]:
+        """Patterns of keys; those of a partition have one slot of a cluster."""
+        own: list[str] = []
+        for name, root in _roots(queue, partitions):
+            own += [name] if self.list_only else [name, root, f"{root}:*"]
         return (*dict.fromkeys(own), *self.rq_keys)
 
-    def rules(self, queue: str) -> str:
+    def rules(self, queue: str, partitions: int = 1) -> str:
         """What stands behind `ACL SETUSER name`, for a node that keeps both kinds of keys."""
-        keys = (f"~{pattern}" for pattern in self.keys(queue))
+        keys = (f"~{pattern}" for pattern in self.keys(queue, partitions))
         channels = (f"&{pattern}" for pattern in self.channels)
         commands = (f"+{command}" for command in self.commands)
         return " ".join(["resetkeys", *keys, "resetchannels", *channels, "-@all", *commands])
+
+
+def _roots(queue: str, partitions: int) -> list[tuple[str, str]]:
+    """Each partition's list, and what its other keys start with."""
+    names = (partition_name(queue, index) for index in range(partitions))
+    return [(name, Keys.of(name).root) for name in names]
 
 
 PRODUCER = Role("producer", "rpush", list_only=True)
@@ -100,40 +108,44 @@ _KEYLESS = frozenset(
 )
 
 
-def check(redis: Redis, role: Role, queue: str, *, on_rq: bool = False) -> None:
+def check(
+    redis: Redis, role: Role, queue: str, *, partitions: int = 1, on_rq: bool = False
+) -> None:
     """Asks the server whether its user may do all that a role does.
 
     Args:
         redis: the node.
         role: whose rights.
         queue: the list's name.
+        partitions: how many lists the queue has.
         on_rq: whether it is RQ's keys that this node is asked about, else the queue's.
 
     Raises:
         ConfigurationError: a right is lacking; the message says what to run.
         redis.RedisError: the server is away.
     """
-    asked = _asked(role, queue, on_rq=on_rq)
+    asked = _asked(role, queue, partitions, on_rq=on_rq)
+    rules = role.rules(queue, partitions)
     try:
         refused = redis.eval(_ASK, 0, *map(_json, asked))
     except NoPermissionError as error:
-        raise _lacking(redis, role, queue, "EVAL") from error
+        raise _lacking(redis, role, rules, "EVAL") from error
     if refused:
         names = dict.fromkeys(_shown(asked[index - 1]) for index in refused)
-        raise _lacking(redis, role, queue, ", ".join(names))
+        raise _lacking(redis, role, rules, ", ".join(names))
 
 
-def _lacking(redis: Redis, role: Role, queue: str, what: str) -> ConfigurationError:
+def _lacking(redis: Redis, role: Role, rules: str, what: str) -> ConfigurationError:
     user = redis.connection_pool.connection_kwargs.get("username") or "default"
     return ConfigurationError(
         f"Redis does not let the user {user!r} work as {role.name}: it lacks {what}. Run "
-        f"ACL SETUSER {user} {role.rules(queue)}"
+        f"ACL SETUSER {user} {rules}"
     )
 
 
-def _asked(role: Role, queue: str, *, on_rq: bool) -> list[tuple[str, ...]]:
-    root = Keys.of(queue).root
-    keys = ("rq:x",) if on_rq else tuple(dict.fromkeys((queue, root, f"{root}:x")))
+def _asked(role: Role, queue: str, partitions: int, *, on_rq: bool) -> list[tuple[str, ...]]:
+    own = ((name, root, f"{root}:x") for name, root in _roots(queue, partitions))
+    keys = ("rq:x",) if on_rq else tuple(dict.fromkeys(chain.from_iterable(own)))
     commands = (role.on_rq if on_rq else role.on_queue).split()
     return [call for name in commands for call in _calls(name, keys)]
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mixrelay.shared.connection import mask
+from mixrelay.shared.connection import is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
 from mixrelay.shared.options import load, option
+from mixrelay.shared.queue.keys import partition_name
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,15 +23,22 @@ class Settings:
     redis_url: str = option(
         "redis://localhost:6379/0",
         "MIXRELAY_REDIS_URL",
-        "The Redis or Valkey that holds the queue: redis://, rediss://, unix:// or "
-        "redis+sentinel://host1,host2/service/0.",
+        "The Redis or Valkey that holds the queue: redis://, rediss://, unix://, "
+        "redis+sentinel://host1,host2/service/0 or redis+cluster://host1,host2.",
     )
     rq_redis_url: str = option(
         "",
         "MIXRELAY_RQ_REDIS_URL",
-        "The node that keeps RQ's own keys, where that is not the queue's.",
+        "The node that keeps RQ's own keys, where that is not the queue's; a cluster needs one.",
     )
     queue: str = option("mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.")
+    partitions: int = option(
+        1,
+        "MIXRELAY_PARTITIONS",
+        "Lists that the queue has, each on any node of a cluster: raise it for workers first, "
+        "then for producers.",
+        minimum=1,
+    )
     token: str = option("", "MIXPANEL_TOKEN", "The project token.", secret=True)
     region: str = option(
         "us", "MIXPANEL_REGION", "Where the project's data lives.", choices=("us", "eu", "in")
@@ -58,6 +66,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.queue:
             raise ConfigurationError("MIXRELAY_QUEUE is empty; set it to the list's name.")
+        partition_name(self.queue, self.partitions - 1)
         self._check_account()
         try:
             base_address(self.region, self.api_host)
@@ -93,14 +102,35 @@ class Settings:
 
     @property
     def rq_url(self) -> str:
-        """The address of the node that keeps RQ's keys."""
-        return self.rq_redis_url or self.redis_url
+        """The address of the node that keeps RQ's keys. Raises as `rq_address`."""
+        return rq_address(self.rq_redis_url, self.redis_url)
 
     def __repr__(self) -> str:
         """Names what is set without giving a secret away."""
         account = "set" if self.project_id else "none"
         return (
-            f"Settings(redis_url={mask(self.redis_url)!r}, rq_redis_url={mask(self.rq_url)!r}, "
-            f"queue={self.queue!r}, token={'set' if self.token else 'none'}, "
+            f"Settings(redis_url={mask(self.redis_url)!r}, "
+            f"rq_redis_url={mask(self.rq_redis_url or self.redis_url)!r}, "
+            f"queue={self.queue!r}, partitions={self.partitions}, "
+            f"token={'set' if self.token else 'none'}, "
             f"base={self.base!r}, service_account={account})"
         )
+
+
+def rq_address(rq_redis_url: str, redis_url: str) -> str:
+    """Where RQ's keys are: of an address of their own, and the queue's.
+
+    RQ's keys have many slots, and its commands several keys, so they need one server.
+
+    Raises:
+        ConfigurationError: that would be a cluster.
+    """
+    url = rq_redis_url or redis_url
+    if is_cluster(url):
+        variable = "MIXRELAY_RQ_REDIS_URL" if rq_redis_url else "MIXRELAY_REDIS_URL"
+        raise ConfigurationError(
+            f"{variable} {mask(url)!r} names a cluster, and RQ's own keys need one server: set "
+            "MIXRELAY_RQ_REDIS_URL to one, such as redis://host:6379/0, or one with a failover, "
+            "redis+sentinel://host1,host2/mymaster/0."
+        )
+    return url

@@ -16,8 +16,8 @@ class _Places:
     def __init__(self) -> None:
         self.noted: dict[str, str] = {}
 
-    def place(self, name: str) -> str:
-        return self.noted.get(name, "")
+    def places(self, name: str) -> list[str]:
+        return [self.noted.get(name, "")]
 
 
 def logs(data: bytes) -> None:
@@ -43,7 +43,7 @@ def _loaded(
     content: bytes, places: _Places, most: int | None, *, growing: bool, **sizes: int
 ) -> list[bytes]:
     log: Any = io.BytesIO(content)
-    start = find_start(places, log)  # type: ignore[arg-type]
+    start = find_start(places, log)
     pushed: list[bytes] = []
     for number, part in enumerate(slices(log, start, growing=growing, **sizes)):
         if number == most:

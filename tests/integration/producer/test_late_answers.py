@@ -21,8 +21,9 @@ def test_a_signal_between_a_push_and_its_answer_leaves_none_for_the_next(
     """The server is busy with the first push until after the second was sent."""
     sink = RedisSink(url, "q", timeout=10, connect_timeout=10)
     sink.push(b"a")
-    connection = sink._pool.get_connection()
-    sink._pool.release(connection)
+    pool = sink.pushing.nodes().pool_for("q")
+    connection = pool.get_connection()
+    pool.release(connection)
     store.execute_command("CLIENT", "PAUSE", 20_000, "WRITE")
     with monkeypatch.context() as patched:
         patched.setattr(connection, "read_response", interrupt)
@@ -43,8 +44,10 @@ def test_a_child_does_not_wait_for_a_lock_that_its_parents_pool_held(
     sink.push(b"a")
     held, go_on = threading.Event(), threading.Event()
 
+    pool = sink.pushing.nodes().pool_for("q")
+
     def hold() -> None:
-        with sink._pool._fork_lock, sink._pool._lock:
+        with pool._fork_lock, pool._lock:
             held.set()
             go_on.wait(10)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from mixrelay.producer import RedisSink
@@ -29,6 +30,17 @@ def test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile(tmp_path: 
     assert (tmp_path / "spool" / "spool.jsonl").read_bytes() == b"b\n"
 
 
+def test_a_segment_that_is_emptied_while_a_line_is_appended_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "spool", 1_000, fsync=False)
+    listed = spool.folder / "spool-00000001.jsonl"
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "segments", lambda: [listed])
+        spool.append([b"a"])
+    assert (tmp_path / "spool" / "spool.jsonl").read_bytes() == b"a\n"
+
+
 def test_while_one_moves_lines_another_leaves_them_alone(
     store: Redis, url: str, tmp_path: Path
 ) -> None:
@@ -47,7 +59,7 @@ def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: 
     """More waits than one call moves, so that some calls come between the slices."""
     sink = RedisSink(url, "q")
     kept = [b'["event","%d"]' % number + b" " * 1_000 for number in range(600)]
-    sink.guard.rescue(kept, QueueUnavailableError("away"))
+    sink.guard.rescue(sink.lists.first, kept, QueueUnavailableError("away"))
     made = 0
     while store.llen("q") < len(kept) + made or not made:
         assert sink("event", str(600 + made)) is True
@@ -55,3 +67,24 @@ def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: 
         assert made < 10_000
     found = [int(one.split(b'"')[3]) for one in store.lrange("q", 0, -1)]
     assert found == sorted(found)
+
+
+def test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for(
+    store: Redis, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is appended by another thread while this one looks which files are there."""
+    sink = RedisSink(url, "q")
+    guard, to = sink.guard, sink.lists.first
+    guard.hold(to, [b"a"])
+    spool = guard._spool()
+    assert spool is not None
+
+    def none_and_then_one() -> set[int]:
+        guard.hold(to, [b"b"])
+        return set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "inodes", none_and_then_one)
+        guard._look(spool)
+    assert to.own
+    assert not guard.ready(to, None)

@@ -27,7 +27,7 @@ class Message:
     @property
     def place(self) -> tuple[int, ...]:
         """By which messages are in the order in which they were pushed."""
-        return tuple(map(int, self.number.removeprefix("0-").split(".")))
+        return tuple(map(int, self.number.partition("-")[2].split(".")))
 
 
 @dataclass
@@ -75,7 +75,8 @@ class Grave:
 
 
 class Model:
-    def __init__(self) -> None:
+    def __init__(self, partition: int = 0) -> None:
+        self.partition = partition
         self.queued: list[Message] = []
         self.lanes: dict[Lane, list[Message]] = {lane: [] for lane in Lane}
         self.batches: dict[str, Held] = {}
@@ -91,7 +92,7 @@ class Model:
     def route(self, most: int) -> None:
         for message in self.queued[:most]:
             self.last_number += 1
-            message.number = f"0-{self.last_number}"
+            message.number = f"{self.partition}-{self.last_number}"
             self.lanes[Lane(message.kind) if message.kind in list(Lane) else Lane.ODD].append(
                 message
             )
@@ -344,6 +345,10 @@ class Model:
         self.count("discarded", len(gone))
         self.count("discarded:operator", len(gone))
         return len(gone)
+
+    def lost(self, _batch: Batch) -> None:
+        """One who no longer owns a batch would have settled it."""
+        self.count("lost", 1)
 
     def count(self, name: str, by: int) -> None:
         if by:

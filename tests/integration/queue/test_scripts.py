@@ -30,7 +30,7 @@ from tests.support.bench import Bench, event, numbers, outage, update
 
 def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
-    for looking in ("books", "page", "groups"):
+    for looking in ("books", "page", "groups", "gates", "leased"):
         assert flags.pop(looking) == "#!lua flags=no-writes"
     for pushing in ("load", "import"):
         assert flags.pop(pushing) == "#!lua"
@@ -84,6 +84,7 @@ FIXED = [
     "id",
     "number",
     "empty_at",
+    "partitions",
     "lane:event",
     "lane:import",
     "lane:profile_update",
@@ -227,7 +228,8 @@ def ready(bench: Bench) -> Batch:
 
 def foreign(bench: Bench, key: str) -> None:
     bench.redis.delete(key)
-    if key == bench.key("batches") or not key.endswith((":id", ":number", ":empty_at", ":mending")):
+    strings = (":id", ":number", ":empty_at", ":partitions", ":mending")
+    if key == bench.key("batches") or not key.endswith(strings):
         bench.redis.set(key, "foreign")
     else:
         bench.redis.sadd(key, "foreign")

@@ -96,7 +96,7 @@ class Workers(RuleBasedStateMachine):
             self.model.settle(batch, settlement)
             answers = Settled.DONE, Settled.ALREADY
         else:
-            self.model.count("lost", 1)
+            self.model.lost(batch)
             answers = Settled.LOST, Settled.LOST
         self.twice(lambda: self.queue.settle(batch, settlement, op=op), *answers)
 
@@ -114,6 +114,9 @@ class Workers(RuleBasedStateMachine):
     def time_passes(self, _data: st.DataObject | None = None) -> None:
         for destination in self.bench.redis.smembers(self.bench.key("pauses")):
             self.bench.pause_over(destination.decode())
+        self.all_due()
+
+    def all_due(self) -> None:
         self.bench.due()
 
     def reserve_any(self, data: st.DataObject) -> None:
@@ -157,8 +160,12 @@ class Workers(RuleBasedStateMachine):
         self.held.append(reply)
         self.keeps_to_the_pace(reply, paces)
         before = self.bench.dump()
-        assert self.reply_of(claim, lane, owner, records, destination, alone=alone) == reply
+        assert self.asked_again(reply) == reply
         assert self.bench.dump() == before
+
+    def asked_again(self, batch: Batch) -> Any:
+        """What one is answered whose reply was lost."""
+        return self.reply_of(batch.claim, batch.lane, "w1", 3, "here", alone=False)
 
     def keeps_to_the_pace(self, batch: Batch, paces: Mapping[str, int]) -> None:
         """It is one of as many as its destination's pace allows; a probe comes before all that."""

@@ -30,6 +30,11 @@ def test_every_error_of_redis_has_a_code_and_something_to_do() -> None:
         redis.OutOfMemoryError("OOM"): ExitCode.REFUSED,
         redis.ReadOnlyError("READONLY"): ExitCode.REFUSED,
         redis.ResponseError("MISCONF disk"): ExitCode.REFUSED,
+        redis.MovedError("7 other:6379"): ExitCode.REFUSED,
+        redis.AskError("7 other:6379"): ExitCode.UNREACHABLE,
+        redis.TryAgainError("Multiple keys request"): ExitCode.UNREACHABLE,
+        redis.ClusterDownError("Hash slot not served"): ExitCode.UNREACHABLE,
+        redis.MasterDownError("Link with MASTER is down"): ExitCode.UNREACHABLE,
         redis.ResponseError("something new"): ExitCode.REFUSED,
         redis.RedisError(""): ExitCode.REFUSED,
     }

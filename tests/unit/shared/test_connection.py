@@ -1,8 +1,9 @@
 import pytest
 from redis import Redis
+from redis.connection import SSLConnection
 from redis.sentinel import SentinelConnectionPool
 
-from mixrelay.shared.connection import SentinelAddress, connect, mask
+from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
 from mixrelay.shared.errors import ConfigurationError
 
 
@@ -54,10 +55,36 @@ def test_an_address_that_cannot_be_read_is_a_clear_error_without_its_password(ur
     assert "secret" not in str(raised.value)
 
 
-def test_a_cluster_is_refused_with_what_to_use_in_its_place():
-    with pytest.raises(ConfigurationError, match="not supported yet; use one server") as raised:
-        connect("redis+cluster://ann:secret@one,two:7000")
-    assert "redis+cluster://ann:***@one" in str(raised.value)
+def test_a_cluster_is_named_by_some_of_its_nodes():
+    read = ClusterAddress.parse("rediss+cluster://:a%40b@[::1]:7000,two?ssl_ca_certs=/ca.pem")
+    assert read.hosts == (("::1", 7000), ("two", 6379))
+    assert read.connection_class is SSLConnection
+    assert (read.to_nodes["password"], read.to_nodes["ssl_ca_certs"]) == ("a@b", "/ca.pem")
+    assert "a@b" not in repr(read)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+cluster://", "must name nodes"),
+        ("redis+cluster://:secret@one/1", "a cluster has none but 0"),
+        ("redis+cluster://:secret@one?ssl_ca_certs=/ca.pem", "it may ask for nothing"),
+        ("redis+cluster://:secret@one:port", "cannot be read"),
+    ],
+)
+def test_what_a_cluster_cannot_be_asked_is_refused_without_the_password(url, said):
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        connect(url)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_client_of_a_cluster_opens_nothing_and_repeats_nothing():
+    client = connect("redis+cluster://ann:secret@one,two:7000", timeout=3, connect_timeout=1)
+    told = client.connection_pool.connection_kwargs
+    assert told["retry"].get_retries() == 0
+    assert (told["socket_timeout"], told["socket_connect_timeout"]) == (3, 1)
+    assert "secret" not in repr(client)
+    client.close()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +95,7 @@ def test_a_cluster_is_refused_with_what_to_use_in_its_place():
         "rediss://h?password=secret&a=b",
         "unix:///x?password=secret",
         "redis+sentinel://u:secret@h1:2,h2:3/s/0",
+        "redis+cluster://u:secret@h1:2,h2:3",
     ],
 )
 def test_a_masked_address_hides_the_password_only(url):

@@ -25,6 +25,7 @@ def test_every_documented_variable_is_read() -> None:
         "MIXRELAY_REDIS_URL",
         "MIXRELAY_RQ_REDIS_URL",
         "MIXRELAY_QUEUE",
+        "MIXRELAY_PARTITIONS",
         "MIXPANEL_TOKEN",
         "MIXPANEL_REGION",
         "MIXPANEL_API_HOST",
@@ -82,3 +83,31 @@ def test_no_secret_shows_in_a_repr() -> None:
     for secret in ("pass-word", "to-ken", "hidden", "robot"):
         assert secret not in shown
     assert "host" in shown
+
+
+def test_a_name_that_ties_all_keys_to_one_node_has_no_partitions() -> None:
+    tied = {"MIXRELAY_QUEUE": "{app}:events"}
+    assert Settings.from_environment(tied).partitions == 1
+    with pytest.raises(ConfigurationError, match="hash tag"):
+        Settings.from_environment({**tied, "MIXRELAY_PARTITIONS": "2"})
+    with pytest.raises(ConfigurationError, match="MIXRELAY_PARTITIONS is 0; set it to 1 or more"):
+        Settings.from_environment({"MIXRELAY_PARTITIONS": "0"})
+
+
+CLUSTER = "redis+cluster://ann:secret@one,two"
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"MIXRELAY_REDIS_URL": CLUSTER}, "MIXRELAY_REDIS_URL"),
+        ({"MIXRELAY_RQ_REDIS_URL": CLUSTER}, "MIXRELAY_RQ_REDIS_URL"),
+    ],
+)
+def test_only_who_uses_rq_is_told_that_its_keys_need_one_server(environ, named) -> None:
+    settings = Settings.from_environment(environ)
+    assert "secret" not in repr(settings)
+    with pytest.raises(ConfigurationError, match=f"^{named} 'redis.*set MIXRELAY_RQ") as raised:
+        print(settings.rq_url)
+    assert "secret" not in str(raised.value)
+    assert Settings(redis_url=CLUSTER, rq_redis_url="redis://rq").rq_url == "redis://rq"

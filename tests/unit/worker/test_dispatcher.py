@@ -1,4 +1,6 @@
-"""What is taken beside a batch that may kill its worker: nothing."""
+"""What is routed before lanes are asked; what is taken beside a batch that may kill its worker."""
+
+import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Nothing
 from mixrelay.worker.dispatcher import Dispatcher
@@ -26,10 +28,24 @@ class Lanes:
         return Held(answer, until=1e9) if isinstance(answer, Batch) else answer
 
 
-def dispatching(lanes: Lanes) -> tuple[Dispatcher, Holdings]:
+class Routing:
+    """A list of so many tuples; of each call at most a thousand move."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        self.calls = 0
+
+    def route(self) -> tuple[int, int]:
+        moved = min(self.waiting, 1_000)
+        self.waiting -= moved
+        self.calls += 1
+        return moved, self.waiting
+
+
+def dispatching(lanes: Lanes, routing: Routing | None = None) -> tuple[Dispatcher, Holdings]:
     holdings = Holdings()
     dispatcher = Dispatcher(
-        queue=None,
+        queue=routing,
         reserver=lanes,
         senders=Senders(4, lambda _: None),
         holdings=holdings,
@@ -74,3 +90,16 @@ def test_a_worker_told_of_a_suspect_takes_nothing_more_and_asks_for_it_once_it_i
     dispatcher._reserve()
     assert lanes.asked[asked] == (Lane.EVENT, True)
     assert names(holdings) == ["killer"]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "calls", "left"),
+    [(0, 1, 0), (1, 1, 0), (1_000, 1, 0), (1_500, 2, 0), (9_000, 2, 7_000)],
+)
+def test_lanes_are_asked_again_once_a_whole_batch_was_routed_or_all(
+    waiting: int, calls: int, left: int
+) -> None:
+    routing = Routing(waiting)
+    dispatcher, _ = dispatching(Lanes(), routing)
+    assert dispatcher._route() == (waiting > 0)
+    assert (routing.calls, routing.waiting) == (calls, left)

@@ -2,7 +2,7 @@ import json
 
 from mixrelay.shared.queue import Batch, Lane, Member, Number
 from mixrelay.worker.records import Preparation
-from mixrelay.worker.sorting import elsewhere, overflow, profile_of, sort
+from mixrelay.worker.sorting import profile_of, sort
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
@@ -63,24 +63,24 @@ def test_records_for_other_destinations_are_grouped() -> None:
         PREPARATION,
         NOW,
     )
-    groups = [[record.number for record in group] for group in elsewhere(found.records)]
+    groups = [[record.number for record in group] for group in found.elsewhere()]
     assert groups == [["0-1"], ["0-3"]]
 
 
 def test_what_does_not_fit_is_cut_off_at_the_end_but_never_all() -> None:
     found = sort(batch(event("a"), event("b"), event("c")), PREPARATION, NOW)
     size = len(found.records[0].ready.body)
-    assert overflow(found.records, most=3, most_bytes=10 * size) == []
-    assert overflow(found.records, most=2, most_bytes=10 * size) == found.records[2:]
-    assert overflow(found.records, most=3, most_bytes=2 * size + 3) == found.records[2:]
-    assert overflow(found.records, most=3, most_bytes=1) == found.records[1:]
+    assert found.overflow(most=3, most_bytes=10 * size) == []
+    assert found.overflow(most=2, most_bytes=10 * size) == found.records[2:]
+    assert found.overflow(most=3, most_bytes=2 * size + 3) == found.records[2:]
+    assert found.overflow(most=3, most_bytes=1) == found.records[1:]
 
 
 def test_the_limit_on_bytes_counts_the_whole_body() -> None:
     found = sort(batch(event("a"), event("b"), event("c")), PREPARATION, NOW)
     whole = len(found.body())
-    assert overflow(found.records, most=9, most_bytes=whole) == []
-    assert len(overflow(found.records, most=9, most_bytes=whole - 1)) == 1
+    assert found.overflow(most=9, most_bytes=whole) == []
+    assert len(found.overflow(most=9, most_bytes=whole - 1)) == 1
 
 
 def test_an_update_tells_whose_it_is() -> None:

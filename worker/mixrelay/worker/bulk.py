@@ -78,7 +78,12 @@ def _slice(list_name: str, find: Callable[[Queue], Job | None]) -> int | Retry:
     rq_job = _rq_job()
     stop = Stop(PARENT.get())
     stop.install(grace=setup.worker.grace)
-    queue = Queue(connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT), list_name)
+    queue = Queue(
+        connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT),
+        list_name,
+        partitions=setup.settings.partitions,
+    )
+    _await(queue.refresh, stop, what="a bulk job")
     job = _await(lambda: find(queue), stop, what="a bulk job")
     if job is None:
         return 0

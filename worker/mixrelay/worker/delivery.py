@@ -36,15 +36,8 @@ from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.patience import Abandoned
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.sorting import (
-    Record,
-    Sorted,
-    at_once,
-    elsewhere,
-    overflow,
-    profile_of,
-    sort,
-)
+from mixrelay.worker.sorted import Record, Sorted
+from mixrelay.worker.sorting import at_once, profile_of, sort
 from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.verdicts import judge
 
@@ -165,16 +158,16 @@ class Delivery:
     def _fit(self, held: Held, found: Sorted) -> bool:
         """Parts off what cannot share the request; whether nothing is left to send."""
         rivals = self._rivals(held, found)
-        if rivals and len(rivals) == len(found.records):
+        if rivals and len(rivals) == found.count:
             self._settle_rest(held, found, Settlement(rest="back", behind=True))
             return True
         if rivals:
             self._part_off(held, rivals, behind=True)
             found.leave_out(set(rivals))
-        if not found.records:
+        if not found.count:
             self._settle_rest(held, found, Settlement())
             return True
-        for group in elsewhere(found.records):
+        for group in found.elsewhere():
             name = group[0].ready.destination.name
             self._part_off(held, _numbers(group), to=(name, name == self._home(held)))
             found.leave_out(set(_numbers(group)))
@@ -194,7 +187,7 @@ class Delivery:
 
     def _part_off_overflow(self, held: Held, found: Sorted) -> None:
         limits = self._settings
-        tail = overflow(found.records, most=limits.batch_records, most_bytes=limits.batch_bytes)
+        tail = found.overflow(most=limits.batch_records, most_bytes=limits.batch_bytes)
         if tail:
             self._part_off(held, _numbers(tail))
             found.leave_out(set(_numbers(tail)))
@@ -212,6 +205,8 @@ class Delivery:
 
     def _rivals(self, held: Held, found: Sorted) -> list[Number]:
         """The records of a trial that are about the profiles whose place it takes."""
+        if not held.batch.rival_payloads:
+            return []
         preparation = self._preparation(held.batch.queue_id)
         profiles = {profile_of(one, preparation) for one in held.batch.rival_payloads} - {None}
         return [record.number for record in found.records if record.ready.profile in profiles]
@@ -234,15 +229,15 @@ class Delivery:
         answer = self._post(held, found)
         verdict = judge(
             answer,
-            count=len(found.records),
-            own=found.records[0].ready.own,
+            count=found.count,
+            own=found.own,
             now=time.time(),
         )
         request = Request(
             found.destination.endpoint,
             answer.status if isinstance(answer, Answer) else 0,
             answer.seconds,
-            len(found.records),
+            found.count,
         )
         return self._outcome(held, found).carry_out(verdict, request)
 

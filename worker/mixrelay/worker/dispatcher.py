@@ -1,7 +1,7 @@
 """The loop of a shift: routes, reserves, hands batches to the senders, reaps.
 
 It runs in the horse's main thread and sleeps only when nothing is there, a tick at a time, so
-that a lone message leaves within the linger and a tick. A Redis that is away is waited for:
+that a lone message leaves within the linger. A Redis that is away is waited for:
 nothing is lost by it, and the batches that are held are settled when it is back.
 """
 
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 REAP_SECONDS = 1.0
+ROUTED_AT_ONCE = 2_000
+"""Messages after which lanes are asked again; Mixpanel takes that many in a request."""
 ROUTED_AHEAD = 20_000
 """Messages that this process routes beyond what it reserved, while its senders are busy."""
 
@@ -81,7 +83,11 @@ class Dispatcher:
         # What waits in the list behind a full lane may belong to an idle one.
         if self._ahead > ROUTED_AHEAD and not self._senders.free:
             return False
-        moved, _ = self._queue.route()
+        moved, more = 0, True
+        # Lanes are asked once something is there for a whole batch of one.
+        while more and moved < ROUTED_AT_ONCE:
+            some, left = self._queue.route()
+            moved, more = moved + some, some > 0 and left > 0
         self._ahead += moved
         if moved:
             self._rotation.changed()

@@ -14,7 +14,7 @@ from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Lane, Limits, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.worker.delivery import Delivery, Preparations
-from mixrelay.worker.dispatcher import Dispatcher
+from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
@@ -69,7 +69,9 @@ class Draining:
         self._abandon = threading.Event()
         worker = setup.worker
         self._queue = Queue(
-            connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT), setup.settings.queue
+            connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT),
+            setup.settings.queue,
+            partitions=setup.settings.partitions,
         )
         self._holdings = Holdings()
         self._transport = _transport(worker)
@@ -156,7 +158,7 @@ class Draining:
             self._queue,
             owner=self._owner,
             lease_seconds=worker.lease,
-            limits=Limits(worker.batch_records, worker.batch_bytes, worker.linger),
+            limits=Limits(worker.batch_records, worker.batch_bytes, _linger(worker)),
             destinations=own_destinations(self._setup.settings),
         )
         return Dispatcher(
@@ -204,6 +206,11 @@ class Draining:
                 return round(time.time() * 1000)
             self._clock = seconds + micros / 1e6 - time.monotonic()
         return round((self._clock + time.monotonic()) * 1000)
+
+
+def _linger(worker: WorkerSettings) -> float:
+    """A message's age is counted from its routing, which is a tick after its push at most."""
+    return max(worker.linger - TICK_SECONDS, 0.0)
 
 
 def own_destinations(settings: Settings) -> dict[Lane, str]:

@@ -20,7 +20,7 @@ from mixrelay.shared.queue import (
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.sorting import Sorted
+from mixrelay.worker.sorted import Sorted
 from mixrelay.worker.verdicts import (
     Delivered,
     Misconfigured,
@@ -85,10 +85,11 @@ class Outcome:
 
     @_apply.register
     def _(self, verdict: Partial) -> bool:
+        records = self.found.records
         self._accepted(
             [
                 Dead(
-                    self.found.records[index].number,
+                    records[index].number,
                     Reason.INVALID,
                     failed.message,
                     failed.field,
@@ -128,7 +129,7 @@ class Outcome:
     def _(self, verdict: Retry) -> bool:
         log.warning(
             "retry: %d records for %s after %.2f s: %s",
-            len(self.found.records),
+            self.found.count,
             self.found.destination.name,
             self.seconds,
             verdict.said,
@@ -151,24 +152,24 @@ class Outcome:
         )
         log.info(
             "delivered: %d records to %s in %.2f s",
-            len(self.found.records) - len(dead),
+            self.found.count - len(dead),
             self.found.destination.name,
             self.seconds,
-            extra=self._fields() | {"records": len(self.found.records) - len(dead)},
+            extra=self._fields() | {"records": self.found.count - len(dead)},
         )
 
     def _fields(self, status: int | None = None, reason: str | None = None) -> dict[str, Any]:
         """What an event of this request is about (`log_json`)."""
         return {
             "destination": self.found.destination.name,
-            "records": len(self.found.records),
+            "records": self.found.count,
             "seconds": self.seconds,
             "status": status,
             "reason": reason,
         }
 
     def _refused(self, reason: Reason, status: int, said: str) -> bool:
-        if len(self.found.records) == 1:
+        if self.found.count == 1:
             self._all_dead(reason, status, said, accepted=True)
             return True
         fields = self._fields(status, said)
@@ -189,15 +190,15 @@ class Outcome:
         limit = settings.part_attempts if batch.part else settings.attempts
         if batch.failures + 1 < limit:
             return park
-        if len(self.found.records) == 1:
+        if self.found.count == 1:
             return replace(park, cornered=True)
         self._halve(strikes=True, ambiguous=park.ambiguous)
         return replace(park, counts=False)
 
     def _halve(self, *, strikes: bool, ambiguous: bool = False) -> None:
         """Parts off the second half; what stays is the first."""
-        middle = (len(self.found.records) + 1) // 2
-        half = [record.number for record in self.found.records[middle:]]
+        records = self.found.records
+        half = [record.number for record in records[(len(records) + 1) // 2 :]]
         request, self._uncounted = self._uncounted, None
         division = Division([Part(half)], strikes=strikes, ambiguous=ambiguous, request=request)
         self.ledger.divide(self.held, division)

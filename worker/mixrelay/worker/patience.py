@@ -10,12 +10,14 @@ from typing import TypeVar
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from mixrelay.shared.connection import shorten_timeouts
 from mixrelay.shared.errors import WrongKeyType
 
 log = logging.getLogger(__name__)
 
 PASSING = (RedisError, WrongKeyType)
-"""What a worker outlives: it says so, waits and asks again."""
+"""What a worker outlives: it says so, waits and asks again. A cluster's refusals are among them
+(CLUSTERDOWN, TRYAGAIN, MOVED): redis-py has no other base for those."""
 
 TELL_EVERY_SECONDS = 30.0
 
@@ -66,11 +68,7 @@ def is_bug(error: Exception) -> bool:
 
 def hurry(redis: Redis, seconds: float = HURRIED_SECONDS) -> None:
     """From now on a client waits for no reply longer than that."""
-    pool = redis.connection_pool
-    pool.connection_kwargs |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), seconds)
-    # A connection keeps the timeout that it was made with, also when it is opened again.
-    pool.disconnect(inuse_connections=False)
-    pool.reset()
+    shorten_timeouts(redis, seconds)
 
 
 def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Event) -> AnswerT:

@@ -98,7 +98,7 @@ class Preparation:
         self, message: Message, number: str, received_ms: int, now_ms: int
     ) -> Ready | Refused:
         record = message.data
-        breach = rules.event_breach(record)
+        breach = rules.event_breach(record, message.text)
         if breach:
             return _refused(breach)
         properties = record["properties"]
@@ -108,35 +108,45 @@ class Preparation:
         time_ms = _time_of(properties, received_ms)
         if time_ms is None:
             return _refused(rules.UNREADABLE_TIME)
-        route, reroute = self._event_route(message, token, now_ms - time_ms)
+        age_ms = now_ms - time_ms
+        route, reroute = self.event_route(message.kind, message.api_key, token, age_ms)
         to_import = route is not None and route.destination.endpoint is Endpoint.IMPORT
         breach = rules.import_breach(properties, time_ms, now_ms) if to_import else None
         if breach:
             return _refused(breach)
-        identity = f"{self._queue_id}:{number}"
+        identity = self.identity(number)
         stamps = stamp_event(properties, identity, received_ms, to_import=to_import)
         count = len(properties) + len(stamps.added)
         if count > rules.MAX_COUNT:
             return _refused(rules.too_many_properties(count))
         return _ready(message.kind, stamped_event(message.text, record, stamps), route, reroute)
 
-    def _event_route(
-        self, message: Message, token: str | None, age_ms: float
+    def identity(self, number: str) -> str:
+        """Return what makes a message this one, and stays so at every redelivery."""
+        return f"{self._queue_id}:{number}"
+
+    def event_route(
+        self, kind: Kind, api_key: str | None, token: str | None, age_ms: float
     ) -> tuple[Route | None, Kind | None]:
-        if message.kind is Kind.IMPORT:
-            return self._routes.to_import(message.api_key, token), None
+        """Return an event's way, and the lane that it belongs to where that is another."""
+        if kind is Kind.IMPORT:
+            return self._routes.to_import(api_key, token), None
         if self._routes.account_serves(token):
             return self._routes.to_import(None, token), None
         if age_ms > _TRACK_MS:
-            return self._routes.to_import(message.api_key, token), Kind.IMPORT
-        return self._routes.to_records(Endpoint.TRACK, token), None
+            return self._routes.to_import(api_key, token), Kind.IMPORT
+        return self.record_route(Endpoint.TRACK, token), None
+
+    def record_route(self, endpoint: Endpoint, token: str | None) -> Route | None:
+        """Return the way to an endpoint that finds the token inside each record, if there."""
+        return self._routes.to_records(endpoint, token)
 
     def _identity_event(self, message: Message, name: str, token: str | None) -> Ready | Refused:
         """Send it as it is: a time would let a late replay vanish by its age."""
         if name == "$merge":
             route = self._routes.to_import(message.api_key, token)
         else:
-            route = self._routes.to_records(Endpoint.TRACK, token)
+            route = self.record_route(Endpoint.TRACK, token)
         return _ready(message.kind, message.text, route)
 
     def _profile_update(self, message: Message) -> Ready | Refused:
@@ -145,7 +155,7 @@ class Preparation:
         if breach:
             return _refused(breach)
         token = record["$token"]
-        route = self._routes.to_records(Endpoint.ENGAGE, token)
+        route = self.record_route(Endpoint.ENGAGE, token)
         return _ready_update(message, route, f"{token} {record['$distinct_id']}")
 
     def _group_update(self, message: Message) -> Ready | Refused:
@@ -154,7 +164,7 @@ class Preparation:
         if breach:
             return _refused(breach)
         token = record["$token"]
-        route = self._routes.to_records(Endpoint.GROUPS, token)
+        route = self.record_route(Endpoint.GROUPS, token)
         return _ready_update(
             message, route, f"{token} {record['$group_key']} {record['$group_id']}"
         )

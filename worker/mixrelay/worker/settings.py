@@ -24,7 +24,7 @@ class WorkerSettings:
         1, "MIXRELAY_PROCESSES", "Worker processes to run.", unit="processes", minimum=1
     )
     concurrency: int = option(
-        4,
+        8,
         "MIXRELAY_CONCURRENCY",
         "Requests in flight in each process.",
         unit="requests",

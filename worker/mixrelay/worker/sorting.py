@@ -1,86 +1,98 @@
-"""What a batch holds, by what is to happen with it: pure, without Redis or network."""
+"""Sorts the members of a batch by what is to happen with them: pure, without Redis or network."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
-from mixrelay.shared.mixpanel.endpoints import Destination
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member, Number
+from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member
+from mixrelay.shared.queue.members import Members
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, take
+from mixrelay.worker.alike import read_alike
+from mixrelay.worker.plain import plain
 from mixrelay.worker.records import Preparation, Ready, Refused
+from mixrelay.worker.sorted import Record, Run, Sorted
 
 EXPANDED_AT_MOST = 1_000
 """Records of a list that one call puts in its place."""
 
-
-@dataclass(slots=True)
-class Record:
-    """A member that may be sent."""
-
-    number: Number
-    ready: Ready
-
-
-@dataclass(slots=True)
-class Sorted:
-    """The members of a batch, in their order."""
-
-    records: list[Record] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
-    moves: dict[Lane, list[Number]] = field(default_factory=dict)
-    """Those that belong to another lane by now."""
-    lists: list[Expansion] = field(default_factory=list)
-    """Messages that hold several records each."""
-
-    @property
-    def destination(self) -> Destination:
-        """Where the first record goes."""
-        return self.records[0].ready.destination
-
-    @property
-    def doubtful(self) -> int:
-        """Records that are not safe to send twice."""
-        return sum(record.ready.doubtful for record in self.records)
-
-    def body(self) -> bytes:
-        return b"[" + b",".join(record.ready.body for record in self.records) + b"]"
-
-    def leave_out(self, numbers: set[Number]) -> None:
-        """Forgets records that are no longer in the batch."""
-        self.records = [record for record in self.records if record.number not in numbers]
+READ_TOGETHER = 100
+"""Members: of fewer too few share a call, and what is parsed of more leaves the cache."""
 
 
 def sort(batch: Batch, preparation: Preparation, now_ms: int) -> Sorted:
     """Reads every member of a batch; nothing is raised, whatever its bytes."""
-    found = Sorted()
-    for member in batch.members:
-        try:
-            message = _record_or_list(member, found)
-        except MalformedTupleError as error:
-            found.dead.append(Dead(member.number, Reason.MALFORMED, error.reason, unsent=True))
-            continue
-        if message is not None:
-            prepared = preparation.prepare(
-                message, number=member.number, received_ms=member.received_ms, now_ms=now_ms
-            )
-            _place(member.number, prepared, batch.lane, found)
-    return found
+    sorting = _Sorting(batch.lane, preparation, now_ms)
+    for first in range(0, len(batch.members), READ_TOGETHER):
+        sorting.some(batch.members[first : first + READ_TOGETHER])
+    return sorting.found
 
 
-def _record_or_list(member: Member, found: Sorted) -> Message | None:
-    """The one record that a member is; a list is kept for the queue to part.
+class _Sorting:
+    def __init__(self, lane: Lane, preparation: Preparation, now_ms: int) -> None:
+        self._lane = lane
+        self._preparation = preparation
+        self._now_ms = now_ms
+        self.found = Sorted()
 
-    Raises:
-        MalformedTupleError: it cannot be read.
-    """
-    message = read(member.payload)
-    if not message.is_list:
-        return message
-    payloads, rest = _unpacked(member.payload)
-    if rest is None and len(payloads) == 1:
-        return read(payloads[0])
-    found.lists.append(Expansion(member.number, payloads, rest))
-    return None
+    def some(self, members: Sequence[Member]) -> None:
+        """Sorts members in a row: as one if all of them are plain, else one by one."""
+        alike = read_alike(_payloads(members))
+        if alike is None:
+            self._one_by_one(members)
+        elif one := plain(alike, members, self._preparation, self._now_ms):
+            self.found.add(Run(one, len(members), lambda: self._apart(members)))
+        else:
+            for member, message in zip(members, alike.messages(), strict=True):
+                self._prepare(member, message)
+
+    def _apart(self, members: Sequence[Member]) -> list[Record]:
+        again = _Sorting(self._lane, self._preparation, self._now_ms)
+        again._one_by_one(members)
+        return again.found.records
+
+    def _one_by_one(self, members: Sequence[Member]) -> None:
+        for member in members:
+            try:
+                message = self._record_or_list(member)
+            except MalformedTupleError as error:
+                dead = Dead(member.number, Reason.MALFORMED, error.reason, unsent=True)
+                self.found.dead.append(dead)
+                continue
+            if message is not None:
+                self._prepare(member, message)
+
+    def _record_or_list(self, member: Member) -> Message | None:
+        """The one record that a member is; a list is kept for the queue to part.
+
+        Raises:
+            MalformedTupleError: it cannot be read.
+        """
+        message = read(member.payload)
+        if not message.is_list:
+            return message
+        payloads, rest = _unpacked(member.payload)
+        if rest is None and len(payloads) == 1:
+            return read(payloads[0])
+        self.found.lists.append(Expansion(member.number, payloads, rest))
+        return None
+
+    def _prepare(self, member: Member, message: Message) -> None:
+        number = member.number
+        prepared = self._preparation.prepare(
+            message, number=number, received_ms=member.received_ms, now_ms=self._now_ms
+        )
+        if isinstance(prepared, Refused):
+            dead = Dead(number, prepared.reason, prepared.message, prepared.field, unsent=True)
+            self.found.dead.append(dead)
+        elif prepared.reroute and prepared.reroute.value != self._lane.value:
+            self.found.moves.setdefault(Lane(prepared.reroute), []).append(number)
+        else:
+            self.found.add(Record(number, prepared))
+
+
+def _payloads(members: Sequence[Member]) -> list[bytes]:
+    if isinstance(members, Members):
+        return members.payloads()
+    return [member.payload for member in members]
 
 
 def at_once(lists: list[Expansion]) -> Iterator[list[Expansion]]:
@@ -105,17 +117,6 @@ def _unpacked(payload: bytes) -> tuple[list[bytes], bytes | None]:
         raise MalformedTupleError("the message is nested too deep") from None
 
 
-def _place(number: Number, prepared: Ready | Refused, lane: Lane, found: Sorted) -> None:
-    if isinstance(prepared, Refused):
-        found.dead.append(
-            Dead(number, prepared.reason, prepared.message, prepared.field, unsent=True)
-        )
-    elif prepared.reroute and prepared.reroute.value != lane.value:
-        found.moves.setdefault(Lane(prepared.reroute), []).append(number)
-    else:
-        found.records.append(Record(number, prepared))
-
-
 def profile_of(payload: bytes, preparation: Preparation) -> str | None:
     """Whose update a payload is; None where it cannot be read."""
     try:
@@ -124,24 +125,3 @@ def profile_of(payload: bytes, preparation: Preparation) -> str | None:
         return None
     prepared = preparation.prepare(message, number="", received_ms=0, now_ms=0)
     return prepared.profile if isinstance(prepared, Ready) else None
-
-
-def elsewhere(records: list[Record]) -> Iterator[list[Record]]:
-    """The records that do not go where the first one goes, by destination."""
-    first = records[0].ready.destination
-    groups: dict[str, list[Record]] = {}
-    for record in records:
-        destination = record.ready.destination
-        if destination is not first and destination.name != first.name:
-            groups.setdefault(destination.name, []).append(record)
-    yield from groups.values()
-
-
-def overflow(records: list[Record], *, most: int, most_bytes: int) -> list[Record]:
-    """The records at the end that do not fit into one request."""
-    size = 1
-    for index, record in enumerate(records):
-        size += len(record.ready.body) + 1
-        if index > 0 and (index >= most or size > most_bytes):
-            return records[index:]
-    return []

@@ -52,9 +52,8 @@ def stamp_event(
         stamps.replaced["time"] = number_in(time) or "null"
     insert_id = properties.get("$insert_id")
     if not is_insert_id(insert_id):
-        source = orjson.dumps(insert_id) if insert_id not in _NO_INSERT_ID else identity.encode()
-        digest = blake2b(source, digest_size=_DIGEST_BYTES).hexdigest()
-        stamps.put(properties, "$insert_id", f'"{digest}"')
+        source = orjson.dumps(insert_id).decode() if insert_id not in _NO_INSERT_ID else identity
+        stamps.put(properties, "$insert_id", f'"{insert_id_of(source)}"')
     if to_import and all(properties.get(key) is None for key in _USER_KEYS):
         # Without it Mixpanel makes up one user for all events of this worker's address.
         stamps.put(properties, "distinct_id", '""')
@@ -65,6 +64,11 @@ def stamp_event(
 
 _NO_INSERT_ID = (None, "")
 _USER_KEYS = ("distinct_id", "$device_id", "$user_id")
+
+
+def insert_id_of(source: str) -> str:
+    """Return the $insert_id that stands for a text: always the same, and no other text's."""
+    return blake2b(source.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def stamped_event(text: str, record: dict[str, Any], stamps: Stamps) -> str:

@@ -16,7 +16,15 @@ from redis.exceptions import (
 )
 
 from mixrelay.shared import rights
-from mixrelay.shared.connection import certificate_trouble, connect, mask
+from mixrelay.shared.connection import (
+    REFUSALS,
+    NotACluster,
+    certificate_trouble,
+    connect,
+    is_cluster,
+    mask,
+    masters,
+)
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import outward
@@ -29,7 +37,9 @@ OLDEST_VERSION = (7, 0)
 """Older servers know no script flags, without which a full one could not be drained."""
 
 _EVICTING = ("allkeys-", "volatile-")
-_PASSING_ANSWERS = ("BUSY", "MASTERDOWN", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
+_PASSING = (ReadOnlyError, OutOfMemoryError, *REFUSALS)
+_PASSING_ANSWERS = ("BUSY", "MISCONF", "NOREPLICAS")
+"""Those that redis-py gives no class."""
 _TELL_EVERY_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
@@ -39,26 +49,49 @@ def check(settings: Settings, worker: WorkerSettings, *, is_stopped: Callable[[]
 
     Raises:
         ConfigurationError: it refuses the password, shows a certificate that is not trusted, is
-            too old, may evict messages, or does not let this user work; or what leads to Mixpanel
-            cannot be used.
+            too old, may evict messages, or does not let this user work; it is a cluster, and RQ
+            has no node; or what leads to Mixpanel cannot be used.
     """
     outward.check(worker)
+    is_rqs = settings.rq_url == settings.redis_url
     redis = connect(settings.redis_url)
     try:
         _wait_for(redis, settings, worker, is_stopped)
     finally:
         redis.close()
-    if settings.rq_url != settings.redis_url and not is_stopped():
+    if not is_rqs and not is_stopped():
         _check_rq(settings)
 
 
 def _look(redis: Redis, settings: Settings, worker: WorkerSettings) -> None:
-    info = redis.info()
+    """Looks at every node: one of several that is away stops none but its partitions."""
+    away: dict[str, RedisError] = {}
+    nodes = masters(redis)
+    for place, node in nodes.items():
+        try:
+            _look_at(node, settings, worker)
+        except RedisError as error:
+            if len(nodes) == 1 or _never_passes(error):
+                raise
+            away[place] = error
+    if len(away) == len(nodes):
+        raise next(iter(away.values()))
+    for place, trouble in away.items():
+        log.warning("redis_away: the cluster's node %s: %s", place, trouble)
+
+
+def _look_at(node: Redis, settings: Settings, worker: WorkerSettings) -> None:
+    info = node.info()
+    if is_of_cluster(info) and not is_cluster(settings.redis_url):
+        raise ConfigurationError(
+            f"Redis at {mask(settings.redis_url)} is a node of a cluster, which has some of the "
+            "keys only: write redis+cluster://host1,host2 in MIXRELAY_REDIS_URL."
+        )
     _check_version(info)
     _check_eviction(info, allowed=worker.allow_evicting_redis)
-    rights.check(redis, rights.WORKER, settings.queue)
+    rights.check(node, rights.WORKER, settings.queue, partitions=settings.partitions)
     if settings.rq_url == settings.redis_url:
-        rights.check(redis, rights.WORKER, settings.queue, on_rq=True)
+        rights.check(node, rights.WORKER, settings.queue, on_rq=True)
 
 
 def _check_rq(settings: Settings) -> None:
@@ -100,9 +133,12 @@ def _never_passes(error: RedisError) -> str | None:
             f"shows a certificate that is not trusted ({refused}); name its authority: "
             "rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem."
         )
-    if isinstance(error, ResponseError) and not str(error).startswith(_PASSING_ANSWERS):
-        known = (ReadOnlyError, OutOfMemoryError)
-        return None if isinstance(error, known) else f"does not let this user work ({error})."
+    if isinstance(error, NotACluster):
+        return f"cannot be used: {error}."
+    if isinstance(error, _PASSING) or str(error).startswith(_PASSING_ANSWERS):
+        return None
+    if isinstance(error, ResponseError):
+        return f"does not let this user work ({error})."
     return None
 
 
@@ -115,6 +151,11 @@ def _wait(seconds: float, is_stopped: Callable[[], bool]) -> None:
 def version_of(info: dict[str, Any]) -> tuple[int, ...]:
     """The version of Redis that a server says it is compatible with, major and minor."""
     return tuple(int(part) for part in re.findall(r"\d+", str(info.get("redis_version", "0")))[:2])
+
+
+def is_of_cluster(info: dict[str, Any]) -> bool:
+    """Whether a server is a node of a cluster; Redis and Valkey name the field differently."""
+    return "cluster" in (info.get("redis_mode"), info.get("server_mode"))
 
 
 def _check_version(info: dict[str, Any]) -> None:

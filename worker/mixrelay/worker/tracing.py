@@ -16,7 +16,7 @@ import orjson
 
 from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.worker.holdings import Held
-from mixrelay.worker.sorting import Sorted
+from mixrelay.worker.sorted import Sorted
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Link, Span, Tracer
@@ -86,7 +86,7 @@ class Tracing:
             "messaging.operation.name": "deliver",
             "messaging.operation.type": "process",
             "messaging.destination.name": self._queue,
-            "messaging.batch.message_count": len(found.records),
+            "messaging.batch.message_count": found.count,
             "mixrelay.destination": found.destination.name,
             "mixrelay.lane": held.batch.lane.value,
             "mixrelay.batch_id": held.batch.id,
@@ -108,10 +108,11 @@ def _end(span: "Span", answer: "Answer | Failure") -> None:
 
 
 def _links(held: Held, found: Sorted) -> "list[Link]":
-    sent = {record.number for record in found.records}
-    payloads = (one.payload for one in held.batch.members if one.number in sent)
-    # Most traces have several messages. Few bytes are parsed where nothing is traced.
-    told = dict.fromkeys(traceparent(payload) for payload in payloads if _MARK in payload)
+    # Few bytes are parsed where nothing is traced.
+    traced = [member for member in held.batch.members if _MARK in member.payload]
+    sent = {record.number for record in found.records} if traced else set()
+    # Most traces have several messages.
+    told = dict.fromkeys(traceparent(one.payload) for one in traced if one.number in sent)
     contexts = (_TRACEPARENT.fullmatch(one) for one in told)
     return [_link(*context.groups()) for context in islice(filter(None, contexts), LINKS_AT_MOST)]
 

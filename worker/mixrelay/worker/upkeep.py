@@ -1,6 +1,7 @@
-"""What a shift sees to now and then, beside the messages: bulk jobs, limits, indexes.
+"""What a shift sees to now and then, beside the messages: partitions, bulk jobs, limits, indexes.
 
-Each turn is short, and any number of shifts may do it at once.
+Each turn is short, and any number of shifts may do it at once. Messages are delivered whatever
+becomes of it: of several nodes it may need one that is away.
 """
 
 import logging
@@ -10,22 +11,26 @@ from datetime import timedelta
 
 from redis.exceptions import RedisError, ResponseError
 
-from mixrelay.shared.connection import connect
+from mixrelay.shared.connection import REFUSALS, connect
 from mixrelay.shared.errors import ConfigurationError, WrongKeyType
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
+from mixrelay.worker.patience import Backoff
 from mixrelay.worker.rq_job import BULK
 from mixrelay.worker.rq_queue import enqueue_bulk
 from mixrelay.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
+PARTITIONS_SECONDS = 5.0
 JOBS_SECONDS = 1.0
 RETENTION_SECONDS = 5.0
 MEND_SECONDS = 5.0
 HURRIED_SECONDS = 0.1
 """Until the next turn, where a turn did not come to an end."""
 FAILED_SECONDS = 30.0
+_AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
+"""Until anything is tried again, where a node was away: one that hangs takes time from messages."""
 _TURN_SECONDS = 0.5
 """That the letters of jobs with a rate may take of the time for messages."""
 _RQ_TIMEOUT = 1.0
@@ -40,18 +45,29 @@ class Upkeep:
         self._settings = settings
         self._worker = worker
         self._told_limits = False
+        self._backoff = Backoff(_AWAY_SECONDS, _AWAY_AT_MOST)
+        self._away_until = 0.0
         self._turns: list[tuple[Callable[[], float], float]] = [
+            (self._announce, 0.0),
             (self._jobs, 0.0),
             (self._expire, 0.0),
             (self._mend, 0.0),
         ]
 
     def __call__(self) -> None:
-        """Does what is due.
+        """Does what is due; what a node that is away keeps from being done stays due."""
+        if time.monotonic() < self._away_until:
+            return
+        try:
+            self._do_what_is_due()
+        except RedisError as error:
+            if self._backoff.is_to_be_told():
+                log.warning("redis_away: upkeep waits: %s", error)
+            self._away_until = time.monotonic() + self._backoff.next()
+        else:
+            self._backoff.reset()
 
-        Raises:
-            redis.RedisError: the queue's node is away; what is due stays due.
-        """
+    def _do_what_is_due(self) -> None:
         for index, (turn, due) in enumerate(self._turns):
             if time.monotonic() >= due:
                 self._turns[index] = turn, time.monotonic() + self._take(turn)
@@ -59,10 +75,15 @@ class Upkeep:
     def _take(self, turn: Callable[[], float]) -> float:
         try:
             return turn()
+        except REFUSALS:
+            raise
         except (ResponseError, WrongKeyType) as error:
-            # Messages are delivered whatever becomes of this.
             log.error("upkeep_failed: %s", error)  # noqa: TRY400 - the server's, not a trace's
             return FAILED_SECONDS
+
+    def _announce(self) -> float:
+        self._queue.announce()
+        return PARTITIONS_SECONDS
 
     def _expire(self) -> float:
         age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters

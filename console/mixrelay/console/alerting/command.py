@@ -18,6 +18,7 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look as look_at
+from mixrelay.shared.settings import rq_address
 
 _LOOK_SECONDS = 0.2
 """Between two looks whether a signal came."""
@@ -111,7 +112,7 @@ def alert(
     with where.open() as queue:
 
         def look() -> Figures:
-            return look_at(queue, rq_redis_url or where.redis_url)
+            return look_at(queue, rq_address(rq_redis_url, where.redis_url))
 
         # An address that never answered is more likely wrong than away.
         queue.redis.time()

@@ -37,7 +37,7 @@ class Call:
 
     @property
     def queue(self) -> Queue:
-        return self.place.queue
+        return self.place.queue_by_now()
 
     @property
     def user(self) -> str:

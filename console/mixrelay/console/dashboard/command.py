@@ -37,6 +37,7 @@ def dashboard(
     mine = DashboardSettings.from_environment(given=asdict(own))
     mine.check_open()
     settings = Settings.from_environment(given=asdict(where) | {"rq_redis_url": rq_redis_url})
+    settings.rq_url  # noqa: B018 - refuses at the start what pages would fail with
     # Here, where it is wanted: it takes as long to load as all other commands together.
     from mixrelay.console.dashboard.serving import serve  # noqa: PLC0415
 

@@ -1,6 +1,7 @@
 """What all requests share: the queue, the settings, the templates."""
 
 import logging
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 VERSION = version("mixrelay")
+_REFRESH_SECONDS = 5.0
 
 
 class Place:
@@ -36,10 +38,24 @@ class Place:
         self.settings = settings
         self.dashboard = dashboard
         self.redis_url = settings.redis_url
-        self.queue = Queue(connect(settings.redis_url), settings.queue)
+        self.queue = Queue(
+            connect(settings.redis_url), settings.queue, partitions=settings.partitions
+        )
+        self._refresh_at = 0.0
         self.forms = Forms(dashboard, secret)
         self.fingerprint = fingerprint(STATIC)
         self._templates = _templates()
+
+    def queue_by_now(self) -> Queue:
+        """The queue with the partitions that workers have noted since.
+
+        Raises:
+            redis.RedisError: the queue's node is away.
+        """
+        if time.monotonic() >= self._refresh_at:
+            self.queue.refresh()
+            self._refresh_at = time.monotonic() + _REFRESH_SECONDS
+        return self.queue
 
     def render(self, template: str, call: "Call", values: dict[str, Any]) -> str:
         """A template with what every page shows."""

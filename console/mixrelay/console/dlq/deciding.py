@@ -24,6 +24,7 @@ from mixrelay.shared.queue import (
     Queue,
     new_job_id,
 )
+from mixrelay.shared.settings import rq_address
 from mixrelay.worker.bulk import hand_over
 
 _IN_ORDER = ("profile_update", "group_update")
@@ -172,6 +173,8 @@ def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, ve
     if not meant.by_type:
         typer.echo(f"{verb.done} 0 letters.")
         return
+    # Asked before anything is begun: it may not be usable.
+    rq_url = rq_address(decision.rq_redis_url, where.redis_url) if decision.background else ""
     job = queue.jobs.start(
         verb.kind,
         meant.wanted,
@@ -187,7 +190,7 @@ def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, ve
         return
     # A job with a rate is found by those who drain.
     if decision.rate is None:
-        with connected(decision.rq_redis_url or where.redis_url) as rq:
+        with connected(rq_url) as rq:
             hand_over(rq, where.queue, job.id)
     typer.echo(f"A worker will {verb.kind} them: job {job.id}.")
     terminal.say(f"How far it is: mixrelay dlq jobs {job.id}")

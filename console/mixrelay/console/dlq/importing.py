@@ -46,7 +46,7 @@ def import_letters(
     """
     with where.open() as queue, _opened(file) as log:
         start = find_start(queue.letter_loads, log)
-        if again and start.place:
+        if again and start.is_begun:
             queue.letter_loads.forget(start.name)
             start = find_start(queue.letter_loads, log)
         if start.offset >= size(log):

@@ -53,9 +53,9 @@ def doctor(
 
     Exit code 0: nothing to do. 1: at least one warning or error; with --redis-only, an error.
     """
-    found = list(check_server(where.redis_url, where.queue))
+    found = list(check_server(where.redis_url, where.queue, where.partitions))
     if not redis_only:
-        found += _of_the_rest(where, rq_redis_url or where.redis_url, mixpanel=mixpanel)
+        found += _of_the_rest(where, rq_redis_url, mixpanel=mixpanel)
     if as_json:
         for finding in found:
             typer.echo(orjson.dumps(finding.as_json()))
@@ -67,8 +67,8 @@ def doctor(
         raise typer.Exit(ExitCode.FINDING)
 
 
-def _of_the_rest(where: Where, rq_url: str, *, mixpanel: bool) -> Iterator[Finding]:
-    yield from check_workers(rq_url, where.queue)
+def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator[Finding]:
+    yield from check_workers(rq_redis_url, where.redis_url, where.queue)
     try:
         worker = WorkerSettings.from_environment()
         settings = Settings.from_environment(given=asdict(where))

@@ -13,15 +13,17 @@ from mixrelay.console.status.fleet import workers
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect
 from mixrelay.shared.errors import MixrelayError
+from mixrelay.shared.settings import rq_address
 from mixrelay.worker.rq_queue import queue_name
 
 WORKERS = Area("workers")
 
 
-def check_workers(rq_url: str, queue: str) -> Iterator[Finding]:
-    """What RQ knows of the workers of a list."""
-    name = queue_name(queue)
+def check_workers(rq_redis_url: str, redis_url: str, queue: str) -> Iterator[Finding]:
+    """What RQ knows of the workers of a list; RQ's own address may be empty."""
+    name, rq_url = queue_name(queue), rq_redis_url or redis_url
     try:
+        rq_url = rq_address(rq_redis_url, redis_url)
         seen = workers(rq_url, name)
         others, failed = _elsewhere(rq_url, name)
     except RedisError as error:

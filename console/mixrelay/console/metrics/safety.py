@@ -6,6 +6,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from mixrelay.shared.connection import infos
+
 SAFETY_CHECKS = ("eviction", "memory", "persistence", "replica", "unknown")
 """`unknown`: this user may not ask the server."""
 
@@ -14,11 +16,15 @@ FULL = 0.8
 
 
 def unsafe(redis: Redis) -> dict[str, bool]:
-    """What is unsafe now; `doctor` says what to do about each."""
+    """What is unsafe now, of several servers on any; `doctor` says what to do about each."""
     try:
-        info: Mapping[str, Any] = redis.info()
+        told = [_unsafe(info) for info in infos(redis)]
     except ResponseError:
         return dict.fromkeys(SAFETY_CHECKS, False) | {"unknown": True}
+    return {check: any(one[check] for one in told) for check in SAFETY_CHECKS}
+
+
+def _unsafe(info: Mapping[str, Any]) -> dict[str, bool]:
     limit = int(info.get("maxmemory", 0))
     return {
         "eviction": info.get("maxmemory_policy", "noeviction") != "noeviction",

@@ -47,11 +47,11 @@ def push(
     out, and a file's last line while it is half written. A pipe cannot be gone on with: what is
     read from stdin is pushed.
     """
-    with where.open() as queue, _opened(file) as log:
+    with _opened(file) as log, where.open() as queue:
         # A pipe, also a named one, cannot be read from its beginning again.
         is_pipe = file == _STDIN or not log.seekable()
-        start = fresh_start() if is_pipe else find_start(queue.loads, log)
-        if again and start.place:
+        start = fresh_start(queue.loads.partitions) if is_pipe else find_start(queue.loads, log)
+        if again and start.is_begun:
             queue.loads.forget(start.name)
             start = find_start(queue.loads, log)
         _push(queue, log, start, whole=None if is_pipe else size(log))

@@ -11,6 +11,7 @@ from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look as look_at
 from mixrelay.console.status.watch import show, watch_figures
+from mixrelay.shared.settings import rq_address
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,7 @@ def status(
     with where.open() as queue:
 
         def look() -> Figures:
-            return look_at(queue, rq_redis_url or where.redis_url)
+            return look_at(queue, rq_address(rq_redis_url, where.redis_url))
 
         if watch:
             watch_figures(look, queue.history, where.redis_url, as_json=as_json)

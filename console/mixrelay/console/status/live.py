@@ -11,7 +11,7 @@ from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.view import crew, standing, troubles, verdict
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import duration, iso, safe
-from mixrelay.shared.queue.history import History
+from mixrelay.shared.queue.merged.history import MergedHistory
 
 RATES = ("received", "delivered", "dead", "redelivered")
 _MINUTES = 60
@@ -26,7 +26,7 @@ _BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.:-=+*#"
 class Rates:
     """What was counted in each minute of the last hour, kept from look to look."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: MergedHistory) -> None:
         self._history = history
         self._minutes: dict[int, dict[str, int]] = {}
 

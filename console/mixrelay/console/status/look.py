@@ -4,12 +4,14 @@ from redis.exceptions import ResponseError
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import workers
+from mixrelay.shared.connection import infos
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.rq_queue import queue_name
 
 
 def look(queue: Queue, rq_url: str) -> Figures:
     """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
+    queue.refresh()
     return Figures(
         queue=queue.name,
         books=queue.books(),
@@ -20,8 +22,10 @@ def look(queue: Queue, rq_url: str) -> Figures:
 
 
 def _eviction(queue: Queue) -> str | None:
+    """The policy of the servers, of several the one that may evict."""
     try:
-        memory = queue.redis.info("memory")
+        told = infos(queue.redis, "memory")
     except ResponseError:
         return None  # This user may not ask; `doctor` says how to let it.
-    return str(memory.get("maxmemory_policy", "")) or None
+    policies = {str(memory["maxmemory_policy"]) for memory in told if "maxmemory_policy" in memory}
+    return min(policies, key=lambda policy: policy == "noeviction", default=None)

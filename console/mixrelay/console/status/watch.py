@@ -16,7 +16,7 @@ from mixrelay.console.failures import explain_redis
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.live import Page, Rates, line
 from mixrelay.console.status.view import view
-from mixrelay.shared.queue.history import History
+from mixrelay.shared.queue.merged.history import MergedHistory
 
 _REFRESH = 1.0
 """Seconds between two looks."""
@@ -33,7 +33,7 @@ def show(figures: Figures, *, as_json: bool) -> None:
 
 
 def watch_figures(
-    look: Callable[[], Figures], history: History, url: str, *, as_json: bool
+    look: Callable[[], Figures], history: MergedHistory, url: str, *, as_json: bool
 ) -> None:
     """Shows the figures until Ctrl-C: on a terminal as a page, elsewhere as a line each.
 

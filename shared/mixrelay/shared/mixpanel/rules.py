@@ -10,6 +10,7 @@ Identity, Merge Identities, Set Property, Update Group Property.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mixrelay.shared.mixpanel.answers import printable
@@ -50,8 +51,13 @@ OPERATIONS = frozenset(
 DOUBTFUL_OPERATIONS = frozenset({"$add", "$append"})
 """Operations that count twice where they are sent twice."""
 
+_SHORTEST_TOO_LONG = 2 * MAX_COUNT
+"""Characters of a list with more elements than that, each of one and all but one with a comma."""
+
 _CONTAINERS: frozenset[type] = frozenset({dict, list})
-_INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}")
+_MAX_INSERT_ID = 36
+_INSERT_ID = re.compile(f"[A-Za-z0-9-]{{1,{_MAX_INSERT_ID}}}")
+_INSERT_IDS = re.compile("[A-Za-z0-9-]+")
 
 
 class Breach(NamedTuple):
@@ -76,8 +82,24 @@ def is_insert_id(value: Any) -> bool:
     )
 
 
-def event_breach(record: dict[str, Any]) -> Breach | None:
-    """Check what every event needs, whichever endpoint it goes to."""
+def are_insert_ids(values: Sequence[Any]) -> bool:
+    """Whether `is_insert_id` holds for each of some."""
+    if set(map(type, values)) != {str}:
+        return False
+    lengths = set(map(len, values))
+    return (
+        0 not in lengths
+        and max(lengths) <= _MAX_INSERT_ID
+        and _INSERT_IDS.fullmatch("".join(values)) is not None
+        and PLACEHOLDERS.isdisjoint(values)
+    )
+
+
+def event_breach(record: dict[str, Any], text: str | None = None) -> Breach | None:
+    """Check what every event needs, whichever endpoint it goes to.
+
+    Its text, where it is given, spares most events a look at each property.
+    """
     name = record.get("event")
     if not isinstance(name, str) or not name:
         return Breach("event", "an event needs a name, a text that is not empty")
@@ -86,12 +108,29 @@ def event_breach(record: dict[str, Any]) -> Breach | None:
         return Breach("properties", "an event needs properties, an object")
     if not isinstance(properties.get("token", ""), str | None):
         return Breach("properties.token", "a project token is a text")
+    return nesting_breach(properties) if text is None or may_nest_much(text) else None
+
+
+def nesting_breach(properties: dict[str, Any]) -> Breach | None:
+    """Check the lists and objects that are properties."""
     for key, value in properties.items():
-        if value.__class__ in _CONTAINERS:
-            rule = _structure(value)
-            if rule:
-                return Breach(f"properties.{printable(key)}", rule)
+        if type(value) in _CONTAINERS and (rule := _structure(value)):
+            return Breach(f"properties.{printable(key)}", rule)
     return None
+
+
+def may_nest_much(text: str) -> bool:
+    """Whether an event's text leaves it open that `nesting_breach` finds something in it.
+
+    It does not where its only objects are the record and the properties, and its only list, if
+    any, is too short for too many elements. (Brackets within strings only make it look worse.)
+    """
+    first = text.find("[")
+    return (
+        text.find("{", 1) != text.rfind("{")
+        or (first >= 0 and first != text.rfind("["))
+        or (first >= 0 and text.rfind("]") - first >= _SHORTEST_TOO_LONG)
+    )
 
 
 def too_many_properties(count: int) -> Breach:
@@ -110,9 +149,14 @@ def import_breach(properties: dict[str, Any], time_ms: float, now_ms: int) -> Br
             "properties.distinct_id",
             "a placeholder or no text; an event without a user has an empty distinct_id",
         )
-    if not _EARLIEST_MS <= time_ms <= now_ms + _AHEAD_MS:
+    if not is_import_time(time_ms, now_ms):
         return Breach("properties.time", "a time lies after 1971 and at most one hour ahead")
     return None
+
+
+def is_import_time(time_ms: float, now_ms: int) -> bool:
+    """Whether ``/import`` takes a time."""
+    return _EARLIEST_MS <= time_ms <= now_ms + _AHEAD_MS
 
 
 def profile_breach(record: dict[str, Any]) -> Breach | None:

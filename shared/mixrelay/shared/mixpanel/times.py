@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 # Below it a number is seconds (to the year 5138), from it on milliseconds (since March 1973).
@@ -12,6 +13,9 @@ _END_OF_MILLISECONDS = _FIRST_MILLISECONDS * 1_000
 
 # What JSON calls a number, so that the text can be sent as one, digit for digit.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
+
+
+_NUMBERS = frozenset({int, float})
 
 
 def number_in(text: str) -> str | None:
@@ -34,3 +38,16 @@ def milliseconds(value: Any) -> float | None:
     if size < _FIRST_MILLISECONDS:
         return value * 1_000
     return value if size < _END_OF_MILLISECONDS else None
+
+
+def span(times: Sequence[Any]) -> tuple[float, float] | None:
+    """Return the first and the last of times in milliseconds; None where not all are alike.
+
+    Alike are positive numbers of one unit: then no other of them is beyond the two.
+    """
+    if not _NUMBERS.issuperset(map(type, times)):
+        return None
+    first, last = min(times), max(times)
+    began, ended = milliseconds(first), milliseconds(last)
+    one_unit = (first < _FIRST_MILLISECONDS) == (last < _FIRST_MILLISECONDS)
+    return None if began is None or ended is None or first <= 0 or not one_unit else (began, ended)

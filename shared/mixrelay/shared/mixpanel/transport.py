@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 from mixrelay.shared.mixpanel.endpoints import Destination, Endpoint
 from mixrelay.shared.mixpanel.exchange import AnswerTooLargeError, Exchange, running
 from mixrelay.shared.mixpanel.failures import Failure, explain
+from mixrelay.shared.mixpanel.packing import gzipped
 from mixrelay.shared.mixpanel.sockets import BoundedAdapter
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ _IN_RECORDS = re.compile(rb"""((?:token|api_key)\\*["']\s*:\s*\\*["'])[^"'\\]+""
 
 # Accepts zlib's and gzip's headers alike.
 _ANY_HEADER = 47
-_GZIP_HEADER = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Transport:
             headers["Authorization"] = destination.authorization
         if destination.endpoint in self._gzip_endpoints:
             headers["Content-Encoding"] = "gzip"
-            body = _gzipped(body, self._gzip_level)
+            body = gzipped(body, self._gzip_level)
         with running(self._exchange(began)) as exchange:
             try:
                 return self._exchanged(destination, body, headers, began)
@@ -172,11 +172,6 @@ def _session(pool_size: int, ca_file: str | None, proxy: str | None) -> requests
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _gzipped(body: bytes, level: int) -> bytes:
-    packer = zlib.compressobj(level, zlib.DEFLATED, _GZIP_HEADER)
-    return packer.compress(body) + packer.flush()
 
 
 def _masked(text: bytes, destination: Destination) -> bytes:

@@ -7,10 +7,12 @@ from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
 from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
-from mixrelay.shared.queue.jobs import IDS_AT_MOST, new_job_id
-from mixrelay.shared.queue.letterbox import Group, LetterBox, Page
+from mixrelay.shared.queue.letterbox import Group
 from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
-from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Limits, Partition
+from mixrelay.shared.queue.limits import Limits
+from mixrelay.shared.queue.merged.jobs import IDS_AT_MOST, new_job_id
+from mixrelay.shared.queue.merged.letters import Page
+from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
 from mixrelay.shared.queue.retention import Outlook
@@ -49,7 +51,6 @@ __all__ = [
     "JobState",
     "Lane",
     "Letter",
-    "LetterBox",
     "LetterFilter",
     "Limits",
     "Member",

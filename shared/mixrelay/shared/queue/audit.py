@@ -68,20 +68,21 @@ def _filter(text: str) -> LetterFilter | None:
 
 
 class Audit:
-    """The trail of one queue; only the scripts that move letters write to it."""
+    """The trail of one partition; only the scripts that move letters write to it."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
         self._key = keys("audit")
 
-    def newest(self, limit: int = 50, *, before: str = "") -> list[Entry]:
+    def newest(self, limit: int, *, before: str = "", or_at: bool = False) -> list[Entry]:
         """Entries, the newest first.
 
         Args:
             limit: how many.
             before: the id of an entry; only older ones are answered.
+            or_at: also the one with this id.
         """
-        start = f"({before}" if before else "+"
+        start = f"{'' if or_at else '('}{before}" if before else "+"
         reply = self._redis.xrevrange(self._key, max=start, min="-", count=limit)
         found = cast("Sequence[tuple[bytes, dict[bytes, bytes]]]", reply)
         return [Entry.parse(place, fields) for place, fields in found]

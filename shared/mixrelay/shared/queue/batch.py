@@ -1,15 +1,16 @@
 """What a worker holds: one lane's messages, leased together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, NewType, Self
+from typing import Any, Self
 
 import orjson
 
 from mixrelay.shared.queue.foreign import reading
+from mixrelay.shared.queue.members import Member, Members, Number
 
-Number = NewType("Number", str)
-"""A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
+__all__ = ["Batch", "Lane", "Member", "Nothing", "Number", "partition_of"]
 
 
 def partition_of(number: Number | str) -> int:
@@ -36,22 +37,6 @@ class Lane(StrEnum):
         return self in (Lane.PROFILE_UPDATE, Lane.GROUP_UPDATE)
 
 
-class Member(NamedTuple):
-    """One message of a batch, with what routing put in front of it."""
-
-    number: Number
-    received_ms: int
-    """When it was routed, by Redis's clock (Unix milliseconds)."""
-    replays: int
-    payload: bytes
-    """The tuple, verbatim."""
-
-    @classmethod
-    def parse(cls, stored: bytes) -> Self:
-        number, received, replays, payload = stored.split(b" ", 3)
-        return cls(Number(number.decode()), int(received), int(replays), payload)
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages of one lane, leased to this worker under `claim` until the lease ends."""
@@ -59,7 +44,7 @@ class Batch:
     id: str
     claim: str
     lane: Lane
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     queue_id: str
     """The queue's own random id: with a message's number it makes an `$insert_id`."""
     attempts: int = 0
@@ -91,15 +76,11 @@ class Batch:
     def parse(cls, reply: list[Any], claim: str, partition: int = 0) -> Self:
         _, batch_id, state_json, queue_id, lengths, joined, rivals, paused = reply
         state = orjson.loads(state_json)
-        members, start = [], 0
-        for length in map(int, lengths.split(b",")) if lengths else ():
-            members.append(Member.parse(joined[start : start + length]))
-            start += length
         return cls(
             id=batch_id.decode(),
             claim=claim,
             lane=Lane(state["lane"]),
-            members=tuple(members),
+            members=Members.parse(joined, lengths),
             queue_id=queue_id.decode(),
             attempts=state["attempts"],
             failures=state["failures"],

@@ -23,22 +23,14 @@ class Minute:
 
 
 class History:
-    """The past of one queue's counters."""
+    """The past of one partition's counters."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
         self._keys = keys
 
-    def minutes(self, last: int, fields: Sequence[str] = ()) -> list[Minute]:
-        """The newest so many minutes, oldest first; the last one is not over yet.
-
-        Args:
-            last: at most KEPT_MINUTES.
-            fields: counters to read; none reads all.
-        """
-        seconds = self._redis.time()[0]
-        newest = seconds // 60
-        numbers = range(newest - min(last, KEPT_MINUTES) + 1, newest + 1)
+    def read(self, numbers: range, fields: Sequence[str] = ()) -> list[Minute]:
+        """The minutes of these numbers; of no fields, all counters."""
         found: list[Minute] = []
         for first in range(0, len(numbers), _AT_ONCE):
             found += self._read(numbers[first : first + _AT_ONCE], fields)

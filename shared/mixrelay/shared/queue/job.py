@@ -1,7 +1,7 @@
 """The record of a bulk job."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -62,9 +62,57 @@ class Job:
     finished: datetime | None
     error: str
     cursor: str = field(repr=False)
+    next_at: float = field(repr=False, default=0.0)
+    """With a rate: when its next letter may go (Unix milliseconds)."""
+    partition: int = 0
+    """Whose letters it moves."""
+    parts: tuple[Self, ...] = field(repr=False, default=())
+    """Where several partitions have letters for it: what each has noted."""
+
+    @property
+    def each(self) -> tuple[Self, ...]:
+        """Its parts, in the order in which they are done, one after the other."""
+        return self.parts or (self,)
+
+    @property
+    def turn(self) -> Self:
+        """The part whose letters are next."""
+        return next((one for one in self.each if not one.state.is_over), self.each[-1])
+
+    def having(self, part: Self) -> Self:
+        """With one part as it stands now."""
+        return self.together(part if one.partition == part.partition else one for one in self.each)
 
     @classmethod
-    def parse(cls, reply: Sequence[bytes]) -> Self | None:
+    def together(cls, parts: Iterable[Self]) -> Self:
+        """One job of what at least one partition has noted."""
+        each = tuple(parts)
+        first, live = each[0], [one for one in each if not one.state.is_over]
+        if len(each) == 1:
+            return first
+        numbers = [number for one in each for number in one.missing]
+        return replace(
+            first,
+            state=_state(each),
+            named=sum(one.named for one in each),
+            rate=(live or each)[0].rate,
+            background=any(one.background for one in each),
+            looked=sum(one.looked for one in each),
+            matched=sum(one.matched for one in each),
+            moved=sum(one.moved for one in each),
+            skipped=sum(one.skipped for one in each),
+            missing=tuple(numbers[:_MISSING_NAMED]),
+            created=min(one.created for one in each),
+            started=min((one.started for one in each if one.started), default=None),
+            finished=None
+            if live
+            else max((one.finished for one in each if one.finished), default=None),
+            error=next((one.error for one in each if one.error), ""),
+            parts=each,
+        )
+
+    @classmethod
+    def parse(cls, reply: Sequence[bytes], partition: int = 0) -> Self | None:
         """None where there is no such job (any more)."""
         if not reply:
             return None
@@ -92,7 +140,23 @@ class Job:
             finished=_moment(told["finished"]) if told["finished"] else None,
             error=told["error"],
             cursor=told["cursor"],
+            next_at=float(told["next_at"]),
+            partition=partition,
         )
+
+
+_MISSING_NAMED = 100
+_WORST_FIRST = (JobState.FAILED, JobState.CANCELLED, JobState.DONE)
+
+
+def _state(parts: Sequence[Job]) -> JobState:
+    """Of a whole job: it is over when all its parts are, as the worst of them."""
+    states = {one.state for one in parts}
+    if states == {JobState.QUEUED}:
+        return JobState.QUEUED
+    if any(not state.is_over for state in states):
+        return JobState.RUNNING
+    return next(state for state in _WORST_FIRST if state in states)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,16 @@ class Keys:
             )
         return cls(queue, queue)
 
+    @property
+    def declared(self) -> tuple[str, str, str]:
+        """What every script declares: the list, the root, and a key that never is.
+
+        While a slot moves between nodes of a cluster its keys are on both. With one key missing
+        and another there, or all, a node refuses the whole script (TRYAGAIN) before it begins; so
+        none runs halfway into a key that is elsewhere (Redis: Cluster specification, ASK).
+        """
+        return self.queue, self.root, self("nowhere")
+
     def __call__(self, name: str) -> str:
         return f"{self.root}:{name}"
 
@@ -49,10 +59,13 @@ def partition_name(queue: str, partition: int) -> str:
     """The list of a partition: `Q`, `Q.1`, `Q.2` and so on.
 
     Raises:
-        ConfigurationError: the name has a hash tag, so all its partitions would share a slot.
+        ConfigurationError: the name has a hash tag, so all its partitions would share a slot; or
+            so many partitions cannot be.
     """
     if partition == 0:
         return queue
+    if partition >= MOST_PARTITIONS:
+        raise ConfigurationError(f"MIXRELAY_PARTITIONS is 1 to {MOST_PARTITIONS}; set it lower.")
     if "}" in queue:
         raise ConfigurationError(
             f"The queue's name {queue!r} has a hash tag, so its partitions would all lie on one "

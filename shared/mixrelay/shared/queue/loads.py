@@ -5,22 +5,31 @@ from typing import cast
 
 from redis import Redis
 
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.scripts import Scripts, sha, source
 
 
 class Loads:
-    """The places up to which logs were loaded; what a name and a place are, the caller says."""
+    """The places up to which logs were loaded into one partition.
+
+    What a name and a place are, the caller says.
+    """
 
     def __init__(self, redis: Redis, keys: Keys, scripts: Scripts) -> None:
         self._redis = redis
         self._key = keys("loads")
         self._scripts = scripts
 
+    @reading("a place in a log")
     def place(self, name: str) -> str:
         """How far a log is in; empty where nothing of it is."""
         noted = cast("bytes | None", self._redis.hget(self._key, name))
         return noted.decode() if noted else ""
+
+    def places(self, name: str) -> list[str]:
+        """The same, as of a log that goes into this partition alone."""
+        return [self.place(name)]
 
     def load(
         self,
@@ -70,8 +79,8 @@ class BoundedPush:
         Raises:
             ConfigurationError: the name cannot be a queue's.
         """
-        keys = Keys.of(queue)
-        self._head = (2, keys.queue, keys.root, "", "", "", most)
+        keys = Keys.of(queue).declared
+        self._head = (len(keys), *keys, "", "", "", most)
 
     def command(self, tuples: Sequence[bytes]) -> tuple[str | bytes | int, ...]:
         """The command for a server that knows the script."""

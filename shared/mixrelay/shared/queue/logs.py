@@ -2,19 +2,22 @@
 
 A file is known by its first line and by the digest of what was loaded, never by its name: a log
 that was moved, or has grown, goes on where it stopped; another log under the same name begins
-anew. A place is `<bytes> <SHA-256 of these bytes>`.
+anew. A place is `<bytes> <SHA-256 of these bytes>`, and where the log is shared among several
+partitions, how many follows: it goes on with so many as it was begun with. Each partition notes
+its own place, so that after a death between two of them each line still goes in once.
 """
 
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
+from typing import Protocol, Self
 
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.ids import new_id
-from mixrelay.shared.queue.loads import Loads
 
 LINES_AT_MOST = 1_000
 """Of one slice; a script takes no more."""
@@ -23,19 +26,53 @@ _FIRST_LINE_BYTES = 64 * 1024
 """Of the first line: enough to tell two logs apart."""
 
 
-@dataclass(slots=True)
+class Places(Protocol):
+    """Where it is noted how far logs are in."""
+
+    def places(self, name: str) -> list[str]:
+        """Of each partition among which the log is shared; empty where nothing of it is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a log is in one partition."""
+
+    offset: int
+    digest: str
+    partitions: int = 1
+
+    @classmethod
+    @reading("a place in a log")
+    def parse(cls, noted: str) -> Self:
+        offset, digest, *partitions = noted.split(" ")
+        return cls(int(offset), digest, *map(int, partitions))
+
+    def __str__(self) -> str:
+        shared = f" {self.partitions}" if self.partitions > 1 else ""
+        return f"{self.offset} {self.digest}{shared}"
+
+
+@dataclass(frozen=True, slots=True)
 class Start:
-    """Where a log is gone on with."""
+    """Where a log is gone on with: at the place of the partition that is least far."""
 
     name: str
     place: str
     digest: "hashlib._Hash"
     """Of everything before the place."""
     offset: int
+    partitions: int = 1
+    ends: tuple[int, ...] = ()
+    """Places of partitions that are further: a slice ends there, so that each has it or not."""
 
-    def behind(self, part: "Slice") -> "Start":
+    @property
+    def is_begun(self) -> bool:
+        """Some of it is in."""
+        return bool(self.place or self.ends)
+
+    def behind(self, part: "Slice") -> Self:
         """Where to go on once a slice that followed this is in."""
-        return Start(self.name, part.place, part.digest, part.offset)
+        return replace(self, place=part.place, digest=part.digest, offset=part.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +85,38 @@ class Slice:
     digest: "hashlib._Hash"
 
 
-def find_start(loads: Loads, log: FileIO) -> Start:
+def find_start(loads: Places, log: FileIO) -> Start:
     """Where to go on with a file, read from its beginning."""
     first = _first_line(log)
     attempt = 0
     while True:
         # Another log with the same first line has its own name, by counting up.
         name = f"{first}.{attempt}"
-        with reading("a place in a log"):
-            place = loads.place(name)
-            offset = int(place.split(" ")[0]) if place else 0
-        digest = hashlib.sha256()
-        _read_into(digest, log, offset)
-        if not place or place == _place(offset, digest):
-            return Start(name, place, digest, offset)
+        start = _start(name, loads.places(name), log)
+        if start:
+            return start
         attempt += 1
 
 
-def fresh_start() -> Start:
+def _start(name: str, noted: list[str], log: FileIO) -> Start | None:
+    """Where this log goes on by what is noted; None where that is about another one."""
+    known = sorted({Place.parse(one) for one in noted if one}, key=lambda place: place.offset)
+    digest = hashlib.sha256()
+    begin = Start(name, "", digest.copy(), 0, len(noted))
+    log.seek(0)
+    for place in known:
+        _read_into(digest, log, place.offset - log.tell())
+        if place.offset != log.tell() or place.digest != digest.hexdigest():
+            return None
+        if place is known[0] and all(noted):
+            begin = Start(name, str(place), digest.copy(), place.offset, len(noted))
+    log.seek(begin.offset)
+    return replace(begin, ends=tuple(p.offset for p in known if p.offset > begin.offset))
+
+
+def fresh_start(partitions: int = 1) -> Start:
     """For what cannot be read again: a pipe."""
-    return Start(f"pipe.{new_id()}", "", hashlib.sha256(), 0)
+    return Start(f"pipe.{new_id()}", "", hashlib.sha256(), 0, partitions)
 
 
 def slices(
@@ -89,20 +138,34 @@ def slices(
             out, and the place before it stays, unless it is a whole tuple or record.
     """
     digest, offset = start.digest.copy(), start.offset
-    for lines in _lines(log, chunk_bytes, growing=growing):
+    for lines in _all_lines(log, start, chunk_bytes, growing=growing):
         for first in range(0, len(lines), lines_at_most):
             part = lines[first : first + lines_at_most]
             for line in part:
                 digest.update(line)
                 offset += len(line)
             tuples = [stripped for line in part if (stripped := line.rstrip(b"\r\n")).strip()]
-            yield Slice(tuples, _place(offset, digest), offset, digest.copy())
+            place = Place(offset, digest.hexdigest(), start.partitions)
+            yield Slice(tuples, str(place), offset, digest.copy())
 
 
-def _lines(log: FileIO, chunk_bytes: int, *, growing: bool) -> Iterator[list[bytes]]:
+def _all_lines(
+    log: FileIO, start: Start, chunk_bytes: int, *, growing: bool
+) -> Iterator[list[bytes]]:
+    offset = start.offset
+    for end in start.ends:
+        if end > offset:
+            # What lies before a place is whole: someone has loaded it.
+            yield from _lines(log, chunk_bytes, growing=False, most=end - offset)
+            offset = end
+    yield from _lines(log, chunk_bytes, growing=growing, most=sys.maxsize)
+
+
+def _lines(log: FileIO, chunk_bytes: int, *, growing: bool, most: int) -> Iterator[list[bytes]]:
     """Whole lines with their ends, as many as one read brought; the last may have none."""
     rest = bytearray()
-    while chunk := log.read(chunk_bytes):
+    while chunk := log.read(min(chunk_bytes, most)):
+        most -= len(chunk)
         end = chunk.rfind(b"\n") + 1
         if end:
             rest += chunk[:end]
@@ -127,19 +190,13 @@ def _split(block: bytearray) -> list[bytes]:
     return [line + b"\n" for line in bytes(block).split(b"\n")[:-1]]
 
 
-def _place(offset: int, digest: "hashlib._Hash") -> str:
-    return f"{offset} {digest.hexdigest()}"
-
-
 def _first_line(log: FileIO) -> str:
     log.seek(0)
     start = log.read(_FIRST_LINE_BYTES) or b""
     return hashlib.sha256(start.partition(b"\n")[0]).hexdigest()
 
 
-def _read_into(digest: "hashlib._Hash", log: FileIO, offset: int) -> None:
-    log.seek(0)
-    left = offset
+def _read_into(digest: "hashlib._Hash", log: FileIO, left: int) -> None:
     while left and (chunk := log.read(min(left, _CHUNK))):
         digest.update(chunk)
         left -= len(chunk)

@@ -8,9 +8,9 @@ carried out.
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
 
 import orjson
 from redis import Redis
@@ -27,10 +27,18 @@ from mixrelay.shared.queue.jobs import Jobs
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
 from mixrelay.shared.queue.letters import Letter
+from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.loads import Loads
 from mixrelay.shared.queue.retention import Retention
 from mixrelay.shared.queue.scripts import Scripts
-from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
+from mixrelay.shared.queue.settlement import (
+    Division,
+    Ended,
+    Expansion,
+    Reaped,
+    Settled,
+    Settlement,
+)
 from mixrelay.shared.tuples import read
 
 ROUTED_AT_MOST = 1_000
@@ -38,17 +46,6 @@ ROUTED_AT_MOST = 1_000
 ROUTED_BYTES = 2 * 1024 * 1024
 LETTERS_AT_MOST = 500
 """Letters one call of `replay` or `discard` moves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a batch is, and how long a lane gathers one."""
-
-    records: int = 2_000
-    """Mixpanel: Import Events, records a request."""
-    bytes: int = 2 * 1024 * 1024
-    linger_seconds: float = 0.5
-    """A lane that holds fewer records waits until its oldest is this old."""
 
 
 class Edited(StrEnum):
@@ -81,8 +78,9 @@ class Partition:
         self._keys = Keys.of(name)
         self.index = partition
         self._scripts = Scripts(redis, self._keys)
+        self._tells = {"tells": True} if partition else {}
         self.letters = LetterBox(redis, self._keys, self._scripts)
-        self.jobs = Jobs(redis, self._keys, self._scripts, self.letters)
+        self.jobs = Jobs(redis, self._keys, self._scripts, self.letters, partition)
         self.audit = Audit(redis, self._keys)
         self.alerts = Alerts(redis, self._keys, self._scripts)
         self.history = History(redis, self._keys)
@@ -93,6 +91,10 @@ class Partition:
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
         return int(self.redis.rpush(self.name, *tuples))  # type: ignore[arg-type, unused-ignore]
+
+    def waiting(self) -> int:
+        """How many tuples are in the list: asked more cheaply than `route`."""
+        return int(self.redis.llen(self.name))  # type: ignore[arg-type, unused-ignore]
 
     def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
         """Moves tuples from the list to their lanes; returns how many, and how many are left."""
@@ -110,6 +112,8 @@ class Partition:
         limits: Limits | None = None,
         fresh_while_paused: int = 0,
         alone: bool = False,
+        gates: bytes = b"",
+        elsewhere: bytes = b"{}",
     ) -> Batch | Nothing:
         """Leases one batch of a lane.
 
@@ -123,6 +127,9 @@ class Partition:
             fresh_while_paused: parked batches up to which a lane whose records have several
                 destinations hands out fresh ones although `destination` is paused.
             alone: the worker holds nothing else, so it may have a batch that killed others.
+            gates: what stands in Q's own slot, where that is another; empty where it did not
+                answer.
+            elsewhere: the batches that other partitions have leased, by destination.
         """
         limits = limits or Limits()
         reply = self._scripts.run(
@@ -137,6 +144,8 @@ class Partition:
             destination or "",
             fresh_while_paused,
             int(alone),
+            gates,
+            elsewhere,
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)
@@ -159,22 +168,34 @@ class Partition:
         """
         return bool(self._scripts.run("begin", batch.id, batch.claim, doubtful))
 
-    def settle(self, batch: Batch, settlement: Settlement, *, op: str | None = None) -> Settled:
-        """Carries out the verdicts. Repeat it with the same `op` after a lost reply."""
-        plan = orjson.dumps(settlement.plan())
-        return Settled(
-            self._scripts.run("settle", batch.id, batch.claim, op or new_id(), plan).decode()
-        )
+    def settle(
+        self,
+        batch: Batch,
+        settlement: Settlement,
+        *,
+        op: str | None = None,
+        fleet: Mapping[str, Any] | None = None,
+    ) -> Ended:
+        """Carries out the verdicts. Repeat it with the same `op` after a lost reply.
 
-    def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Settled:
+        Args:
+            batch: whose members they are about.
+            settlement: the verdicts.
+            op: the move's id.
+            fleet: what other partitions know of the destination (`Gates.of_failure`).
+        """
+        told = orjson.dumps(settlement.plan() | self._tells | dict(fleet or {}))
+        return Ended.parse(self._scripts.run("settle", batch.id, batch.claim, op or new_id(), told))
+
+    def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Ended:
         """Parts a batch: the parts are parked right behind it, due at once.
 
         Repeat it with the same `op` after a lost reply.
         """
         op = op or new_id()
         ids = [f"{op}-{index}" for index in range(len(division.parts))]
-        plan = orjson.dumps(division.plan(ids))
-        return Settled(self._scripts.run("divide", batch.id, batch.claim, op, plan).decode())
+        plan = orjson.dumps(division.plan(ids) | self._tells)
+        return Ended.parse(self._scripts.run("divide", batch.id, batch.claim, op, plan))
 
     def expand(self, batch: Batch, lists: Sequence[Expansion], *, op: str | None = None) -> Settled:
         """Puts the records of list messages in their places, as messages of their own.
@@ -194,15 +215,32 @@ class Partition:
             self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
         )
 
-    def reap(self, most: int = 20) -> tuple[int, int]:
-        """Ends leases whose time is up; returns how many batches and messages come back."""
-        batches, messages = self._scripts.run("reap", most, "", 1)
-        return int(batches), int(messages)
+    def reap(self, most: int = 20, waiting: Collection[str] = ()) -> Reaped:
+        """Ends leases whose time is up.
 
-    def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
+        Args:
+            most: leases.
+            waiting: the lanes in which something waits in other partitions. In Q's own slot a
+                pause that nothing waits for is ended too.
+        """
+        return self._reap(most, "", died=True, waiting=waiting)
+
+    def end_leases(self, owner: str, *, died: bool) -> Reaped:
         """Ends all leases of one owner at once; `died` counts as a death of each batch."""
-        batches, messages = self._scripts.run("reap", 1_000, owner, int(died))
-        return int(batches), int(messages)
+        return self._reap(1_000, owner, died=died)
+
+    def _reap(self, most: int, owner: str, *, died: bool, waiting: Collection[str] = ()) -> Reaped:
+        elsewhere = int(self.index > 0)
+        batches, messages, words, lanes = self._scripts.run(
+            "reap", most, owner, int(died), elsewhere, *waiting
+        )
+        found = frozenset(lane.decode() for lane in lanes)
+        return Reaped(self.index, int(batches), int(messages), words, found)
+
+    def leased(self) -> dict[str, int]:
+        """How many batches are leased for each destination."""
+        counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
+        return counts
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from mixrelay.shared.queue.letterbox import LetterBox
 from mixrelay.shared.queue.letters import LetterFilter
+from mixrelay.shared.queue.merged.letters import MergedLetters
 
 _LOOKED_AT = 5_000
 """Letters that one call looks at: well under a second."""
@@ -38,7 +38,7 @@ class Plan:
         return self.by_type["profile_update"] + self.by_type["group_update"]
 
 
-def plan(letters: LetterBox, wanted: LetterFilter) -> Plan:
+def plan(letters: MergedLetters, wanted: LetterFilter) -> Plan:
     """Counts by the indexes; where these do not do, looks at the first letters.
 
     Args:
@@ -60,7 +60,7 @@ def plan(letters: LetterBox, wanted: LetterFilter) -> Plan:
     return count_on(letters, Plan(wanted, counted, 0, out_of, ""))
 
 
-def count_on(letters: LetterBox, begun: Plan, *, look_at: int = _LOOKED_AT) -> Plan:
+def count_on(letters: MergedLetters, begun: Plan, *, look_at: int = _LOOKED_AT) -> Plan:
     """Goes on counting, for that many letters.
 
     Args:

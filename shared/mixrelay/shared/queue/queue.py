@@ -4,27 +4,38 @@ Every move is one atomic script on one partition (`partition.py`); with a single
 adds nothing to it. A node that is away stops only the partitions that lie on it.
 """
 
-import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
+from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.gates import Gates
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import Returned
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.lease_ends import LeaseEnds
 from mixrelay.shared.queue.letters import Letter
-from mixrelay.shared.queue.partition import ROUTED_AT_MOST, Edited, Limits, Partition
-from mixrelay.shared.queue.settlement import Division, Expansion, Settled, Settlement
-from mixrelay.shared.queue.turns import Turns
-
-log = logging.getLogger(__name__)
-
-AnswerT = TypeVar("AnswerT")
+from mixrelay.shared.queue.limits import Limits
+from mixrelay.shared.queue.merged.audit import MergedAudit
+from mixrelay.shared.queue.merged.history import MergedHistory
+from mixrelay.shared.queue.merged.jobs import MergedJobs
+from mixrelay.shared.queue.merged.letters import MergedLetters
+from mixrelay.shared.queue.merged.loads import MergedLoads
+from mixrelay.shared.queue.merged.retention import MergedRetention
+from mixrelay.shared.queue.partition import ROUTED_AT_MOST, Edited, Partition
+from mixrelay.shared.queue.partitions import Partitions
+from mixrelay.shared.queue.reserves import REST_SECONDS, Reserves
+from mixrelay.shared.queue.settlement import (
+    Division,
+    Expansion,
+    Park,
+    Settled,
+    Settlement,
+)
 
 
 class Queue:
@@ -44,30 +55,56 @@ class Queue:
         """
         self.name = name
         self.redis = redis
-        self._partitions: list[Partition] = []
-        self._turns = Turns()
-        self._unanswered: dict[tuple[Lane, int], str] = {}
-        """Claims to which no answer came: repeated, they answer with what they may have leased."""
-        self._add(partitions)
-        first = self._partitions[0]
-        self.letters = first.letters
-        self.jobs = first.jobs
-        self.audit = first.audit
-        self.alerts = first.alerts
-        self.history = first.history
-        self.retention = first.retention
-        self.loads = first.loads
-        self.letter_loads = first.letter_loads
+        self._partitions = Partitions(redis, name)
+        self._partitions.grow(partitions)
+        self._gates = Gates(redis, name, self._partitions)
+        self._reserves = Reserves(self._partitions, self._gates)
+        self._ends = LeaseEnds(self._partitions, self._gates)
+        self.letters = MergedLetters(self._partitions)
+        self.jobs = MergedJobs(self._partitions, self.letters)
+        self.audit = MergedAudit(self._partitions)
+        self.history = MergedHistory(self._partitions)
+        self.retention = MergedRetention(self._partitions)
+        self.loads = MergedLoads(self._partitions)
+        self.alerts = self._partitions[0].alerts
+        self.letter_loads = self._partitions[0].letter_loads
 
-    def _add(self, partitions: int) -> None:
-        for index in range(len(self._partitions), partitions):
-            name = partition_name(self.name, index)
-            self._partitions.append(Partition(self.redis, name, partition=index))
-        self._turns.count = len(self._partitions)
+    def announce(self) -> int:
+        """Notes how many partitions there are, for everyone; returns how many there ever were.
+
+        Workers do it at the start and now and then. All of them are drained from then on.
+
+        Raises:
+            redis.RedisError: the node of the first partition is away.
+        """
+        self._partitions.grow(self._gates.announce(len(self._partitions)))
+        return len(self._partitions)
+
+    def refresh(self) -> int:
+        """Takes notice of partitions that others announced; returns how many there are.
+
+        Raises:
+            redis.RedisError: the node of the first partition is away.
+        """
+        self._partitions.grow(self._gates.noted())
+        return len(self._partitions)
+
+    @property
+    def lists(self) -> list[str]:
+        """The names of the lists that producers push to."""
+        return [one.name for one in self._partitions]
 
     def push(self, tuples: Sequence[bytes]) -> int:
-        """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
-        return self._partitions[0].push(tuples)
+        """Appends tuples, verbatim, each to its profile's partition. Not safe to repeat unseen.
+
+        Returns:
+            The length of the lists that it appended to.
+        """
+        count = len(self._partitions)
+        shares: dict[int, list[bytes]] = defaultdict(list)
+        for one in tuples:
+            shares[partition_of_tuple(one, count)].append(one)
+        return sum(self._partitions.all(lambda one: one.push(shares[one.index]), shares))
 
     def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
         """Moves tuples of one list to its lanes, each list in its turn.
@@ -76,12 +113,29 @@ class Queue:
             How many were moved, and how many are left in the lists looked at.
         """
         left = 0
-        for index, (moved, behind) in self._each("route", lambda one: one.route(most)):
+        for index, (moved, behind) in self._partitions.each(
+            "route", lambda one: self._routed(one, most)
+        ):
             left += behind
             if moved:
-                self._turns.served("route", index)
+                self._partitions.served("route", index)
                 return moved, left
         return 0, left
+
+    def _routed(self, one: Partition, most: int) -> tuple[int, int]:
+        """Of several lists those that were empty are asked for their length first.
+
+        Not for ever, since routing notes when a list was empty.
+        """
+        if self._partitions.rests("list", one.index) and not one.waiting():
+            return 0, 0
+        asked_at = time.monotonic()
+        moved, left = one.route(most)
+        if moved:
+            self._partitions.wake(one.index)
+        elif not left and len(self._partitions) > 1:
+            self._partitions.rest("list", one.index, REST_SECONDS, asked_at)
+        return moved, left
 
     def reserve(
         self,
@@ -108,35 +162,16 @@ class Queue:
                 destinations hands out fresh ones although `destination` is paused.
             alone: the worker holds nothing else, so it may have a batch that killed others.
         """
-
-        def ask(partition: Partition) -> Batch | Nothing:
-            asked = self._unanswered.setdefault((lane, partition.index), claim)
-            answer = partition.reserve(
-                lane,
-                owner=owner,
-                claim=asked,
-                lease_seconds=lease_seconds,
-                destination=destination,
-                limits=limits,
-                fresh_while_paused=fresh_while_paused,
-                alone=alone,
-            )
-            if isinstance(answer, Batch) and asked != claim:
-                # Leased some time ago: for the worker its time begins now.
-                partition.extend([answer], lease_seconds)
-            del self._unanswered[lane, partition.index]
-            return answer
-
-        waits: list[float] = []
-        suspects = False
-        for index, answer in self._each(lane, ask):
-            if isinstance(answer, Batch):
-                self._turns.served(lane, index)
-                return answer
-            suspects |= answer.suspects_wait
-            if answer.wait_seconds is not None:
-                waits.append(answer.wait_seconds)
-        return Nothing(min(waits, default=None), suspects)
+        return self._reserves.batch(
+            lane,
+            claim,
+            lease_seconds,
+            owner=owner,
+            destination=destination,
+            limits=limits,
+            fresh_while_paused=fresh_while_paused,
+            alone=alone,
+        )
 
     def again(self, batch: Batch, *, owner: str, lease_seconds: float) -> Batch | None:
         """Reads a batch that this worker holds as it is now; None where it no longer does."""
@@ -159,20 +194,47 @@ class Queue:
         held: dict[int, list[Batch]] = defaultdict(list)
         for batch in batches:
             held[batch.partition].append(batch)
-        lost = self._all(lambda one: one.extend(held[one.index], lease_seconds), among=sorted(held))
-        return frozenset().union(*lost)
+        lost = frozenset[str]().union(
+            *self._partitions.all(lambda one: one.extend(held[one.index], lease_seconds), held)
+        )
+        for batch in batches:
+            if batch.probe and batch.partition and batch.id not in lost:
+                self._gates.extend(batch, lease_seconds)
+        return lost
 
     def begin(self, batch: Batch, *, doubtful: int = 0) -> bool:
         """As `Partition.begin`."""
         return self._of(batch).begin(batch, doubtful=doubtful)
 
     def settle(self, batch: Batch, settlement: Settlement, *, op: str | None = None) -> Settled:
-        """As `Partition.settle`."""
-        return self._of(batch).settle(batch, settlement, op=op)
+        """As `Partition.settle`.
+
+        Raises:
+            redis.RedisError: whether it was carried out, and is known to all partitions, is
+                unknown: repeat it with the same `op`.
+        """
+        op = op or new_id()
+        fleet = self._fleet(batch, settlement)
+        ended = self._of(batch).settle(batch, settlement, op=op, fleet=fleet)
+        self._partitions.wake(batch.partition)
+        self._gates.tell(op, ended.words)
+        return ended.settled
+
+    def _fleet(self, batch: Batch, settlement: Settlement) -> dict[str, Any]:
+        """What a failure needs to know, so that one batch's is told from an outage of all."""
+        destination = settlement.destination or batch.destination
+        pauses = isinstance(settlement.rest, Park) and settlement.rest.pause
+        if not (pauses and destination and len(self._partitions) > 1):
+            return {}
+        return self._gates.of_failure(batch, destination)
 
     def divide(self, batch: Batch, division: Division, *, op: str | None = None) -> Settled:
-        """As `Partition.divide`."""
-        return self._of(batch).divide(batch, division, op=op)
+        """As `Partition.divide`. Raises as `settle`."""
+        op = op or new_id()
+        ended = self._of(batch).divide(batch, division, op=op)
+        self._partitions.wake(batch.partition)
+        self._gates.tell(op, ended.words)
+        return ended.settled
 
     def expand(self, batch: Batch, lists: Sequence[Expansion], *, op: str | None = None) -> Settled:
         """As `Partition.expand`."""
@@ -180,7 +242,7 @@ class Queue:
 
     def reap(self, most: int = 20) -> tuple[int, int]:
         """Ends leases whose time is up; returns how many batches and messages come back."""
-        return _sums(reaped for _, reaped in self._each("reap", lambda one: one.reap(most)))
+        return self._ends.overdue(most)
 
     def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
         """Ends all leases of one owner at once; `died` counts as a death of each batch.
@@ -188,7 +250,7 @@ class Queue:
         Raises:
             redis.RedisError: a node is away; the leases on the others are ended.
         """
-        return _sums(self._all(lambda one: one.end_leases(owner, died=died)))
+        return self._ends.of_owner(owner, died=died)
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
@@ -228,7 +290,7 @@ class Queue:
 
     def mend(self, most: int = 500) -> int:
         """As `Partition.mend`."""
-        return sum(self._all(lambda one: one.mend(most)))
+        return sum(self._partitions.all(lambda one: one.mend(most)))
 
     def books(self) -> Books:
         """Every figure: of each partition at one instant, and added up.
@@ -236,7 +298,8 @@ class Queue:
         Raises:
             redis.RedisError: a node is away, so the sums would not be true.
         """
-        return Books.total(self._all(lambda one: one.books()))
+        self.refresh()
+        return Books.total(self._partitions.all(lambda one: one.books()))
 
     def _of(self, batch: Batch) -> Partition:
         return self._partitions[batch.partition]
@@ -252,59 +315,6 @@ class Queue:
         some: dict[int, list[Number]] = defaultdict(list)
         for number in numbers:
             some[self._holder(number).index].append(number)
-        return sum(self._all(lambda one: move(one, some[one.index]), among=sorted(some)))
-
-    def _each(
-        self, what: Hashable, ask: Callable[[Partition], AnswerT]
-    ) -> Iterator[tuple[int, AnswerT]]:
-        """Answers of the partitions in turn, as long as the caller wants more.
-
-        Raises:
-            redis.RedisError: none of them answered.
-        """
-        error: RedisError | None = None
-        answered = False
-        for index in self._turns.round(what):
-            try:
-                answer = ask(self._partitions[index])
-            except RedisError as failure:
-                error = failure
-                self._leave_alone(index, failure)
-                continue
-            answered = True
-            self._turns.answered(index)
-            yield index, answer
-        if error is not None and not answered:
-            raise error
-
-    def _leave_alone(self, index: int, error: RedisError) -> None:
-        seconds = self._turns.failed(index)
-        if len(self._partitions) > 1:
-            name = self._partitions[index].name
-            log.warning("redis_away: %s is left alone for %.0f s: %s", name, seconds, error)
-
-    def _all(
-        self, ask: Callable[[Partition], AnswerT], among: Sequence[int] | None = None
-    ) -> list[AnswerT]:
-        """The answers of all; one that fails keeps nobody from being asked.
-
-        Raises:
-            redis.RedisError: one of them failed; the first one's error.
-        """
-        answers: list[AnswerT] = []
-        error: RedisError | None = None
-        for index in range(len(self._partitions)) if among is None else among:
-            try:
-                answers.append(ask(self._partitions[index]))
-            except RedisError as failure:
-                error = error or failure
-        if error is not None:
-            raise error
-        return answers
-
-
-def _sums(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    batches = messages = 0
-    for some, more in pairs:
-        batches, messages = batches + some, messages + more
-    return batches, messages
+        for index in some:
+            self._partitions.wake(index)
+        return sum(self._partitions.all(lambda one: move(one, some[one.index]), some))

@@ -11,7 +11,8 @@ from mixrelay.shared.queue.scripts import Scripts
 
 _NEAR = 0.8
 """Of the most letters: from here on one is warned."""
-_AHEAD = timedelta(days=1)
+AHEAD = timedelta(days=1)
+"""How far the outlook goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +42,50 @@ class Outlook:
 
 
 class Retention:
-    """The limits of one queue."""
+    """The limits, as one partition's script holds them."""
 
     def __init__(self, redis: Redis, keys: Keys, scripts: Scripts) -> None:
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
 
-    def expire(self, max_age: timedelta | None, max_letters: int | None, most: int = 500) -> int:
-        """Drops the letters over the limits, buried first; returns how many it dropped.
-
-        They are counted as `discarded:expired`, and told to the audit every ten minutes.
+    def expire(
+        self,
+        max_age: timedelta | None,
+        max_letters: int | None,
+        most: int,
+        *,
+        up_to: str | None = None,
+    ) -> int:
+        """As `MergedRetention.expire`, of this partition.
 
         Args:
             max_age: since the burial.
-            max_letters: that may lie there.
+            max_letters: that may lie in the queue.
             most: to drop in this call.
+            up_to: the number of the last letter here that is over `max_letters`, empty for none;
+                None has them counted here, where this partition is the queue.
         """
         age = round(max_age.total_seconds() * 1000) if max_age else 0
-        return int(self._scripts.run("expire", age, max_letters or 0, most))
+        counted = int(up_to is None)
+        return int(self._scripts.run("expire", age, max_letters or 0, most, counted, up_to or ""))
 
-    def outlook(self) -> Outlook | None:
-        """What the limits mean now; None where no worker has any."""
+    def limits(self) -> tuple[timedelta | None, int | None]:
+        """The age and the number of letters that workers were told last."""
         flat = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys("retention")))
         told = {name.decode(): int(value) for name, value in flat.items()}
-        if not (told.get("max_age") or told.get("max_letters")):
-            return None
-        age = timedelta(milliseconds=told["max_age"]) if told["max_age"] else None
-        letters = int(self._redis.zcard(self._keys("dead")))
-        soon = self._older_than(age - _AHEAD) if age else 0
-        return Outlook(age, told["max_letters"] or None, letters, soon)
+        age = timedelta(milliseconds=told["max_age"]) if told.get("max_age") else None
+        return age, told.get("max_letters") or None
 
-    def _older_than(self, age: timedelta) -> int:
+    def letters(self) -> int:
+        return int(self._redis.zcard(self._keys("dead")))
+
+    def oldest(self, count: int) -> list[tuple[float, bytes]]:
+        """The letters buried first: when (ms), and their numbers."""
+        found = self._redis.zrange(self._keys("dead"), 0, count - 1, withscores=True)
+        return [(at, number) for number, at in cast("list[tuple[bytes, float]]", found)]
+
+    def older_than(self, age: timedelta) -> int:
         seconds, micros = self._redis.time()
         before = datetime.fromtimestamp(seconds + micros / 1e6, UTC) - age
         limit = f"({before.timestamp() * 1000:.0f}"

@@ -31,6 +31,11 @@ NAMES = (
     "import",
     "expire",
     "hold",
+    "gates",
+    "leased",
+    "probe",
+    "report",
+    "announce",
     "alert",
     "mend",
     "job_start",
@@ -43,17 +48,20 @@ NAMES = (
     "groups",
 )
 _FLAGS = {
-    **dict.fromkeys(("books", "page", "groups"), " flags=no-writes"),
+    **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
 }
 _AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
 _JOBS = (*_LETTERS, "_jobs")
+_GATES = ("_paces", "_gates")
 _PARTS = {
     **dict.fromkeys(("replay", "discard", "edit", "expire", "mend"), _LETTERS),
     "import": _AUDIT,
     "hold": _AUDIT,
-    **dict.fromkeys(("reserve", "settle"), ("_paces",)),
+    "leased": ("_paces",),
+    **dict.fromkeys(("settle", "probe", "report"), _GATES),
+    "reserve": (*_GATES, "_mirror"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }
 """What some scripts share, put between the prelude and their own text."""
@@ -80,7 +88,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
-        self._keys = (keys.queue, keys.root)
+        self._keys = keys.declared
 
     def run(self, name: str, *args: str | bytes | float) -> Any:
         """The script's answer.

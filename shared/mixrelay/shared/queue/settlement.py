@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
 from mixrelay.shared.queue.batch import Lane, Number
 from mixrelay.shared.queue.measures import SECONDS_BOUNDS, SIZE_BOUNDS, bucket
@@ -17,6 +17,30 @@ class Settled(StrEnum):
     """Asked twice, since the first reply was lost; it was carried out once."""
     LOST = "lost"
     """The lease had ended and the batch is someone else's: nothing was changed."""
+
+
+class Ended(NamedTuple):
+    """What became of a settlement, and what Q's own slot is to be told of it (`report.lua`)."""
+
+    settled: Settled
+    words: bytes
+
+    @classmethod
+    def parse(cls, reply: bytes) -> Self:
+        settled, _, words = reply.partition(b" ")
+        return cls(Settled(settled.decode()), words)
+
+
+class Reaped(NamedTuple):
+    """Leases that were ended, and what was found on the way."""
+
+    partition: int
+    batches: int
+    messages: int
+    words: bytes = b""
+    """As those of `Ended`."""
+    waiting: frozenset[str] = frozenset()
+    """The lanes in which something waits; not told of the first partition."""
 
 
 class PauseKind(StrEnum):

@@ -15,15 +15,31 @@ local function save_pace(name, pace)
   redis.call("HSET", key("paces"), name, cjson.encode(pace))
 end
 
--- Batches leased for a destination: counted, so that nothing can leave a slot taken. A lease
+-- Batches leased for each destination: counted, so that nothing can leave a slot taken. A lease
 -- that ran out holds none.
-local function leased_to(name)
-  local count, ids = 0, redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")
-  for _, id in ipairs(ids) do
+local function leased()
+  local counts = {}
+  for _, id in ipairs(redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")) do
     local state = load(id)
-    if state and state.destination == name then count = count + 1 end
+    local name = state and state.destination
+    if name then counts[name] = (counts[name] or 0) + 1 end
   end
-  return count
+  return counts
+end
+
+-- The same in the other partitions, where the script was told.
+local leased_elsewhere = {}
+local function leased_to(name) return (leased()[name] or 0) + (leased_elsewhere[name] or 0) end
+
+-- The limit at which a pace last held a batch back, as another partition knows it.
+local function take_held(pace, held)
+  if (held or 0) > (pace.held or 0) and held <= pace.limit then pace.held = held end
+  return pace
+end
+
+local function note_held(name, held)
+  local pace = held and pace_of(name)
+  if pace then save_pace(name, take_held(pace, held)) end
 end
 
 -- Slow start: from one batch on, doubled with each round trip; once the rate was limited, from

@@ -4,6 +4,7 @@
 -- KEYS  Q     the list that anyone may RPUSH to
 --       ROOT  "{Q}": every other key is ROOT:name, and so in Q's slot. Names are
 --             made here, since ids of batches and destinations are only known here.
+--       ROOT:nowhere  never exists (keys.py says why it is declared)
 --
 --   ROOT:id               string  the queue's own random id, made once
 --   ROOT:number           string  the last number given to a message
@@ -18,12 +19,15 @@
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
 --   ROOT:held             hash    lane -> who holds it since when and why, as JSON (hold.lua)
+--                                 Of all these Q's own slot has the true ones; that of Q.k has
+--                                 copies (_mirror.lua)
 --   ROOT:accepted         hash    destination -> when it last accepted something
 --   ROOT:paces            hash    destination that is not trusted with every worker at once ->
 --                                 JSON {limit (batches leased together), goal (the limit from
 --                                 which on it grows slowly), passed (acceptances since it last
 --                                 grew so), held (the limit at which it last held a batch back),
 --                                 at (changed)}
+--   ROOT:partitions       string  how many there are or ever were, in Q's own slot (announce.lua)
 --   ROOT:letters          hash    number -> the letter's meta as JSON, newline, payload
 --   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
 --                                 dead:status:<s> and dead:type:<t> likewise
@@ -83,7 +87,7 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at", "schema" },
+  string = { "id", "number", "empty_at", "schema", "partitions" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
   zset = { "leases", "dead" }, set = { "pauses" }, list = {},
@@ -116,6 +120,12 @@ local function expect_batch(id, state)
     or (state.destination and expect("hash", key("pause:" .. state.destination)))
 end
 
+local function hash(name)
+  local flat, found = redis.call("HGETALL", name), {}
+  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
+  return found
+end
+
 local function push(command, name, values)
   for first = 1, #values, SLICE do
     redis.call(command, name, unpack(values, first, math.min(first + SLICE - 1, #values)))
@@ -146,6 +156,24 @@ end
 local function answered(op) return redis.call("GET", key("done:" .. op)) end
 local function answer(op, text) redis.call("SET", key("done:" .. op), text, "PX", DONE_MS) end
 
+-- What a move on Q.k means for a destination, for Q's own slot to be told (report.lua). Nil in
+-- that slot itself, where nobody needs to be told.
+local news
+local function tell(item)
+  if news then news[#news + 1] = item end
+  return item
+end
+local function news_text() return news and #news > 0 and cjson.encode(news) or "" end
+
+-- "done", and behind it the news.
+local function done(op)
+  local text = news_text()
+  text = text == "" and "done" or "done " .. text
+  answer(op, text)
+  return text
+end
+local function already(before) return (string.gsub(before, "^done", "already")) end
+
 local function split_member(member)
   local number, received, replays, at = string.match(member, "^(%S+) (%d+) (%d+) ()")
   return number, tonumber(received), tonumber(replays), string.sub(member, at)
@@ -164,11 +192,17 @@ local function owned(id, claim)
 end
 
 -- Another may probe since its lease ran out: then nothing is its to release.
-local function release_probe(id, state)
-  local pause = state.probe and key("pause:" .. state.destination)
-  if pause and redis.call("HGET", pause, "probe") == id then
+local function release(name, id)
+  local pause = key("pause:" .. name)
+  if redis.call("HGET", pause, "probe") == id then
     redis.call("HDEL", pause, "probe", "probe_until")
   end
+end
+
+local function release_probe(id, state)
+  if not state.probe then return end
+  release(state.destination, id)
+  tell({ what = "released", id = id, destination = state.destination })
   state.probe = nil
 end
 

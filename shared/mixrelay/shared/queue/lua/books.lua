@@ -25,12 +25,6 @@ for i = 1, #batches, 2 do
   older(state.oldest)
 end
 
-local function hash(name)
-  local flat, found = redis.call("HGETALL", name), {}
-  for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
-  return found
-end
-
 local pauses = {}
 for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
   pauses[destination] = hash(key("pause:" .. destination))

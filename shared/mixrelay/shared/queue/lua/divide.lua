@@ -5,10 +5,11 @@
 --       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
 --       request (what the request before it was like: `measure`),
 --       behind (the parts hold the cornered head's profile),
---       parts: list of {id, numbers, destination, own}}
--- Answer  "done", "already", "lost"
+--       tells (as in settle.lua), parts: list of {id, numbers, destination, own}}
+-- Answer  "done", "already", "lost", with words for Q's own slot as in settle.lua
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
-if answered(op) then return "already" end
+local before = answered(op)
+if before then return already(before) end
 local state = owned(id, claim)
 if not state then return "lost" end
 local wrong = expect_batch(id, state)
@@ -26,6 +27,7 @@ for _, member in ipairs(members_of(id)) do
 end
 if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end
 
+news = plan.tells and {}
 measure(plan.request)
 if plan.ambiguous then state.ambiguous = true end
 if plan.strikes then state.failures, state.part = 0, true end
@@ -33,12 +35,12 @@ if plan.destination then
   redirect(id, state, plan.destination)
   state.own = plan.own
 end
-local before = id
+local ahead = id
 for i, part in ipairs(plan.parts or {}) do
   if #groups[i] > 0 then
     if ORDERED[state.lane] then
-      redis.call("LINSERT", key("order:" .. state.lane), "AFTER", before, part.id)
-      before = part.id
+      redis.call("LINSERT", key("order:" .. state.lane), "AFTER", ahead, part.id)
+      ahead = part.id
     end
     local changes = { behind = plan.behind and state.rivals and state.rivals[1] }
     if part.destination then
@@ -49,5 +51,4 @@ for i, part in ipairs(plan.parts or {}) do
 end
 replace_members(id, stay)
 save(id, state)
-answer(op, "done")
-return "done"
+return done(op)

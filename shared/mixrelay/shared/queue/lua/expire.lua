@@ -1,15 +1,24 @@
 -- Drops the letters over an operator's limits, those buried first, and notes the limits, so that
 -- whoever looks can warn ahead (docs/internals.md, rule 10). An entry of the audit tells what
 -- ten minutes dropped.
--- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now
+-- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now, 1 if this
+--       partition is the queue; else the number of the last letter here that is over the most of
+--       all partitions ("" for none); where it is gone, that was not the last look at them
 -- Answer  how many were dropped
 local max_age, max_letters, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local is_all, up_to = ARGV[4] == "1", ARGV[5]
 local AUDIT_EVERY_MS = 600000
 local noted = key("retention")
 local wrong = expect("hash", noted) or expect_audit()
 if wrong then return wrong end
 
-local over = max_letters > 0 and math.max(0, redis.call("ZCARD", key("dead")) - max_letters) or 0
+local over = 0
+if not is_all then
+  local rank = up_to ~= "" and redis.call("ZRANK", key("dead"), up_to)
+  over = rank and rank + 1 or 0
+elseif max_letters > 0 then
+  over = math.max(0, redis.call("ZCARD", key("dead")) - max_letters)
+end
 local old = max_age > 0 and redis.call("ZCOUNT", key("dead"), "-inf", "(" .. string.format("%d", NOW - max_age)) or 0
 local count, letters = math.min(math.max(over, old), most), {}
 for _, number in ipairs(count > 0 and redis.call("ZRANGE", key("dead"), 0, count - 1) or {}) do

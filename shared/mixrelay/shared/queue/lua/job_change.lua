@@ -1,7 +1,9 @@
--- Cancels, resumes, fails a bulk job, or changes its rate; who is over stays over.
--- ARGV  id, "cancel", "resume", "fail" or "rate", the error or the rate ("" for none), who, why
+-- Cancels, resumes, fails a bulk job, or changes its rate; who is over stays over. Or notes that
+-- its runner was heard of, while another partition's letters are moved.
+-- ARGV  id, "cancel", "resume", "fail", "rate" or "heard", the error or the rate ("" for none),
+--       who, why, 1 if the audit has been told already
 -- Answer  {1 if it was changed, the record}
-local id, what, value, who, why = unpack(ARGV)
+local id, what, value, who, why, is_told = unpack(ARGV)
 local STALE_MS = 60000
 local wrong = expect_job(id)
 if wrong then return wrong end
@@ -22,8 +24,10 @@ elseif what == "rate" then
   redis.call("HSET", job_key(id), "rate", value, "next_at", NOW)
   -- Its runner may have left it to those who look after jobs with a rate.
   if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id) end
+elseif what == "heard" then
+  redis.call("ZADD", key("jobs:live"), NOW, id)
 end
-if what ~= "fail" then
+if what ~= "fail" and what ~= "heard" and is_told ~= "1" then
   local told = what == "rate" and (value == "" and "no rate" or value .. " a second") or ""
   audit(what, { who = who, why = why ~= "" and why or told, job = id })
 end

@@ -1,9 +1,10 @@
 -- Notes a bulk job. Asked again with the same id, it answers with the job that is there.
 -- ARGV  id, kind, filter as JSON, until (ms, "" for now), rate ("" for none), who, why,
---       planned ("" for unknown), 1 if a worker runs it (else the caller), then numbers
+--       planned ("" for unknown), 1 if a worker runs it (else the caller), 1 to tell the audit
+--       also where nothing is moved (else another partition does), then numbers
 -- Answer  the record
-local id, kind, filter, till, rate, who, why, planned, background = unpack(ARGV, 1, 9)
-local FIRST = 10
+local id, kind, filter, till, rate, who, why, planned, background, tells = unpack(ARGV, 1, 10)
+local FIRST = 11
 -- A worker that looks for work finds it this soon where RQ was not told of it.
 local FOUND_AFTER_MS, STALE_MS = 5000, 60000
 local wrong = expect_job(id)
@@ -15,7 +16,7 @@ redis.call("HSET", job_key(id), "id", id, "kind", kind, "filter", filter, "rate"
   "why", why, "planned", planned, "background", background, "state", "queued",
   "till", string.format("%d", math.min(tonumber(till) or math.huge, NOW + 1)), "ids", #ARGV - FIRST + 1,
   "created", NOW, "started", "", "finished", "", "cursor", "", "looked", 0, "matched", 0,
-  "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", "", "next_at", NOW, "error", "")
+  "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", tells == "1" and "" or NOW, "next_at", NOW, "error", "")
 if #ARGV >= FIRST then push("RPUSH", job_key(id) .. ":ids", { unpack(ARGV, FIRST) }) end
 redis.call("ZADD", key("jobs"), NOW, id)
 redis.call("ZADD", key("jobs:live"), background == "1" and NOW - STALE_MS + FOUND_AFTER_MS or NOW, id)

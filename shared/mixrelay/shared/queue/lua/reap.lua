@@ -4,9 +4,14 @@
 -- stands alone and has killed twice alone.
 -- Whoever ends what is overdue also ends pauses that nothing waits for, and forgets paces that
 -- nothing changed for long.
--- ARGV  most batches, owner ("" for those whose time is up), 1 if it counts as a death
--- Answer  {batches, messages}
+-- ARGV  most batches, owner ("" for those whose time is up), 1 if it counts as a death,
+--       1 where Q's own slot is another, and then the lanes in which something waits elsewhere
+-- Answer  {batches, messages, words for Q's own slot (report.lua), the lanes in which something
+--         waits here}
 local most, owner, died = tonumber(ARGV[1]), ARGV[2], ARGV[3] == "1"
+local is_mirror = ARGV[4] == "1"
+local waits_elsewhere = {}
+for i = 5, #ARGV do waits_elsewhere[ARGV[i]] = true end
 local DEATHS_TOGETHER, DEATHS_ALONE = 3, 2
 local PACE_KEPT_MS = 600000
 local function halve(id, state, members)
@@ -71,14 +76,27 @@ for _, id in ipairs(ids) do
   end
 end
 if wrong then return wrong end
+news = is_mirror and {} or nil
 
--- A pause that is over and behind which nothing waits any more: no acceptance would end it.
+local function waits(lane)
+  return redis.call("LLEN", key("lane:" .. lane)) + redis.call("ZCARD", key("parked:" .. lane)) > 0
+end
+
+local function lanes_that_wait()
+  local found = {}
+  for _, lane in ipairs(LANES) do
+    if waits(lane) then found[#found + 1] = lane end
+  end
+  return found
+end
+
+-- A pause that is over and behind which nothing waits any more, in no partition: no acceptance
+-- would end it.
 local function end_idle_pauses()
   for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
     local pause = redis.call("HMGET", key("pause:" .. name), "lane", "until", "probe_until")
     local lane, over = pause[1] or "", math.max(tonumber(pause[2] or 0), tonumber(pause[3] or 0))
-    local waiting = redis.call("LLEN", key("lane:" .. lane)) + redis.call("ZCARD", key("parked:" .. lane))
-    if over <= NOW and waiting == 0 then end_pause(name) end
+    if over <= NOW and not (waits_elsewhere[lane] or waits(lane)) then end_pause(name) end
   end
 end
 
@@ -91,10 +109,10 @@ local function forget_paces()
   end
 end
 
-if owner == "" then
+if owner == "" and not is_mirror then
   end_idle_pauses()
   forget_paces()
 end
 local messages = 0
 for _, batch in ipairs(ending) do messages = messages + end_lease(batch[1], batch[2]) end
-return { #ending, messages }
+return { #ending, messages, news_text(), is_mirror and lanes_that_wait() or {} }

@@ -4,7 +4,9 @@
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,
 --       parked batches up to which a paused lane still hands out fresh ones
---       (lanes whose records have several destinations), 1 if the worker holds nothing
+--       (lanes whose records have several destinations), 1 if the worker holds nothing,
+--       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
+--       the copy of it stands), JSON {destination: batches leased in the other partitions}
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, members joined,
 --          the first members of its rivals: the cornered head and what was cornered after it,
 --          the destinations that have a pause or a pace}
@@ -13,6 +15,8 @@ local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 local lease_ms, linger = tonumber(ARGV[6]), tonumber(ARGV[7])
 local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[10] == "1"
+local gates = ARGV[11]
+leased_elsewhere = cjson.decode(ARGV[12])
 
 local CHUNK = 50        -- members read before their bytes are counted
 local LOOKED_AT = 64    -- parked batches looked at in one call
@@ -50,7 +54,7 @@ local function lease(id, state, members, as_probe)
   state.claim, state.owner, state.due = claim, owner, nil
   if as_probe then
     state.probe = true
-    redis.call("HSET", key("pause:" .. state.destination), "probe", id, "probe_until", NOW + lease_ms)
+    let_probe(state.destination, id, lease_ms)
   end
   save(id, state)
   return reply(id, state, members)
@@ -79,18 +83,17 @@ end
 -- or nil, the time to look again, and whether it is only full
 local function gate(name, id)
   if not name then return "open" end
-  local pause = redis.call("HMGET", key("pause:" .. name), "until", "probe_until", "last")
-  if not pause[1] then
+  local closed = closed_until(name)
+  if not closed then
     if not is_full(name) then return "open" end
     wait_for(FULL_MS)
     return nil, NOW + FULL_MS, true
   end
-  local closed_until = math.max(tonumber(pause[1]), tonumber(pause[2] or 0))
-  if closed_until > NOW then
-    wait_for(closed_until - NOW)
-    return nil, closed_until
+  if closed > NOW then
+    wait_for(closed - NOW)
+    return nil, closed
   end
-  return pause[3] == id and "last" or "probe"
+  return redis.call("HGET", key("pause:" .. name), "last") == id and "last" or "probe"
 end
 
 -- What waits for credentials that this worker no longer uses is tried with the new ones at once.
@@ -104,10 +107,10 @@ local function try_parked(id, state, even_last)
   elseif state.due > NOW then
     return wait_for(state.due - NOW)
   end
-  local open, closed_until = gate(state.destination, id)
+  local open, closed = gate(state.destination, id)
   if not open then
     -- It makes room among those looked at for what goes elsewhere.
-    redis.call("ZADD", PARKED, "GT", closed_until, id)
+    redis.call("ZADD", PARKED, "GT", closed, id)
     return
   end
   if state.suspect and not alone then
@@ -217,6 +220,8 @@ end
 
 local repeated = redis.call("HGET", key("claims"), claim)
 if repeated then return reply(repeated, load(repeated), members_of(repeated)) end
+local wrong = gates ~= "" and mirror(gates)
+if wrong then return wrong end
 if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0 } end
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }

@@ -16,13 +16,17 @@
 --   request      what the request was like, where one was made (`measure`)
 --   refusals     how often Redis refused this settlement before
 --   behind       the whole trial holds its rivals' profiles: it waits behind the head
--- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed)
+--   tells        Q's own slot is another, and is to be told what this means for destinations
+--   elsewhere    {destination: batches leased in the other partitions}, for the pace of a pause
+--   passed       when the destination last accepted something, as Q's own slot says, by its clock
+-- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed);
+--         behind the first two, where there are any, the words for Q's own slot (report.lua)
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
 -- As LATENCY_BOUNDS in measures.py.
 local LATENCIES = { 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400 }
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local before = answered(op)
-if before then return before == "done" and "already" or before end
+if before then return already(before) end
 local state = owned(id, claim)
 if not state then
   tally("lost", 1)
@@ -47,6 +51,8 @@ if plan.park and plan.park.pause and not (plan.destination or state.destination)
   return redis.error_reply("ERR a pause needs a destination; batch " .. id .. " has none")
 end
 
+news = plan.tells and {}
+leased_elsewhere = plan.elsewhere or {}
 measure(plan.request)
 tally("settle_failures", plan.refusals or 0)
 
@@ -100,59 +106,38 @@ local function all_delivered()
   return redis.call("LLEN", key("batch:" .. id)), {}
 end
 
--- Credentials or an address that were replaced leave a pause behind which nothing waits and
--- that no acceptance of theirs would end: one of what replaced them does.
-local function forget_former()
-  for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
-    local pause = redis.call("HMGET", key("pause:" .. name), "lane", "own", "until")
-    if pause[1] == state.lane and pause[2] == "1" and tonumber(pause[3]) <= NOW then
-      end_pause(name)
-    end
+-- What is said of the destination, here and in Q's own slot.
+local function word(what, more)
+  more.what, more.id, more.lane, more.own = what, id, state.lane, state.own
+  more.destination, more.probe = state.destination, state.probe
+  return tell(more)
+end
+
+local function accept()
+  local pace = pace_of(state.destination)
+  if reopen(word("accepted", { held = pace and pace.held })) then state.probe = nil end
+end
+
+-- When others passed is told by Q's own slot, and by its clock: so it is only compared with
+-- what it said before. Where it did not answer, those of this partition count.
+local function others_passed()
+  local seen = state.seen
+  if plan.passed and seen then
+    return seen.destination == state.destination and seen.passed ~= plan.passed
   end
-end
-
-local function reopen(name)
-  redis.call("HSET", key("accepted"), name, NOW)
-  local pause = redis.call("HMGET", key("pause:" .. name), "status", "probe")
-  local probed = pause[2] == id
-  speed_up(name, state.lane, probed)
-  -- What was under way when the rate was found too high does not show that it is not.
-  if tonumber(pause[1] or 0) == RATE_LIMITED and not probed then return end
-  end_pause(name)
-  state.probe = nil
-  if state.own then forget_former() end
-end
-
-local function backoff(pause, failures)
-  local delay = math.min(pause.cap, pause.base * 2 ^ math.min(failures - 1, 30)) + pause.jitter
-  return math.floor(math.max(delay, pause.at_least or 0))
+  local accepted = redis.call("HGET", key("accepted"), state.destination)
+  return accepted and state.failed_at and tonumber(accepted) > state.failed_at
 end
 
 -- Others passed since this batch last failed: the batch is to blame, not the destination.
-local function fails_alone(pause)
-  local accepted = redis.call("HGET", key("accepted"), state.destination)
-  return pause.kind ~= "configuration" and accepted and state.failed_at
-    and tonumber(accepted) > state.failed_at
-end
+local function fails_alone(pause) return pause.kind ~= "configuration" and others_passed() end
 
--- One backoff for the fleet: requests that were under way together fail as one.
-local function pause_destination(park)
-  local name = key("pause:" .. state.destination)
-  local before = redis.call("HMGET", name, "failures", "until", "since")
-  if not before[1] then slow_down(state.destination, state.lane, park.status) end
-  local failures, closed_until = tonumber(before[1] or 0), tonumber(before[2] or 0)
-  if state.probe or closed_until <= NOW then
-    failures = failures + 1
-    closed_until = NOW + backoff(park.pause, failures)
-  else
-    closed_until = math.max(closed_until, NOW + (park.pause.at_least or 0))
-  end
-  redis.call("HSET", name, "until", closed_until, "failures", failures, "since", before[3] or NOW,
-    "kind", park.pause.kind, "reason", park.error, "status", park.status or 0,
-    "lane", state.lane, "own", state.own and 1 or 0, "last", id)
-  release_probe(id, state)
-  redis.call("SADD", key("pauses"), state.destination)
-  return closed_until
+local function pause_for(park)
+  local ends = pause_destination(word("failed", {
+    pause = park.pause, error = park.error, status = park.status,
+  }))
+  state.probe = nil
+  return ends
 end
 
 local function park_rest(park)
@@ -165,11 +150,14 @@ local function park_rest(park)
     state.streak = nil
   end
   if park.pause and (not alone or park.status == RATE_LIMITED) then
-    due = math.max(due, pause_destination(park))
+    due = math.max(due, pause_for(park))
   end
   if park.counts then state.failures = state.failures + 1 end
   if park.ambiguous then state.ambiguous = true end
-  if plan.sent or park.pause then state.failed_at = NOW end
+  if plan.sent or park.pause then
+    state.failed_at = NOW
+    state.seen = plan.passed and { destination = state.destination, passed = plan.passed }
+  end
   state.error, state.status = park.error, park.status
   state.cornered = park.cornered and "untried" or nil
   return due
@@ -286,7 +274,7 @@ end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
 measure_latency(count)
-if plan.accepted and state.destination then reopen(state.destination) end
+if plan.accepted and state.destination then accept() end
 if plan.exhausts and state.rivals and plan.exhausts == state.rivals[1] then
   for _, rival in ipairs(state.rivals) do exhaust(rival) end
 end
@@ -310,5 +298,4 @@ else
     save(id, state)
   end
 end
-answer(op, "done")
-return "done"
+return done(op)

@@ -1,0 +1,191 @@
+"""``pushing.py`` for code that awaits: connections for each event loop, and for each process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from mixrelay.producer.commands import (
+    Command,
+    Wait,
+    command_with_script,
+    doubt,
+    packed,
+    push_command,
+    wait_command,
+)
+from mixrelay.producer.errors import QueueRefusedError
+from mixrelay.producer.pushing import known_place
+from mixrelay.producer.redis_words import answers, troubles
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from redis.asyncio import ConnectionPool
+
+    from mixrelay.producer.lists import QueueList
+    from mixrelay.producer.options import QueueSettings
+    from mixrelay.shared.connection import AsyncNodes
+
+MOST_CONNECTIONS = 32
+"""For one event loop. A push takes well under a millisecond, so a turn on one of these comes
+sooner than a handshake; and a server's 10,000 connections are for all its clients."""
+
+
+class AsyncPushing:
+    """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
+
+    def __init__(self, redis_url: str, settings: QueueSettings) -> None:
+        """Open nothing."""
+        self._url = redis_url
+        self._settings = settings
+        self._wait = wait_command(settings)
+        self._seconds = settings.connect_timeout + settings.timeout
+        self._begin()
+
+    async def push(self, to: QueueList, tuples: Sequence[bytes]) -> int:
+        """Push tuples onto a list in one command, in order. Returns and raises as ``Pushing``'s."""
+        try:
+            return await self._send(to, push_command(to, tuples))
+        except QueueRefusedError as refusal:
+            command = command_with_script(to, tuples, refusal)
+        return await self._send(to, command)
+
+    def place_of(self, to: QueueList) -> Hashable:
+        """Return which node of a cluster has a list; None where there is one, or none is known."""
+        nodes = self._lines_of_this_loop().nodes
+        return None if isinstance(nodes, _OneNode) else known_place(nodes.topology, to)
+
+    async def close(self) -> None:
+        """Close the connections of this event loop; the next push opens one again."""
+        lines = self._lines.pop(asyncio.get_running_loop(), None)
+        if lines is not None:
+            await lines.nodes.close()
+
+    async def _send(self, to: QueueList, command: Command) -> int:
+        lines, exchange = self._lines_of_this_loop(), _Exchange(command, self._wait)
+        try:
+            # redis-py bounds each step, and a handshake has several; this bounds all of them.
+            async with asyncio.timeout(self._seconds), lines.turns:
+                length = await lines.nodes.run(to.name, exchange)
+        except answers() as error:
+            raise to.words.refused(error) from error
+        except troubles() as error:
+            known = error if str(error) else TimeoutError(f"not within {self._seconds} s")
+            raise to.words.failed(known, was_sent=exchange.is_out) from error
+        if exchange.doubt:
+            raise to.words.not_durable(self._settings.durability, exchange.doubt)
+        return length
+
+    def _lines_of_this_loop(self) -> _Lines:
+        if self._pid != os.getpid():
+            self._begin()
+        loop = asyncio.get_running_loop()
+        lines = self._lines.get(loop)
+        if lines is None:
+            lines = self._lines[loop] = _Lines(_nodes_at(self._url, self._settings))
+        return lines
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
+
+
+class _Lines:
+    """The connections of one event loop, and whose turn it is to use one."""
+
+    def __init__(self, nodes: AsyncNodes | _OneNode) -> None:
+        self.nodes = nodes
+        self.turns = asyncio.Semaphore(MOST_CONNECTIONS)
+
+
+class _OneNode:
+    """A server that has every list: one, or what sentinels name."""
+
+    def __init__(self, pool: ConnectionPool) -> None:
+        self.pool = pool
+
+    async def run(self, _key: str, exchange: Callable[[Any], Awaitable[int]]) -> int:
+        # Any, since redis-py does not type its connections; they close when one of these fails
+        # or is cancelled.
+        connection: Any = await self.pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            return await exchange(connection)
+        finally:
+            await self.pool.release(connection)
+
+    async def close(self) -> None:
+        await self.pool.disconnect()
+        manager = getattr(self.pool, "sentinel_manager", None)
+        for sentinel in manager.sentinels if manager is not None else ():
+            await sentinel.aclose()
+
+
+class _Exchange:
+    """A push and its answer, as that of ``pushing.py``."""
+
+    __slots__ = ("_text", "_wait", "doubt", "is_out")
+
+    def __init__(self, command: Command, wait: Wait | None) -> None:
+        self._wait = wait
+        self._text = packed(command) if wait is None else packed(command, wait)
+        self.is_out = False
+        """Whether it may have been carried out."""
+        self.doubt = ""
+        """Why it may not be safe although it was."""
+
+    async def __call__(self, connection: Any) -> int:
+        self.is_out = True
+        try:
+            await connection.send_packed_command([self._text])
+            length = int(await connection.read_response() or 0)
+        except answers():
+            self.is_out = False
+            if self._wait is not None:
+                await connection.disconnect(nowait=True)  # the second answer is still on its way
+            raise
+        if self._wait is not None:
+            await self._wait_on(connection, self._wait)
+        return length
+
+    async def _wait_on(self, connection: Any, wait: Wait) -> None:
+        try:
+            self.doubt = doubt(wait, await connection.read_response())
+        except troubles() as error:
+            await connection.disconnect(nowait=True)
+            self.doubt = str(error)
+
+
+def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
+    # Loaded at the first push: importing the producer loads no redis-py.
+    from redis import asyncio as redis  # noqa: PLC0415
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    from mixrelay.shared.connection import (  # noqa: PLC0415
+        AsyncNodes,
+        ClusterAddress,
+        SentinelAddress,
+        client_options,
+        connect,
+        is_cluster,
+    )
+
+    connect(url)  # reads the address, and opens nothing
+    options = client_options(
+        url, timeout=settings.timeout, connect_timeout=settings.connect_timeout
+    )
+    if is_cluster(url):
+        return AsyncNodes(ClusterAddress.parse(url), options, patience=0.0, most=MOST_CONNECTIONS)
+    options["retry"] = Retry(NoBackoff(), 0)
+    if "+sentinel://" not in url:
+        return _OneNode(redis.ConnectionPool.from_url(url, **options))
+    address = SentinelAddress.parse(url)
+    # Any, since redis-py does not type pools.
+    sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
+        address.hosts, sentinel_kwargs=options | address.to_sentinels, **options
+    )
+    return _OneNode(sentinel.master_for(address.service, **address.to_server).connection_pool)

@@ -1,0 +1,159 @@
+"""The addresses that redis-py does not read: Sentinel's, a cluster's; and how one is shown."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from redis.connection import Connection, SSLConnection
+
+from mixrelay.shared.errors import ConfigurationError
+
+SENTINEL_PORT = 26379
+SERVER_PORT = 6379
+# A password may hold any character, also where it should be escaped and is not: the last "@" ends
+# it. Where only one name stands before the "@", it may be a password that was put there.
+_ACCOUNT = re.compile(r"^([a-z0-9+.-]*://|)(?:([^:@/?#]*):)?.*@", re.IGNORECASE | re.DOTALL)
+_PASSWORD_ASKED = re.compile(r"([?&][^=&]*pass[^=&]*=)[^&]*", re.IGNORECASE)
+
+_OF_SENTINELS = ("sentinel_username", "sentinel_password")
+_OF_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
+def mask(url: str) -> str:
+    """The address without its password, fit for a log or an error."""
+    return _PASSWORD_ASKED.sub(r"\1***", _ACCOUNT.sub(_masked_account, url))
+
+
+def _masked_account(found: re.Match[str]) -> str:
+    name = "" if found[2] is None else f"{found[2]}:"
+    return f"{found[1]}{name}***@"
+
+
+def unreadable(url: str, error: ValueError) -> ConfigurationError:
+    """The error, without its text where that may repeat a part of a password."""
+    why = str(error)
+    if "@" in url or _PASSWORD_ASKED.search(url):
+        why = "write it as redis://user:password@host:6379/0, with / ? # @ : % of the password "
+        why += "as %2F %3F %23 %40 %3A %25"
+    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} cannot be read: {why}")
+
+
+def is_cluster(url: str) -> bool:
+    return url.partition("://")[0].endswith("+cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelAddress:
+    """`redis+sentinel://user:password@h1:26379,h2/service/0?sentinel_password=…`, taken apart.
+
+    User and password are the server's; those of the sentinels stand in the query. With
+    `rediss+sentinel://` both speak TLS, and the query may have `ssl_ca_certs`, `ssl_certfile`
+    and `ssl_keyfile`.
+
+    Raises:
+        ConfigurationError: sentinels or service are not named, or the query asks for more.
+    """
+
+    hosts: tuple[tuple[str, int], ...]
+    service: str
+    to_server: dict[str, Any] = field(repr=False)
+    to_sentinels: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        service, _, database = parts.path.strip("/").partition("/")
+        hosts, account = _who_and_where(url, parts, SENTINEL_PORT)
+        number = _database(url, database)
+        if not service or not hosts:
+            raise _unusable(
+                url,
+                "must name sentinels and a service, such as redis+sentinel://host1,host2/name/0.",
+            )
+        asked = _asked(url, parts, _OF_SENTINELS)
+        tls = {"ssl": True, **_tls(asked)} if _is_secured(parts) else {}
+        return cls(
+            hosts,
+            service,
+            {"db": number, **account, **tls},
+            _account(*(asked.get(name, "") for name in _OF_SENTINELS)) | tls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAddress:
+    """`redis+cluster://user:password@h1:6379,h2`: some of a cluster's nodes, taken apart.
+
+    The others are learnt from these. With `rediss+cluster://` all speak TLS, and the query may
+    have `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`.
+
+    Raises:
+        ConfigurationError: no node is named, a database other than 0 is, or the query asks for
+            more.
+    """
+
+    hosts: tuple[tuple[str, int], ...]
+    connection_class: type[Connection]
+    to_nodes: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        parts = urlsplit(url)
+        hosts, account = _who_and_where(url, parts, SERVER_PORT)
+        if not hosts:
+            raise _unusable(url, "must name nodes, such as redis+cluster://host1,host2:6379.")
+        if _database(url, parts.path.strip("/")):
+            raise _unusable(url, "names a database; a cluster has none but 0.")
+        asked = _asked(url, parts, ())
+        kind = SSLConnection if _is_secured(parts) else Connection
+        return cls(hosts, kind, account | _tls(asked))
+
+
+def _who_and_where(
+    url: str, parts: SplitResult, port: int
+) -> tuple[tuple[tuple[str, int], ...], dict[str, str | None]]:
+    account, _, places = parts.netloc.rpartition("@")
+    user, _, password = account.partition(":")
+    try:
+        hosts = tuple(_host(place, port) for place in places.split(",") if place)
+    except ValueError as error:
+        raise unreadable(url, error) from None
+    return hosts, _account(unquote(user), unquote(password))
+
+
+def _database(url: str, text: str) -> int:
+    try:
+        return int(text or 0)
+    except ValueError as error:
+        raise unreadable(url, error) from None
+
+
+def _is_secured(parts: SplitResult) -> bool:
+    return parts.scheme.startswith("rediss")
+
+
+def _asked(url: str, parts: SplitResult, others: tuple[str, ...]) -> dict[str, str]:
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = (*others, *(_OF_TLS if _is_secured(parts) else ()))
+    if unknown := sorted(asked.keys() - set(known)):
+        may = ", ".join(known) or "nothing"
+        raise _unusable(url, f"asks for {', '.join(unknown)}; it may ask for {may}.")
+    return asked
+
+
+def _tls(asked: dict[str, str]) -> dict[str, str]:
+    return {name: asked[name] for name in _OF_TLS if name in asked}
+
+
+def _account(user: str, password: str) -> dict[str, str | None]:
+    return {"username": user or None, "password": password or None}
+
+
+def _unusable(url: str, why: str) -> ConfigurationError:
+    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} {why}")
+
+
+def _host(text: str, port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{text}")
+    return parts.hostname or "localhost", parts.port or port

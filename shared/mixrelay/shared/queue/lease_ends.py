@@ -1,0 +1,56 @@
+"""The end of leases, in all partitions."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from mixrelay.shared.queue.batch import Lane
+from mixrelay.shared.queue.gates import Gates
+from mixrelay.shared.queue.ids import new_id
+from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.partitions import FAILURES, Partitions
+from mixrelay.shared.queue.settlement import Reaped
+
+
+class LeaseEnds:
+    """Those whose time is up, and those of a process that is gone."""
+
+    def __init__(self, partitions: Partitions, gates: Gates) -> None:
+        self._partitions = partitions
+        self._gates = gates
+
+    def overdue(self, most: int) -> tuple[int, int]:
+        """As `Queue.reap`: at most so many in each partition."""
+        silent = set(range(1, len(self._partitions)))
+        waiting: set[str] = set()
+
+        def end(one: Partition) -> Reaped:
+            if not one.index:
+                # Nobody knows what waits behind a pause in a partition that did not answer.
+                return one.reap(most, set(Lane) if silent else waiting)
+            reaped = one.reap(most)
+            silent.discard(one.index)
+            waiting.update(reaped.waiting)
+            return reaped
+
+        # The first one's turn is the last: it must know of the others.
+        self._partitions.served("reap", 0)
+        return self._brought_back(reaped for _, reaped in self._partitions.each("reap", end))
+
+    def of_owner(self, owner: str, *, died: bool) -> tuple[int, int]:
+        """As `Queue.end_leases`."""
+        # More may have been announced since this process began.
+        self._gates.look()
+        return self._brought_back(
+            self._partitions.all(lambda one: one.end_leases(owner, died=died))
+        )
+
+    def _brought_back(self, reaped: Iterable[Reaped]) -> tuple[int, int]:
+        batches = messages = 0
+        for one in reaped:
+            if one.batches:
+                self._partitions.wake(one.partition)
+            batches, messages = batches + one.batches, messages + one.messages
+            # Where a probe was among them and that is lost, its time is over with its lease.
+            with suppress(*FAILURES):
+                self._gates.tell(new_id(), one.words)
+        return batches, messages

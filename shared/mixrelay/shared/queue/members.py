@@ -1,0 +1,95 @@
+"""The messages of a batch, as Redis answers them: one text, parted where someone looks.
+
+A batch has thousands, and most are only sent on: their payloads are cut out where they are
+read, and their numbers where something must be said about one of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from operator import gt
+from typing import NamedTuple, NewType, Self, overload
+
+Number = NewType("Number", str)
+"""A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
+
+# What routing wrote in front of a payload: number, received, replays.
+_HEAD = re.compile(rb"[!-~]+ [0-9]{1,20} [0-9]{1,20} ")
+
+
+class Member(NamedTuple):
+    """One message of a batch, with what routing put in front of it."""
+
+    number: Number
+    received_ms: int
+    """When it was routed, by Redis's clock (Unix milliseconds)."""
+    replays: int
+    payload: bytes
+    """The tuple, verbatim."""
+
+    @classmethod
+    def parse(cls, stored: bytes) -> Self:
+        number, received, replays, payload = stored.split(b" ", 3)
+        return cls(Number(number.decode()), int(received), int(replays), payload)
+
+
+class Members(Sequence[Member]):
+    """Members that lie one behind the other in one text; as good as a tuple of them."""
+
+    __slots__ = ("_bounds", "_joined", "_payloads_at")
+
+    def __init__(self, joined: bytes, bounds: list[int], payloads_at: list[int]) -> None:
+        """`bounds` are where members begin, and last where they end."""
+        self._joined = joined
+        self._bounds = bounds
+        self._payloads_at = payloads_at
+
+    @classmethod
+    def parse(cls, joined: bytes, lengths: bytes) -> Self:
+        """Finds each head, so that later no one meets a member that has none.
+
+        Raises:
+            ValueError: a member has none.
+        """
+        sizes = map(int, lengths.split(b",")) if lengths else ()
+        bounds = list(accumulate(sizes, initial=0))
+        head = _HEAD.match
+        payloads_at = [found.end() for at in bounds[:-1] if (found := head(joined, at))]
+        if len(payloads_at) < len(bounds) - 1 or any(map(gt, payloads_at, bounds[1:])):
+            raise ValueError("a member without a head")
+        return cls(joined, bounds, payloads_at)
+
+    def payloads(self) -> list[bytes]:
+        joined = self._joined
+        return [joined[at:end] for at, end in zip(self._payloads_at, self._bounds[1:], strict=True)]
+
+    def __len__(self) -> int:
+        return len(self._payloads_at)
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> Members: ...
+    def __getitem__(self, index: int | slice) -> Member | Members:
+        if isinstance(index, slice):
+            first, end, _ = index.indices(len(self))
+            bounds = self._bounds[first : end + 1]
+            return Members(self._joined, bounds, self._payloads_at[first:end])
+        return self._member(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Member]:
+        return map(self._member, range(len(self)))
+
+    def _member(self, place: int) -> Member:
+        payload_at = self._payloads_at[place]
+        number, received, replays = self._joined[self._bounds[place] : payload_at].split()
+        payload = self._joined[payload_at : self._bounds[place + 1]]
+        return Member(Number(number.decode()), int(received), int(replays), payload)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
