@@ -1,3 +1,4 @@
+import gc
 import json
 
 from mixrelay.shared.queue import Batch, Lane, Member, Number
@@ -33,6 +34,21 @@ def test_members_are_sorted_by_what_happens_to_them_in_their_order() -> None:
     assert [(dead.number, dead.reason) for dead in found.dead] == [("0-1", "malformed")]
     assert [one.number for one in found.lists] == ["0-2"]
     assert found.moves == {Lane.IMPORT: ["0-3"]}
+
+
+def test_what_was_found_goes_without_the_garbage_collector() -> None:
+    """Or a busy worker holds tens of batches that it is done with, megabytes each."""
+    written = b'["event","{\\"data\\":%b}"]' % (
+        b'{\\"event\\":\\"e\\",\\"properties\\":'
+        b'{\\"token\\":\\"ours\\",\\"distinct_id\\":\\"a\\",\\"time\\":1700000000000}}'
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        assert sort(batch(written, written), PREPARATION, NOW).count == 2
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_list_of_one_record_is_that_record() -> None:

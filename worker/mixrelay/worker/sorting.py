@@ -37,19 +37,18 @@ class _Sorting:
         """Sorts members in a row: as one if all of them are plain, else one by one."""
         alike = read_alike(_payloads(members))
         if alike is None:
-            self._one_by_one(members)
+            self.one_by_one(members)
         elif one := plain(alike, members, self._preparation, self._now_ms):
-            self.found.add(Run(one, len(members), lambda: self._apart(members)))
+            # Not by a method of this: what is found would hold who found it, and a circle waits
+            # for the garbage collector, with all that the batch weighs.
+            how = (self._lane, self._preparation, self._now_ms)
+            self.found.add(Run(one, len(members), lambda: _apart(members, *how)))
         else:
             for member, message in zip(members, alike.messages(), strict=True):
                 self._prepare(member, message)
 
-    def _apart(self, members: Sequence[Member]) -> list[Record]:
-        again = _Sorting(self._lane, self._preparation, self._now_ms)
-        again._one_by_one(members)
-        return again.found.records
-
-    def _one_by_one(self, members: Sequence[Member]) -> None:
+    def one_by_one(self, members: Sequence[Member]) -> None:
+        """Sorts each by itself."""
         for member in members:
             try:
                 message = self._record_or_list(member)
@@ -87,6 +86,14 @@ class _Sorting:
             self.found.moves.setdefault(Lane(prepared.reroute), []).append(number)
         else:
             self.found.add(Record(number, prepared))
+
+
+def _apart(
+    members: Sequence[Member], lane: Lane, preparation: Preparation, now_ms: int
+) -> list[Record]:
+    sorting = _Sorting(lane, preparation, now_ms)
+    sorting.one_by_one(members)
+    return sorting.found.records
 
 
 def _payloads(members: Sequence[Member]) -> list[bytes]:

@@ -74,13 +74,13 @@ class Batch:
     @classmethod
     @reading("a batch")
     def parse(cls, reply: list[Any], claim: str, partition: int = 0) -> Self:
-        _, batch_id, state_json, queue_id, lengths, joined, rivals, paused = reply
+        _, batch_id, state_json, queue_id, lengths, texts, rivals, paused = reply
         state = orjson.loads(state_json)
         return cls(
             id=batch_id.decode(),
             claim=claim,
             lane=Lane(state["lane"]),
-            members=Members.parse(joined, lengths),
+            members=Members.parse(b"".join(texts), lengths),
             queue_id=queue_id.decode(),
             attempts=state["attempts"],
             failures=state["failures"],

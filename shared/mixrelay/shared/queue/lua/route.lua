@@ -23,10 +23,11 @@ while #taken < most and bytes < most_bytes do
 end
 
 local last = #taken > 0 and redis.call("INCRBY", key("number"), #taken)
+local head, tail = partition .. "-", string.format(" %d 0 ", NOW)
 local lanes = { event = {}, import = {}, profile_update = {}, group_update = {}, odd = {} }
 for i, payload in ipairs(taken) do
   local lane = lanes[kind_word(payload) or "odd"]
-  lane[#lane + 1] = string.format("%s-%d %d 0 ", partition, last - #taken + i, NOW) .. payload
+  lane[#lane + 1] = head .. string.format("%d", last - #taken + i) .. tail .. payload
 end
 for _, lane in ipairs(LANES) do push("RPUSH", key("lane:" .. lane), lanes[lane]) end
 tally("received", #taken)
