@@ -1,5 +1,6 @@
 """The command line: its commands, and the one place where an error becomes an exit code."""
 
+import logging
 from importlib.metadata import version
 from typing import Annotated
 
@@ -76,6 +77,8 @@ demo.register(app)
 
 def run() -> int:
     """Carries out the command that was asked for; returns its exit code."""
+    # What a command has to say of a node that is away, its error says.
+    logging.getLogger("mixrelay").addHandler(logging.NullHandler())
     try:
         app()
     except SystemExit as ended:

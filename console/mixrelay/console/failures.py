@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis import exceptions as redis
 
 from mixrelay.console.exits import ExitCode
-from mixrelay.shared.connection import NotACluster, certificate_trouble, mask
+from mixrelay.shared.connection import NotACluster, certificate_trouble, is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError, MixrelayError, WrongKeyType
 
 
@@ -50,7 +50,9 @@ def explain_redis(error: redis.RedisError, url: str) -> CommandError:
         )
     for kinds, code, what, todo in _ANSWERS:
         if isinstance(error, kinds) or (redis.NoPermissionError in kinds and _is_denied(said)):
-            return CommandError(what.format(server=server, said=said), todo, code=code)
+            one_of_many = is_cluster(url) and kinds in _NO_ANSWER
+            text, advice = _NODE_AWAY if one_of_many else (what, todo)
+            return CommandError(text.format(server=server, said=said), advice, code=code)
     todo = _WORDS.get(said.split(" ", 1)[0], _WORDS["ERR"])
     return CommandError(f"{server} answered: {said}", todo, code=ExitCode.REFUSED)
 
@@ -129,6 +131,11 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         "{server} cannot be reached: {said}",
         "Start it (mixrelay valkey runs one here), or set MIXRELAY_REDIS_URL to where it is.",
     ),
+)
+_NO_ANSWER = ((redis.TimeoutError,), (redis.ConnectionError,))
+_NODE_AWAY = (
+    "A node of the cluster {server} is away: {said}",
+    "What needs all partitions waits for it, or for its replica; mixrelay doctor says which it is.",
 )
 
 # Answers that redis-py gives no class of its own.

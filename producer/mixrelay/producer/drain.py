@@ -98,7 +98,12 @@ class Drain:
             part = next(slices(file, start, chunk_bytes=SLICE_BYTES, lines_at_most=lines), None)
         if part is not None:
             place = self._loads.load(
-                start.name, part.tuples, before=start.place, after=part.place, most=self._most
+                start.name,
+                part.tuples,
+                before=start.place,
+                after=part.place,
+                ends=start.ends,
+                most=self._most,
             )
             if place != part.place:
                 # Someone with ``mixrelay push`` was faster; the next step sees how far.

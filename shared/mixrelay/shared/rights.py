@@ -103,6 +103,8 @@ for at = 1, #ARGV do
 end
 return refused
 """
+_NAMED = 5
+"""Of the rights that lack: what to run has all of them, and must not be cut off."""
 _KEYLESS = frozenset(
     {"client", "exec", "info", "multi", "ping", "script", "time", "unsubscribe", "unwatch"}
 )
@@ -131,8 +133,9 @@ def check(
     except NoPermissionError as error:
         raise _lacking(redis, role, rules, "EVAL") from error
     if refused:
-        names = dict.fromkeys(_shown(asked[index - 1]) for index in refused)
-        raise _lacking(redis, role, rules, ", ".join(names))
+        names = list(dict.fromkeys(_shown(asked[index - 1]) for index in refused))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        raise _lacking(redis, role, rules, ", ".join(names[:_NAMED]) + more)
 
 
 def _lacking(redis: Redis, role: Role, rules: str, what: str) -> ConfigurationError:

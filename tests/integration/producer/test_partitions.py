@@ -109,7 +109,7 @@ def test_push_shares_tuples_among_the_lists(url, store):
     ("queue", "partitions", "said"),
     [
         ("{q}:a", 2, "has a hash tag"),
-        ("q", 65, "MIXRELAY_PARTITIONS is 1 to 64"),
+        ("q", 65, "set it to 1 to 64"),
         ("q", 0, "MIXRELAY_PARTITIONS is 0"),
         ("", 2, "MIXRELAY_QUEUE"),
     ],

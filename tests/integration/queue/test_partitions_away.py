@@ -1,4 +1,4 @@
-"""Partitions on the nodes of a real cluster, of which one is killed or hangs."""
+"""Partitions on the nodes of a real cluster, of which one is killed, hangs or refuses writes."""
 
 import logging
 import time
@@ -165,6 +165,45 @@ def test_leases_on_other_nodes_are_prolonged_and_ended_though_one_is_away(
             wide.queue.end_leases("worker", died=False)
         assert all(lease_of(wide, batch) == 0 for batch in well)
     assert wide.queue.end_leases("worker", died=False) == (len(its), len(its))
+
+
+def test_a_probe_goes_on_though_another_node_is_away(
+    cluster: RedisCluster, wide: Wide, home: RedisServer, away: RedisServer
+) -> None:
+    well = next(i for i in on(cluster, wide, home) if i)
+    wide.route(well, event("a"))
+    wide.park(wide.take(), outage())
+    wide.pause_over()
+    probe = wide.take(lease_seconds=30)
+    assert probe.probe
+    fill(wide, among=on(cluster, wide, away)[:1])
+    gone = wide.take(destination="engage/1")
+    pause = wide.home.key(f"pause:{DESTINATION}")
+    before = float(wide.home.redis.hget(pause, "probe_until") or 0)
+    with away.hung(), pytest.raises(RedisError):
+        wide.queue.extend([gone, probe], 300)
+    assert float(wide.home.redis.hget(pause, "probe_until") or 0) > before + 200_000
+
+
+def test_a_node_that_answers_and_refuses_writes_is_left_alone_for_ever_longer(
+    cluster: RedisCluster, wide: Wide, away: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = wide.benches[on(cluster, wide, away)[0]].queue.name
+    away.client.config_set("min-replicas-to-write", 1)
+    caplog.set_level(logging.INFO)
+
+    def told() -> list[str]:
+        wide.queue.route()
+        said = (line.removeprefix(f"redis_away: {refused} is ") for line in caplog.messages)
+        return [line.split(":")[0] for line in said if line.startswith(("tried", "back"))]
+
+    growing = [f"tried again in {seconds} s" for seconds in (1, 2, 4)]
+    try:
+        wait_until(lambda: len(told()) >= len(growing), 20, "three trials")
+        assert told()[: len(growing)] == growing
+    finally:
+        away.client.config_set("min-replicas-to-write", 0)
+    wait_until(lambda: told()[-1] == "back", 20, "the node")
 
 
 def lease_of(wide: Wide, batch: Batch) -> float:

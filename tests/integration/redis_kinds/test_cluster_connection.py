@@ -349,6 +349,7 @@ def test_a_child_of_a_process_that_was_asking_for_slots_is_not_locked_out(
     client = connect(cluster.url, timeout=1)
     with client.nodes.topology._lock:  # type: ignore[attr-defined]
         assert holds_in_a_child(client.ping)
+        assert holds_in_a_child(lambda: len(masters(client)) == len(cluster.servers))
     client.close()
 
 

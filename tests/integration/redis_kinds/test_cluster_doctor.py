@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from mixrelay.console.doctor import server
 from mixrelay.console.doctor.findings import Finding
@@ -77,10 +78,26 @@ def test_a_list_that_no_worker_knows_is_found(cluster: RedisCluster) -> None:
         Queue(client, QUEUE, partitions=3).announce()
         assert of_server(cluster)["partitions"].found == "3, and nothing beyond them."
         client.rpush(partition_name(QUEUE, 4), b"x", b"y")
-        found = of_server(cluster, partitions=5)["partitions"]
+        found = of_server(cluster, partitions=4)["partitions"]
     assert found.level == "error"
     assert found.found.startswith(f"2 messages in {QUEUE}.4: workers know of 3 partitions")
     assert found.todo.startswith("Set MIXRELAY_PARTITIONS to at least 5 for the workers")
+
+
+@pytest.mark.parametrize(("known", "stray"), [(1, 63), (40, 45)])
+def test_a_list_far_beyond_what_workers_know_is_found_too(
+    known: int, stray: int, redis: Redis, redis_url: str
+) -> None:
+    Queue(redis, QUEUE, partitions=known).announce()
+    redis.rpush(partition_name(QUEUE, stray), b"x")
+    found = {one.check: one for one in server.check_server(redis_url, QUEUE, known)}["partitions"]
+    assert found.found.startswith(f"1 message in {QUEUE}.{stray}: workers know of {known} partit")
+
+
+def test_before_the_first_worker_doctor_asks_for_one(redis: Redis, redis_url: str) -> None:
+    redis.rpush(partition_name(QUEUE, 2), b"x")
+    found = {one.check: one for one in server.check_server(redis_url, QUEUE, 3)}["partitions"]
+    assert found.todo.startswith("Start the workers, or restart them")
 
 
 def test_a_master_without_its_replica_and_then_without_itself(

@@ -81,6 +81,12 @@ def test_a_horse_forked_after_the_signal_hears_of_it(worker: Worker) -> None:
     assert os.WTERMSIG(status) == signal.SIGTERM
 
 
+def test_a_parent_knows_all_partitions_though_nobody_can_be_asked(redis_url: str) -> None:
+    """Else a dead horse's leases on the others would not be ended without the first one's node."""
+    settings = Settings(redis_url=redis_url, token="t", partitions=3)
+    assert len(Worker(setup=Setup(settings, QUICK)).messages_queue.lists) == 3
+
+
 def test_jobs_that_end_at_once_do_not_make_it_spin(works: Works, rq_queue: RqQueue) -> None:
     jobs = [rq_queue.enqueue("os.system", "true") for _ in range(7)]
     works.start()

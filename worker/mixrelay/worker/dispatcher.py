@@ -1,8 +1,8 @@
 """The loop of a shift: routes, reserves, hands batches to the senders, reaps.
 
 It runs in the horse's main thread and sleeps only when nothing is there, a tick at a time, so
-that a lone message leaves within the linger. A Redis that is away is waited for:
-nothing is lost by it, and the batches that are held are settled when it is back.
+that a lone message leaves within the linger, or a tick where that is longer. A Redis that is away
+is waited for: nothing is lost by it, and the batches that are held are settled when it is back.
 """
 
 import logging

@@ -70,7 +70,9 @@ class Worker(HorseKeeper):
         connection = connection or connect(settings.rq_url, timeout=REDIS_TIMEOUT)
         self._shifts = Shifts(connection, settings.queue, job_timeout=self.setup.worker.job_timeout)
         self.messages_queue = Queue(
-            connect(settings.redis_url, timeout=REDIS_TIMEOUT), settings.queue
+            connect(settings.redis_url, timeout=REDIS_TIMEOUT),
+            settings.queue,
+            partitions=settings.partitions,
         )
         self._short_jobs = Backoff(cap=_BACKOFF_CAP)
         options.setdefault("job_monitoring_interval", HEARTBEAT_SECONDS)

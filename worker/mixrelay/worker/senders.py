@@ -57,3 +57,5 @@ class Senders:
             except BaseException as raised:  # noqa: BLE001 - handed on, not swallowed
                 error = raised
             self._done.put(Finished(held, error))
+            # Until the next one comes, which may take hours, nothing of this one is kept.
+            del held, error

@@ -47,6 +47,7 @@ class Upkeep:
         self._told_limits = False
         self._backoff = Backoff(_AWAY_SECONDS, _AWAY_AT_MOST)
         self._away_until = 0.0
+        self._next = 0
         self._turns: list[tuple[Callable[[], float], float]] = [
             (self._announce, 0.0),
             (self._jobs, 0.0),
@@ -68,7 +69,10 @@ class Upkeep:
             self._backoff.reset()
 
     def _do_what_is_due(self) -> None:
-        for index, (turn, due) in enumerate(self._turns):
+        """One failure ends it: a node that hangs costs one timeout, and the others are next."""
+        for _ in self._turns:
+            index, self._next = self._next, (self._next + 1) % len(self._turns)
+            turn, due = self._turns[index]
             if time.monotonic() >= due:
                 self._turns[index] = turn, time.monotonic() + self._take(turn)
 

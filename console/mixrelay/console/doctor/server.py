@@ -26,6 +26,7 @@ def check_server(url: str, queue: str, partitions: int = 1) -> Iterator[Finding]
         return
     try:
         yield from _looks(redis, url, Queue(redis, queue, partitions=partitions))
+        yield from check_partitions(redis, queue, partitions)
     except RedisError as error:
         failure = explain_redis(error, url).failure
         yield REDIS.error("connection", failure.what, failure.todo)
@@ -40,7 +41,6 @@ def _looks(redis: Redis, url: str, queue: Queue) -> Iterator[Finding]:
         yield round_trip(redis, mask(url))
         yield from look_at(redis)
     yield from _keys(queue)
-    yield from check_partitions(redis, queue.name)
 
 
 def _keys(queue: Queue) -> Iterator[Finding]:

@@ -104,18 +104,19 @@ _RESTS = {
 def _push_slices(queue: Queue, log: FileIO, start: Start, tally: _Tally, whole: int | None) -> None:
     with terminal.progress(DownloadColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("Pushing", total=whole, completed=start.offset)
-        before = start.place
         for part in slices(log, start, growing=whole is not None):
-            _push_slice(queue, start.name, before, part)
+            _push_slice(queue, start, part)
             tally.pushed += len(part.tuples)
             tally.offset = part.offset
             bar.update(task, completed=part.offset)
-            before = part.place
+            start = start.behind(part)
         tally.ended = True
 
 
-def _push_slice(queue: Queue, name: str, before: str, part: Slice) -> None:
-    noted = queue.loads.load(name, part.tuples, before=before, after=part.place)
+def _push_slice(queue: Queue, start: Start, part: Slice) -> None:
+    noted = queue.loads.load(
+        start.name, part.tuples, before=start.place, after=part.place, ends=start.ends
+    )
     if noted != part.place:
         raise CommandError(
             "Another push of the same file is running; this one stopped.",

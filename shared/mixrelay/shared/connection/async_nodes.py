@@ -61,7 +61,7 @@ class AsyncNodes:
 
     async def close(self) -> None:
         """Closes its connections; the next exchange opens one again."""
-        for pool in self._pools.values():
+        for pool in [*self._pools.values()]:  # an exchange may open one meanwhile
             await pool.disconnect()
 
     async def _place_of(self, key: str | bytes) -> Place:

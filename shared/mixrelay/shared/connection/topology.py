@@ -68,6 +68,11 @@ class Topology:
         self.answered: Place | None = None
         self._pid = os.getpid()
 
+    def _begin_if_forked(self) -> None:
+        """Another thread of the parent may have held the lock."""
+        if self._pid != os.getpid():
+            self._begin()
+
     def __str__(self) -> str:
         return ", ".join(map(str, sorted(self._map.places)))
 
@@ -84,8 +89,7 @@ class Topology:
 
     def known(self, slot: int) -> Place | None:
         """The node that serves a slot, unless it failed since it was last named."""
-        if self._pid != os.getpid():
-            self._begin()
+        self._begin_if_forked()
         place = self._map.master_of(slot)
         return None if place in self._suspects else place
 
@@ -99,6 +103,7 @@ class Topology:
 
     def masters(self) -> list[Place]:
         """All that serve slots, as the nodes tell it now. Raises as `place_of`."""
+        self._begin_if_forked()
         with self._lock:
             self._learn()
         return self._map.masters()

@@ -65,7 +65,9 @@ def partition_name(queue: str, partition: int) -> str:
     if partition == 0:
         return queue
     if partition >= MOST_PARTITIONS:
-        raise ConfigurationError(f"MIXRELAY_PARTITIONS is 1 to {MOST_PARTITIONS}; set it lower.")
+        raise ConfigurationError(
+            f"MIXRELAY_PARTITIONS is {partition + 1}; set it to 1 to {MOST_PARTITIONS}."
+        )
     if "}" in queue:
         raise ConfigurationError(
             f"The queue's name {queue!r} has a hash tag, so its partitions would all lie on one "

@@ -62,7 +62,7 @@ class Start:
     """Of everything before the place."""
     offset: int
     partitions: int = 1
-    ends: tuple[int, ...] = ()
+    ends: tuple[str, ...] = ()
     """Places of partitions that are further: a slice ends there, so that each has it or not."""
 
     @property
@@ -72,7 +72,8 @@ class Start:
 
     def behind(self, part: "Slice") -> Self:
         """Where to go on once a slice that followed this is in."""
-        return replace(self, place=part.place, digest=part.digest, offset=part.offset)
+        ends = tuple(end for end in self.ends if Place.parse(end).offset > part.offset)
+        return replace(self, place=part.place, digest=part.digest, offset=part.offset, ends=ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _start(name: str, noted: list[str], log: FileIO) -> Start | None:
         if place is known[0] and all(noted):
             begin = Start(name, str(place), digest.copy(), place.offset, len(noted))
     log.seek(begin.offset)
-    return replace(begin, ends=tuple(p.offset for p in known if p.offset > begin.offset))
+    return replace(begin, ends=tuple(str(p) for p in known if p.offset > begin.offset))
 
 
 def fresh_start(partitions: int = 1) -> Start:
@@ -153,7 +154,8 @@ def _all_lines(
     log: FileIO, start: Start, chunk_bytes: int, *, growing: bool
 ) -> Iterator[list[bytes]]:
     offset = start.offset
-    for end in start.ends:
+    for noted in start.ends:
+        end = Place.parse(noted).offset
         if end > offset:
             # What lies before a place is whole: someone has loaded it.
             yield from _lines(log, chunk_bytes, growing=False, most=end - offset)

@@ -237,6 +237,10 @@ class Partition:
         found = frozenset(lane.decode() for lane in lanes)
         return Reaped(self.index, int(batches), int(messages), words, found)
 
+    def check(self) -> None:
+        """Changes nothing, and raises what a move would: a node may answer and refuse writes."""
+        self._scripts.run("extend", 0)
+
     def leased(self) -> dict[str, int]:
         """How many batches are leased for each destination."""
         counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))

@@ -85,14 +85,18 @@ class Partitions(Sequence[Partition]):
     def _try_those_away(self) -> None:
         """In threads of their own: a node that hangs takes nobody's time but theirs."""
         for index in self._turns.to_be_tried():
-            threading.Thread(
+            trial = threading.Thread(
                 target=self._try, args=[index], name="mixrelay-away", daemon=True
-            ).start()
+            )
+            try:
+                trial.start()
+            except RuntimeError as failure:  # this process may have no more threads
+                self.failed(index, failure)
 
     def _try(self, index: int) -> None:
         try:
-            self._all[index].leased()
-        except FAILURES as failure:
+            self._all[index].check()
+        except Exception as failure:  # noqa: BLE001 - said, and tried again; else it is never
             self.failed(index, failure)
         else:
             self.answered(index)

@@ -189,18 +189,25 @@ class Queue:
         """Prolongs the leases; returns the ids of batches that are no longer this worker's.
 
         Raises:
-            redis.RedisError: a node is away; the leases on the others were prolonged.
+            redis.RedisError: a node is away; the leases on the others were prolonged, and those
+                of their probes.
         """
         held: dict[int, list[Batch]] = defaultdict(list)
         for batch in batches:
             held[batch.partition].append(batch)
-        lost = frozenset[str]().union(
-            *self._partitions.all(lambda one: one.extend(held[one.index], lease_seconds), held)
-        )
-        for batch in batches:
-            if batch.probe and batch.partition and batch.id not in lost:
-                self._gates.extend(batch, lease_seconds)
-        return lost
+        kept: list[Batch] = []
+
+        def prolong(one: Partition) -> frozenset[str]:
+            lost = one.extend(held[one.index], lease_seconds)
+            kept.extend(batch for batch in held[one.index] if batch.id not in lost)
+            return lost
+
+        try:
+            return frozenset[str]().union(*self._partitions.all(prolong, held))
+        finally:
+            for batch in kept:
+                if batch.probe and batch.partition:
+                    self._gates.extend(batch, lease_seconds)
 
     def begin(self, batch: Batch, *, doubtful: int = 0) -> bool:
         """As `Partition.begin`."""

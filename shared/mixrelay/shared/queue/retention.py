@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import TypeAlias, cast
 
 from redis import Redis
 
@@ -13,6 +13,8 @@ _NEAR = 0.8
 """Of the most letters: from here on one is warned."""
 AHEAD = timedelta(days=1)
 """How far the outlook goes."""
+Buried: TypeAlias = tuple[float, bytes]
+"""A letter: when it was buried (ms), and its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Retention:
         max_letters: int | None,
         most: int,
         *,
-        up_to: str | None = None,
+        up_to: Buried | tuple[()] | None = None,
     ) -> int:
         """As `MergedRetention.expire`, of this partition.
 
@@ -63,12 +65,14 @@ class Retention:
             max_age: since the burial.
             max_letters: that may lie in the queue.
             most: to drop in this call.
-            up_to: the number of the last letter here that is over `max_letters`, empty for none;
-                None has them counted here, where this partition is the queue.
+            up_to: the last letter here that is over `max_letters`, empty for none; None has them
+                counted here, where this partition is the queue.
         """
         age = round(max_age.total_seconds() * 1000) if max_age else 0
         counted = int(up_to is None)
-        return int(self._scripts.run("expire", age, max_letters or 0, most, counted, up_to or ""))
+        return int(
+            self._scripts.run("expire", age, max_letters or 0, most, counted, *(up_to or ()))
+        )
 
     def limits(self) -> tuple[timedelta | None, int | None]:
         """The age and the number of letters that workers were told last."""
@@ -80,8 +84,8 @@ class Retention:
     def letters(self) -> int:
         return int(self._redis.zcard(self._keys("dead")))
 
-    def oldest(self, count: int) -> list[tuple[float, bytes]]:
-        """The letters buried first: when (ms), and their numbers."""
+    def oldest(self, count: int) -> list[Buried]:
+        """The letters buried first."""
         found = self._redis.zrange(self._keys("dead"), 0, count - 1, withscores=True)
         return [(at, number) for number, at in cast("list[tuple[bytes, float]]", found)]
 

@@ -81,8 +81,20 @@ def test_two_that_look_at_the_same_time_drop_the_same(three: Partitioned) -> Non
     retention = three.queue.retention
     seen = retention._last_over(10, 500)
     for one in [*retention._partitions] * 2:
-        one.retention.expire(None, 10, 500, up_to=seen.get(one.index, ""))
+        one.retention.expire(None, 10, 500, up_to=seen.get(one.index, ()))
     assert [letter.id for letter in three.letters()] == order[-10:]
+
+
+def test_a_letter_that_was_buried_anew_after_the_look_takes_none_with_it(
+    three: Partitioned,
+) -> None:
+    three.bury_some(random.Random(8), times=20)
+    order = [letter.id for letter in three.letters()]
+    retention = three.queue.retention
+    for index, (at, number) in retention._last_over(10, 500).items():
+        kept = retention._partitions[index].retention
+        assert kept.expire(None, 10, 500, up_to=(at - 1, number)) == 0
+    assert [letter.id for letter in three.letters()] == order
 
 
 def test_counts_that_are_old_by_then_drop_nothing_more(

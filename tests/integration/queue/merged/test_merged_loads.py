@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.queue.keys import partition_name
 from mixrelay.shared.queue.loads import Loads
-from mixrelay.shared.queue.logs import find_start, size, slices
+from mixrelay.shared.queue.logs import Slice, Start, find_start, size, slices
 from tests.support.bench import update
 from tests.support.partitions import NAME
 
@@ -55,12 +56,34 @@ def load(queue: Queue, log: Path, **sizes: int) -> str:
     """Loads what is left of a log; the name under which it is known."""
     with FileIO(log) as file:
         start = find_start(queue.loads, file)
-        before = start.place
         for part in slices(file, start, growing=True, **sizes):
-            noted = queue.loads.load(start.name, part.tuples, before=before, after=part.place)
-            assert noted == part.place
-            before = part.place
+            assert load_slice(queue, start, part) == part.place
+            start = start.behind(part)
     return start.name
+
+
+def load_slice(queue: Queue, start: Start, part: Slice) -> str:
+    return queue.loads.load(
+        start.name, part.tuples, before=start.place, after=part.place, ends=start.ends
+    )
+
+
+def test_of_two_logs_that_begin_alike_and_are_begun_at_once_one_stops(
+    redis: Redis, log: Path, tmp_path: Path
+) -> None:
+    """And goes on under another name: the first one's places are not its own."""
+    queue, written = Queue(redis, NAME, partitions=3), lines(random.Random(7), 400)
+    other, first = tmp_path / "other.jsonl", written[0] + b"\n"
+    log.write_bytes(first + b"\n".join(written[1:300]) + b"\n")
+    other.write_bytes(first + b"\n".join(written[300:]) + b"\n")
+    with FileIO(other) as file:
+        start = find_start(queue.loads, file)
+        known_as = load(queue, log)
+        assert start.name == known_as
+        part = next(slices(file, start))
+        assert load_slice(queue, start, part) != part.place
+    assert load(queue, other) != known_as
+    assert Counter(chain(*lists(redis))) == Counter([written[0], *written])
 
 
 def lists(redis: Redis, name: str = NAME) -> list[list[bytes]]:

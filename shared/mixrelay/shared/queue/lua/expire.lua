@@ -2,11 +2,12 @@
 -- whoever looks can warn ahead (docs/internals.md, rule 10). An entry of the audit tells what
 -- ten minutes dropped.
 -- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now, 1 if this
---       partition is the queue; else the number of the last letter here that is over the most of
---       all partitions ("" for none); where it is gone, that was not the last look at them
+--       partition is the queue; else, where there is one, the last letter here that is over the
+--       most of all partitions: when it was buried (ms), and its number; where it is gone, or was
+--       buried anew, that was not the last look at them
 -- Answer  how many were dropped
 local max_age, max_letters, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local is_all, up_to = ARGV[4] == "1", ARGV[5]
+local is_all, buried_at, up_to = ARGV[4] == "1", tonumber(ARGV[5]), ARGV[6]
 local AUDIT_EVERY_MS = 600000
 local noted = key("retention")
 local wrong = expect("hash", noted) or expect_audit()
@@ -14,8 +15,8 @@ if wrong then return wrong end
 
 local over = 0
 if not is_all then
-  local rank = up_to ~= "" and redis.call("ZRANK", key("dead"), up_to)
-  over = rank and rank + 1 or 0
+  local is_there = up_to and tonumber(redis.call("ZSCORE", key("dead"), up_to) or "") == buried_at
+  over = is_there and redis.call("ZRANK", key("dead"), up_to) + 1 or 0
 elseif max_letters > 0 then
   over = math.max(0, redis.call("ZCARD", key("dead")) - max_letters)
 end

@@ -1,6 +1,6 @@
 """Logs of tuples that are shared among partitions, and how far each is in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.foreign import reading
@@ -13,8 +13,8 @@ class MergedLoads:
     """The places up to which logs were loaded (`mixrelay.shared.queue.logs` has the form).
 
     Each place says among how many the log is shared, and the first partition's is noted first: of
-    two that begin a log with another number, one stops. What was a partition stays one, so a log
-    may have more of them than this program was told of.
+    two that begin a log with another number, or two logs under one name, one stops. What was a
+    partition stays one, so a log may have more of them than this program was told of.
     """
 
     def __init__(self, partitions: Sequence[Partition]) -> None:
@@ -40,6 +40,7 @@ class MergedLoads:
         *,
         before: str,
         after: str,
+        ends: Collection[str] = (),
         most: int | None = None,
     ) -> str:
         """Appends tuples, each to its profile's partition, and notes the new place, in each both.
@@ -49,6 +50,8 @@ class MergedLoads:
             tuples: at most 1,000.
             before: the place that the tuples follow; a partition that is elsewhere is left alone.
             after: the place behind them.
+            ends: places further on that were found to be this log's (`Start.ends`): a partition
+                that is at one has the tuples. Any other place may be another log's.
             most: messages that may wait in the lists and the lanes, shared evenly; where there
                 would be more, the server answers with the error `QUEUEFULL`.
 
@@ -63,7 +66,7 @@ class MergedLoads:
             # Whatever the limit is, an empty list takes a slice.
             bound = even and max(even, len(share))
             noted = self._of(index).load(name, share, before=before, after=after, most=bound)
-            if noted != after and not _is_further(noted, after):
+            if noted != after and noted not in ends:
                 return noted
             answers.append(noted)
         return after if after in answers else answers[0]
@@ -95,12 +98,3 @@ def _partitions_in(place: str) -> int:
     if not 0 < count <= MOST_PARTITIONS:
         raise ValueError(count)
     return count
-
-
-def _is_further(noted: str, place: str) -> bool:
-    return bool(noted) and _offset(noted) > _offset(place)
-
-
-@reading("a place in a log")
-def _offset(place: str) -> int:
-    return int(place.partition(" ")[0])

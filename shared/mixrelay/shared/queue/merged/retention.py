@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import islice
 
 from mixrelay.shared.queue.partitions import Partitions
-from mixrelay.shared.queue.retention import AHEAD, Outlook
+from mixrelay.shared.queue.retention import AHEAD, Buried, Outlook
 
 
 class MergedRetention:
@@ -30,7 +30,7 @@ class MergedRetention:
         return sum(
             self._partitions.all(
                 lambda one: one.retention.expire(
-                    max_age, max_letters, most, up_to=last.get(one.index, "")
+                    max_age, max_letters, most, up_to=last.get(one.index, ())
                 )
             )
         )
@@ -45,11 +45,12 @@ class MergedRetention:
         soon = [one.retention.older_than(ahead) for one in self._partitions if ahead is not None]
         return Outlook(age, most, letters, sum(soon))
 
-    def _last_over(self, max_letters: int, most: int) -> dict[int, str]:
+    def _last_over(self, max_letters: int, most: int) -> dict[int, Buried]:
         """By partition the last of the letters over the limit, of at most so many.
 
         The letters are read before they are counted, and the script drops up to a letter and not
-        so many: whoever else drops some meanwhile, none goes that has no `max_letters` after it.
+        so many: whoever else drops some meanwhile, none goes that has no `max_letters` after it. A
+        letter that was buried anew meanwhile is another place, and nothing is dropped up to it.
         """
         kept = [one.retention for one in self._partitions]
         over = min(sum(one.letters() for one in kept) - max_letters, most)
@@ -61,4 +62,4 @@ class MergedRetention:
         ]
         over = min(over, sum(one.letters() for one in kept) - max_letters)
         dropped = islice(heapq.merge(*oldest), max(over, 0))
-        return {index: number.decode() for _, number, index in dropped}
+        return {index: (at, number) for at, number, index in dropped}

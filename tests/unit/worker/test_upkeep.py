@@ -1,0 +1,37 @@
+"""What a worker sees to now and then, while a node is away."""
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from mixrelay.shared.settings import Settings
+from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.upkeep import Upkeep
+
+
+class Away:
+    """A queue that only mends: the node of its first partition is away."""
+
+    def __init__(self) -> None:
+        self.announced = self.mended = 0
+
+    def announce(self) -> int:
+        self.announced += 1
+        raise RedisConnectionError("gone")
+
+    @property
+    def jobs(self) -> None:
+        raise RedisConnectionError("gone")
+
+    retention = jobs
+
+    def mend(self, _most: int) -> int:
+        self.mended += 1
+        return 0
+
+
+def test_a_turn_that_fails_keeps_none_behind_it_waiting_and_stays_due() -> None:
+    queue = Away()
+    upkeep = Upkeep(queue, Settings(token="t"), WorkerSettings())
+    for _ in range(5):
+        upkeep._away_until = 0.0
+        upkeep()
+    assert (queue.announced, queue.mended) == (2, 1)
