@@ -54,6 +54,15 @@ IN_MERGED = (
         test="test_two_that_look_at_the_same_time_drop_the_same",
     ),
     Protection(
+        name="a letter that was buried anew is the newest",
+        against="all letters before it are dropped, though they are within the limit",
+        file=f"{LUA}/expire.lua",
+        old='tonumber(redis.call("ZSCORE", key("dead"), up_to) or "") == buried_at',
+        new='redis.call("ZSCORE", key("dead"), up_to)',
+        proof=_FIGURES,
+        test="test_a_letter_that_was_buried_anew_after_the_look_takes_none_with_it",
+    ),
+    Protection(
         name="letters are counted after they were read",
         against="counts that are old by then drop letters that are within the limit",
         file=f"{QUEUE}/merged/retention.py",
@@ -70,6 +79,15 @@ IN_MERGED = (
         new="for noted in ():",
         proof=_LOADS,
         test="test_every_line_is_there_once_whatever_dies_and_however_many_partitions_there_are",
+    ),
+    Protection(
+        name="a partition is passed over only at a place of this log",
+        against="of two logs with the same first line that begin at once, one loses lines",
+        file=f"{QUEUE}/merged/loads.py",
+        old="if noted != after and noted not in ends:",
+        new='if noted != after and int(noted.split(" ")[0] or 0) <= int(after.split(" ")[0]):',
+        proof=_LOADS,
+        test="test_of_two_logs_that_begin_alike_and_are_begun_at_once_one_stops",
     ),
     Protection(
         name="a log keeps its number of partitions",

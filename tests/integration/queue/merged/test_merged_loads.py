@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,22 +67,18 @@ def load_slice(queue: Queue, start: Start, part: Slice) -> str:
     )
 
 
-def test_of_two_logs_that_begin_alike_and_are_begun_at_once_one_stops(
-    redis: Redis, log: Path, tmp_path: Path
-) -> None:
-    """And goes on under another name: the first one's places are not its own."""
-    queue, written = Queue(redis, NAME, partitions=3), lines(random.Random(7), 400)
-    other, first = tmp_path / "other.jsonl", written[0] + b"\n"
-    log.write_bytes(first + b"\n".join(written[1:300]) + b"\n")
-    other.write_bytes(first + b"\n".join(written[300:]) + b"\n")
-    with FileIO(other) as file:
-        start = find_start(queue.loads, file)
-        known_as = load(queue, log)
-        assert start.name == known_as
-        part = next(slices(file, start))
-        assert load_slice(queue, start, part) != part.place
-    assert load(queue, other) != known_as
-    assert Counter(chain(*lists(redis))) == Counter([written[0], *written])
+def die_behind_the_first(queue: Queue, log: Path) -> None:
+    """Loads a log, and is killed when the first partition has its share of the first slice."""
+    real = Loads.load
+
+    def load_and_die(loads: Loads, *args: Any, **options: Any) -> str:
+        real(loads, *args, **options)
+        raise RedisConnectionError("killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loads, "load", load_and_die)
+        with pytest.raises(RedisConnectionError):
+            load(queue, log)
 
 
 def lists(redis: Redis, name: str = NAME) -> list[list[bytes]]:
@@ -184,6 +179,42 @@ def test_two_that_begin_a_log_with_another_number_are_one(redis: Redis, log: Pat
     noted = five.loads.load(start.name, part.tuples, before=start.place, after=part.place)
     assert noted != part.place
     assert lists(redis) == shared(written, 3)
+
+
+def test_a_log_that_one_begins_with_another_number_meanwhile_is_not_shared_anew(
+    redis: Redis, log: Path
+) -> None:
+    written = lines(random.Random(9), 300)
+    log.write_bytes(b"\n".join(written) + b"\n")
+    three, five = Queue(redis, partitions=3), Queue(redis, partitions=5)
+    with FileIO(log) as file:
+        start = find_start(five.loads, file)
+        part = next(slices(file, start, lines_at_most=100))
+    die_behind_the_first(three, log)
+    assert load_slice(five, start, part) != part.place
+    load(five, log)
+    assert lists(redis) == shared(written, 3)
+
+
+def test_of_two_logs_that_begin_alike_and_are_begun_at_once_one_stops(
+    redis: Redis, log: Path
+) -> None:
+    """And goes on under another name: the first one's places are not its own."""
+    longer, shorter = lines(random.Random(10), 300), lines(random.Random(11), 100)
+    shorter.insert(0, longer[0])
+    other = log.with_name("other.jsonl")
+    log.write_bytes(b"\n".join(longer) + b"\n")
+    other.write_bytes(b"\n".join(shorter) + b"\n")
+    queue = Queue(redis, partitions=3)
+    with FileIO(other) as file:
+        start = find_start(queue.loads, file)
+        [part] = slices(file, start)
+    die_behind_the_first(queue, log)
+    assert load_slice(queue, start, part) != part.place
+    assert load(queue, log) == start.name
+    assert load(queue, other) != start.name
+    expected = Counter(longer) + Counter(shorter)
+    assert Counter(line for found in lists(redis) for line in found) == expected
 
 
 def test_another_log_with_the_same_first_line_is_another(redis: Redis, log: Path) -> None:
