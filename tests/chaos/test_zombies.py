@@ -24,6 +24,7 @@ SHORT_LEASES = {
     "MIXRELAY_GRACE": "3",
     "MIXRELAY_LINGER": "0.05",
     "MIXRELAY_BATCH_RECORDS": "50",
+    "MIXRELAY_CONCURRENCY": "4",  # so that some batches are still to be sent when others are done
 }
 GRACE = 10.0
 
