@@ -11,8 +11,8 @@ from tests.support.wire import words
 CONNECT = "connect"
 _SCRIPTS = {sha(name).encode(): name for name in NAMES}
 _COMMANDS = {b"RPUSH": "push", b"TIME": "clock", b"HELLO": CONNECT, b"CLIENT": CONNECT}
-_CLAIM = 7
-"""The place of a reserve's claim: behind EVALSHA, the script, 2, two keys, lane and owner."""
+_CLAIM = 8
+"""The place of a reserve's claim: behind EVALSHA, the script, 3, three keys, lane and owner."""
 _BATCH = 4
 """The line of a reserve's answer with the batch's id: behind the lengths of `batch` and of it."""
 REPEATED = ("settle", "divide", "expand")
