@@ -16,7 +16,6 @@ from benchmarks.watching import Done, delivered
 from mixrelay.console.demo.children import Child
 
 OURS, OURS_TWICE = "mixrelay", "mixrelay, two workers"
-OURS_FAR = "mixrelay, 8 requests in flight"
 FULL, SPLICING, PLAIN = "full floor", "splicing floor", "plain floor"
 _FILL_SECONDS = 120
 _ON_LIST = (("LLEN", events.QUEUE),)
@@ -150,7 +149,6 @@ CONTENDERS = (
     _floor(PLAIN, "plain"),
     _worker(OURS, near=Load(500_000), far=Load(500_000)),
     _worker(OURS_TWICE, "--processes", "2", near=Load(500_000)),
-    _worker(OURS_FAR, "--concurrency", "8", far=Load(1_000_000)),
     _loop("loop into Consumer, Ruby's documentation", "ours", 15_000, 200),
     _loop("loop into mixpanel's Consumer", "official", 15_000, 200),
     _loop("loop into mixpanel's BufferedConsumer(50)", "buffered", 60_000, 6_000),

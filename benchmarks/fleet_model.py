@@ -267,7 +267,7 @@ class Fleet:
 
     processes: int
     """Workers of each queue, each on a core of its own."""
-    concurrency: int = 4
+    concurrency: int = 8
     servers: int = 1
     """Nodes on which the queues lie, in turn."""
 

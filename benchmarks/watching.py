@@ -83,13 +83,15 @@ def _sample(stand: Stand, child: Child, done: int) -> Sample:
 
 def pace(samples: Sequence[Sample]) -> Pace:
     """Raises:
-    ValueError: there are no two of them; give it more messages.
+    ValueError: there are no two of them, or nothing was left to look at in the end.
     """
     first = samples[0]
     last = next(sample for sample in samples if sample.done == samples[-1].done)
     messages = last.done - first.done
     if not messages:
         raise ValueError(f"all was done by the first look, {first.done} messages; give it more")
+    if last.cpu < first.cpu:
+        raise ValueError("the process had ended before its CPU was read; have it wait")
     return Pace(
         messages,
         messages / (last.at - first.at),

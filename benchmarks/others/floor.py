@@ -8,6 +8,7 @@ record's text is cut out of its message. plain: pops, posts what it popped.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,8 @@ def main(kind: str, threads: int) -> None:
         names = [f"{IN_FLIGHT}:{number}" for number in range(threads)]
         # Taken into a list, they raise here what a thread raised.
         list(pool.map(drain, [kind] * threads, names))
+    # Nobody could read the CPU time of a process that is gone.
+    signal.pause()
 
 
 if __name__ == "__main__":
