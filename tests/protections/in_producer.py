@@ -143,6 +143,15 @@ IN_PRODUCER = (
         test="test_while_one_moves_lines_another_leaves_them_alone",
     ),
     Protection(
+        name="a call waits for another's step",
+        against="busy threads pass through the spool for as long as they are busy",
+        file=f"{PRODUCER}/guard.py",
+        old="step(STEP_SECONDS if to.own else 0.0)",
+        new="step()",
+        proof="integration/producer/test_spool_races.py",
+        test="test_threads_that_never_rest_empty_the_spool_all_the_same",
+    ),
+    Protection(
         name="a new file with an old number",
         against="lines kept after an outage vanish",
         file=f"{PRODUCER}/drain.py",

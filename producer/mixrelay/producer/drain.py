@@ -63,14 +63,17 @@ class Drain:
         # Where this process stopped last, and in which file: the next step need not look for it.
         self._known: tuple[int, Start] | None = None
 
-    def step(self) -> Left:
+    def step(self, wait: float = 0.0) -> Left:
         """Move one slice of the oldest lines.
+
+        Args:
+            wait: seconds that another may be moving one at this moment.
 
         Raises:
             redis.RedisError: the queue did not take it, or nobody knows; the next step finds out.
             OSError: the spool's files cannot be used.
         """
-        with self._spool.drain_lock() as mine:
+        with self._spool.drain_lock(wait) as mine:
             if not mine:
                 return Left.BUSY
             segment = self._spool.oldest()

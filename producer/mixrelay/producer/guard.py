@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 5.0
 """Between two looks for lines that other processes left in the spool."""
+STEP_SECONDS = 0.02
+"""That a call waits for another's step; some times what one takes."""
 
 
 class Guard:
@@ -187,7 +189,9 @@ class Guard:
             return not to.own
         failures: tuple[type[Exception], ...] = (*troubles(), WrongKeyType)
         try:
-            left = self._drain(spool).step()
+            # Who must queue behind the spool waits for a step that is under way: else threads
+            # that are quicker than one another's steps would fill it as fast as they empty it.
+            left = self._drain(spool).step(STEP_SECONDS if to.own else 0.0)
         except failures as error:
             if isinstance(error, OSError):  # the files', since redis-py wraps those of sockets
                 raise

@@ -121,8 +121,11 @@ class Spool:
         return self.segments()[0]
 
     @contextmanager
-    def drain_lock(self) -> Iterator[bool]:
-        """Hold the right to move lines into the queue; False where another process has it.
+    def drain_lock(self, wait: float) -> Iterator[bool]:
+        """Hold the right to move lines into the queue; False where another has it for longer.
+
+        Args:
+            wait: seconds.
 
         Raises:
             OSError: the folder cannot be written.
@@ -130,7 +133,7 @@ class Spool:
         self._prepare()
         file = _open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            if not _try_lock(file):
+            if not _lock(file, time.monotonic() + wait):
                 yield False
                 return
             try:
@@ -185,10 +188,8 @@ class Spool:
         while True:
             file = self._open_current()
             try:
-                while not _try_lock(file):
-                    if time.monotonic() > deadline:
-                        raise TimeoutError(f"{self._current} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
-                    time.sleep(0.0005)
+                if not _lock(file, deadline):
+                    raise TimeoutError(f"{self._current} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
                 if self._is_current(file):
                     return file
             except BaseException:
@@ -233,6 +234,14 @@ class Spool:
 def _open(path: Path, flags: int) -> int:
     """Open one of the spool's files, readable by its owner alone; never what a link points to."""
     return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def _lock(file: int, deadline: float) -> bool:
+    while not _try_lock(file):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.0005)
+    return True
 
 
 def _try_lock(file: int) -> bool:

@@ -14,6 +14,7 @@ from mixrelay.producer.errors import QueueUnavailableError
 from mixrelay.producer.spool import Spool
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.redis_faults import until
 
 
 def test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_while_one_moves_lines_another_leaves_them_alone(
     spool.append([b'["event","{}"]'])
     with connect(url) as client:
         drain = Drain(spool, Queue(client, "q").loads, Counters(), None)
-        with spool.drain_lock():
+        with spool.drain_lock(0.0):
             assert drain.step() is Left.BUSY
             assert store.llen("q") == 0
         assert drain.step() is Left.NOTHING
@@ -67,6 +68,35 @@ def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: 
         assert made < 10_000
     found = [int(one.split(b'"')[3]) for one in store.lrange("q", 0, -1)]
     assert found == sorted(found)
+
+
+def test_threads_that_never_rest_empty_the_spool_all_the_same(store: Redis, url: str) -> None:
+    """A step that is under way is waited for: else they fill it as fast as it is emptied."""
+    sink = RedisSink(url, "q")
+    over = threading.Event()
+
+    def call() -> None:
+        while not over.is_set():
+            sink("event", "{}")
+
+    def is_past_the_spool() -> bool:
+        spooled, queued = sink.counters.spooled, sink.counters.queued
+        until(lambda: sink.counters.queued > queued + 200 or sink.counters.spooled > spooled)
+        return sink.counters.spooled == spooled
+
+    sink.guard.rescue(sink.lists.first, [b'["event","{}"]'] * 600, QueueUnavailableError("away"))
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    try:
+        until(is_past_the_spool)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    counters = sink.counters
+    assert store.llen("q") == counters.queued + counters.drained
+    assert counters.drained == counters.spooled
 
 
 def test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for(
