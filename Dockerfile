@@ -6,7 +6,7 @@ COPY worker worker
 COPY shared shared
 COPY console console
 COPY sandbox sandbox
-RUN python -m venv /opt/mixrelay && /opt/mixrelay/bin/pip install --no-cache-dir '.[console]'
+RUN python -m venv /opt/mixrelay && /opt/mixrelay/bin/pip install --no-cache-dir '.[console,fast]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/mixrelay /opt/mixrelay

@@ -6,6 +6,7 @@
 import asyncio
 import re
 import sys
+from collections.abc import Awaitable, Callable
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 BODY = b'{"status":1,"code":200,"error":null}'
@@ -30,16 +31,25 @@ async def serve_connection(
         writer.close()
 
 
-async def main(port: int, latency: float) -> None:
-    server = await asyncio.start_server(
-        lambda reader, writer: serve_connection(reader, writer, latency),
-        "127.0.0.1",
-        port,
-        limit=8 * 1024 * 1024,
-    )
-    async with server:
-        await server.serve_forever()
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, float], Awaitable[None]]
+
+
+def run(serve: Serve) -> None:
+    """Serves on the port, and with the latency, that the command line names."""
+    port, latency = int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+
+    async def main() -> None:
+        server = await asyncio.start_server(
+            lambda reader, writer: serve(reader, writer, latency),
+            "127.0.0.1",
+            port,
+            limit=8 * 1024 * 1024,
+        )
+        async with server:
+            await server.serve_forever()
+
+    asyncio.run(main())
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))
+    run(serve_connection)

@@ -7,13 +7,12 @@ each event that has a property `sent`.
 
 import asyncio
 import gzip
-import sys
 import time
 from collections.abc import Iterator
 
 import orjson
 
-from benchmarks.null_sink import ANSWER, LENGTH
+from benchmarks.null_sink import ANSWER, LENGTH, run
 
 Body = tuple[float, bytes]
 
@@ -53,17 +52,6 @@ def _pairs(body: Body) -> Iterator[tuple[float, float]]:
             yield record["properties"]["sent"], received
 
 
-async def main(port: int, latency: float) -> None:
-    bodies: list[Body] = []
-    server = await asyncio.start_server(
-        lambda reader, writer: serve_connection(reader, writer, latency, bodies),
-        "127.0.0.1",
-        port,
-        limit=8 * 1024 * 1024,
-    )
-    async with server:
-        await server.serve_forever()
-
-
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))
+    taken: list[Body] = []
+    run(lambda reader, writer, latency: serve_connection(reader, writer, latency, taken))

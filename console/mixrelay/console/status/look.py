@@ -11,7 +11,6 @@ from mixrelay.worker.rq_queue import queue_name
 
 def look(queue: Queue, rq_url: str) -> Figures:
     """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
-    queue.refresh()
     return Figures(
         queue=queue.name,
         books=queue.books(),
