@@ -27,7 +27,7 @@ def test_only_the_owner_may_read_a_spool_whatever_the_umask_is(folder: Path, uma
     try:
         spool = Spool(folder, ROOM, fsync=False)
         spool.append([b"secret"])
-        with spool.drain_lock() as mine:
+        with spool.drain_lock(0.0) as mine:
             assert mine
             assert spool.oldest()
         spool.append([b"more"])
@@ -49,7 +49,7 @@ def test_what_a_link_points_to_is_never_written_to(folder: Path, tmp_path: Path,
     (folder / name).symlink_to(target)
     spool = Spool(folder, ROOM, fsync=False)
     if name == "lock":
-        with pytest.raises(OSError), spool.drain_lock():  # noqa: PT011 - ELOOP, or EMLINK on BSD
+        with pytest.raises(OSError), spool.drain_lock(0.0):  # noqa: PT011 - ELOOP, or EMLINK on BSD
             pass
     else:
         with pytest.raises(SpoolError, match="takes nothing"):
