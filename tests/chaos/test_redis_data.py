@@ -50,7 +50,7 @@ def test_a_full_redis_refuses_producers_clearly_and_is_drained(
     ledger.queue.push([UNKNOWN] * 20)
     server.client.config_set("maxmemory", server.client.info("memory")["used_memory"] - 100_000)
     told: list[DeliveryError] = []
-    sink = RedisSink(server.url, spool=str(tmp_path / "spool"))
+    sink = RedisSink(server.url, spool_dir=str(tmp_path / "spool"))
     tracker = Tracker(TOKEN, sink=sink, error_handler=told.append)
     for number in range(ledger.count, ledger.count + 100):
         assert tracker.track("user", "Tracked", {"n": number})

@@ -88,7 +88,7 @@ def test_the_fleet_follows_a_failover_and_what_a_replica_has_is_not_lost(
     tell: Tell,
 ) -> None:
     ledger.mixpanel.fault("latency", seconds=0.15)
-    sink = RedisSink(sentinels.url, durability="replica", timeout=2.0, spool="off")
+    sink = RedisSink(sentinels.url, durability="replica", timeout=2.0, spool_dir="off")
     assert push(sink, ledger, size(4_000, 40_000)) == 0
     sink.close()
     fleet = fleet_of(**SMALL, MIXRELAY_REDIS_URL=sentinels.url)
@@ -113,7 +113,7 @@ def test_a_stale_replica_loses_what_it_did_not_have_and_producers_were_told(
     ledger: Ledger,
     tell: Tell,
 ) -> None:
-    sink = RedisSink(sentinels.url, durability="replica", timeout=0.3, spool="off")
+    sink = RedisSink(sentinels.url, durability="replica", timeout=0.3, spool_dir="off")
     assert push(sink, ledger, 1_000) == 0
     with replica.hung():
         # Else what is pushed now would lie in the replica's socket, and arrive.
@@ -139,7 +139,7 @@ def test_with_min_replicas_to_write_a_primary_alone_takes_nothing(
 ) -> None:
     primary.client.config_set("min-replicas-max-lag", 1)
     primary.client.config_set("min-replicas-to-write", 1)
-    sink = RedisSink(primary.url, spool="off")
+    sink = RedisSink(primary.url, spool_dir="off")
     wait_until(lambda: takes(sink), 20, "a push while the replica is there")
     with replica.hung():
         wait_until(lambda: not takes(sink), 20, "a refusal")

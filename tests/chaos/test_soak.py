@@ -135,7 +135,7 @@ def test_half_an_hour_of_random_faults_loses_nothing_and_no_memory_grows(
     traffic, memory = Traffic(tracker), Memory(fleet.workers[0])
     arrivals = Arrivals(mixpanel, traffic.sent_at)
     faults = Faults(fleet, server, mixpanel, arrivals, chance)
-    watch = Watch(fleet.queue)
+    watch = Watch(fleet.queue, server.url)
     redis_at_start = server.client.info("memory")["used_memory"]
     arrivals.start()
     watch.start()

@@ -19,7 +19,7 @@ TOOL = PROJECT["tool"]
     [
         ("wheel", TOOL["hatch"]["build"]["targets"]["wheel"]["packages"]),
         ("editable install", TOOL["hatch"]["build"]["targets"]["wheel"]["dev-mode-dirs"]),
-        ("mypy files", TOOL["mypy"]["files"]),
+        ("mypy files", set(TOOL["mypy"]["files"]) - {"tests", "benchmarks"}),
         ("mypy path", TOOL["mypy"]["mypy_path"].split(":")),
         ("coverage", TOOL["coverage"]["run"]["source_pkgs"]),
         ("ruff", TOOL["ruff"]["src"]),

@@ -105,13 +105,27 @@ def load(
 
     Raises:
         ConfigurationError: a value cannot be used; the message names its variable.
+        TypeError: what is given is no setting, as for any unknown keyword argument.
     """
+    given = given or {}
+    known = options(settings)
+    _refuse_unknown(given, [told.name for told in known])
     values: dict[str, Any] = {}
-    for told in options(settings):
-        value = (given or {}).get(told.name)
+    for told in known:
+        value = given.get(told.name)
         if value is not None:
             told.check(value)
             values[told.name] = value
         elif environ.get(told.variable):
             values[told.name] = told.read(environ[told.variable])
     return settings(**values)
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: list[str]) -> None:
+    for name in given:
+        if name not in known:
+            import difflib  # noqa: PLC0415 - an application's start does not pay for a typing error
+
+            alike = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            perhaps = f"; did you mean {alike[0]}?" if alike else f"; there are {', '.join(known)}"
+            raise TypeError(f"unexpected keyword argument {name!r}{perhaps}")

@@ -68,13 +68,13 @@ class Parties:
 
     def produce(self, url: str) -> None:
         """Pushes an event by the sync sink and one by the async sink."""
-        sink = RedisSink(url, spool="off")
+        sink = RedisSink(url, spool_dir="off")
         assert Tracker(TOKEN, sink=sink).track("user-1", "Sync")
         sink.close()
         asyncio.run(self._produce(url))
 
     async def _produce(self, url: str) -> None:
-        async with AsyncRedisSink(url, spool="off") as sink:
+        async with AsyncRedisSink(url, spool_dir="off") as sink:
             assert await Tracker(TOKEN, sink=sink).track("user-1", "Async")
 
     def go_the_whole_way(self, url: str) -> None:

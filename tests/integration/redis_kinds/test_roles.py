@@ -84,7 +84,7 @@ def test_a_reader_changes_nothing(server: RedisServer, parties: Parties) -> None
 
 
 def test_a_producer_reads_nothing_and_pushes_to_no_other_list(server: RedisServer) -> None:
-    sink = RedisSink(url(server, "producer"), "another_list", spool="off")
+    sink = RedisSink(url(server, "producer"), "another_list", spool_dir="off")
     with pytest.raises(QueueRefusedError, match="Grant this user RPUSH on the list"):
         sink.push(b"x")
     sink.close()
@@ -98,10 +98,10 @@ def test_a_producer_of_more_rights_empties_its_spool_and_keeps_to_a_bound(
     address = url(server, "spooling-producer")
     away = re.sub(r":\d+/0$", ":1/0", address)
     for where in (away, address):
-        sink = RedisSink(where, spool=str(tmp_path), max_queue=2)
+        sink = RedisSink(where, spool_dir=str(tmp_path), max_queue=2)
         Tracker(TOKEN, sink=sink, error_handler=lambda _error: None).track("u", where[-4:])
         sink.close()
-    sink = RedisSink(address, spool=str(tmp_path), max_queue=2, when_full="refuse")
+    sink = RedisSink(address, spool_dir=str(tmp_path), max_queue=2, when_full="refuse")
     while server.client.llen(QUEUE) < 2:
         sink.push(b"x")
     with pytest.raises(QueueRefusedError, match="MIXRELAY_MAX_QUEUE"):

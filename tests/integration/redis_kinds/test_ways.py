@@ -41,7 +41,7 @@ def test_sentinels_and_server_may_ask_for_passwords(server_of: ServerOf, parties
         asked = sentinels.url.replace("://", "://:theirs@")
         parties.produce(f"{asked}?sentinel_password=ours")
         with pytest.raises(QueueUnavailableError) as raised:
-            RedisSink(f"{asked}?sentinel_password=wrong", spool="off").push(b"x")
+            RedisSink(f"{asked}?sentinel_password=wrong", spool_dir="off").push(b"x")
         assert "wrong" not in str(raised.value)
 
 
@@ -60,7 +60,7 @@ def test_a_failover_is_followed_by_open_connections(server_of: ServerOf, binary:
     replica.follow(primary)
     with Sentinels(primary) as sentinels:
         wait_until(sentinels.know_replica, 20, "a replica that sentinels know")
-        sink = RedisSink(sentinels.url, spool="off")
+        sink = RedisSink(sentinels.url, spool_dir="off")
         assert sink.push(b"before") == 1
         wait_until(lambda: replica.client.llen("mixpanel_queue") == 1, 10, "replication")
         primary.kill()
@@ -102,7 +102,7 @@ def test_a_certificate_that_is_not_trusted_is_refused_with_what_to_do(
         told = " ".join(parties.call(url, command, expect=code).split())
         assert "shows a certificate that is not trusted" in told
         assert "ssl_ca_certs=/" in told
-    sink = RedisSink(url, spool="off")
+    sink = RedisSink(url, spool_dir="off")
     with pytest.raises(QueueUnavailableError, match=said) as raised:
         sink.push(b"x")
     assert "certificate is not trusted" in str(raised.value)

@@ -2,7 +2,9 @@ import base64
 import json
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,9 +13,11 @@ from mixrelay.producer import (
     ConfigurationError,
     ErrorHandler,
     InvalidPropertyError,
+    RedisSink,
     Tracker,
     telling,
 )
+from mixrelay.producer.async_sink import AsyncRedisSink
 
 EAST = timezone(timedelta(hours=2))
 
@@ -299,3 +303,13 @@ def test_a_tracking_url_holds_the_event(settings, base):
 def test_a_tracking_url_may_have_an_endpoint_of_its_own(tracker):
     url = tracker.generate_tracking_url("1", "Event", endpoint="https://example.com/t")
     assert url.startswith("https://example.com/t?data=")
+
+
+@pytest.mark.parametrize("make", [partial(Tracker, "token"), RedisSink, AsyncRedisSink])
+def test_an_option_that_does_not_exist_is_refused_and_the_nearest_named(
+    make: Callable[..., object],
+) -> None:
+    with pytest.raises(TypeError, match="'spooldir'; did you mean spool_dir"):
+        make(spooldir="off")
+    with pytest.raises(TypeError, match=r"'xyz'; there are .*when_full"):
+        make(xyz=1)
