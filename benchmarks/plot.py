@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks import backlog as backlogs
 from benchmarks import drain
 from benchmarks.benchmark import Rows, measured
 from benchmarks.latency import LONE
@@ -93,9 +94,10 @@ def memory(rows: Rows) -> Figure:
 
 def backlog(rows: Rows) -> Figure:
     figure, axes = canvas(8, 3)
-    levels = [row["level"] for row in rows]
+    found = backlogs.medians(rows)
+    levels = [row["level"] for row in found]
     for key, color, label in (("cpu", OURS, "worker"), ("server_cpu", OTHERS, "Valkey")):
-        axes.plot(levels, [row[key] for row in rows], "o-", color=color, label=label)
+        axes.plot(levels, [row[key] for row in found], "o-", color=color, label=label)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("messages queued (logarithmic)")

@@ -45,6 +45,11 @@ KINDS = (
 PUSHED = st.tuples(st.sampled_from(KINDS), st.sampled_from(PROFILES))
 
 
+def as_chosen(claim: str | None) -> str | None:
+    """A claim as its worker chose it, before a partition's number was put behind it."""
+    return claim and claim.partition(".")[0]
+
+
 class Machine(Workers):
     # --- producers, routing, time
 
@@ -125,15 +130,14 @@ class Machine(Workers):
     @rule(data=st.data())
     def reserve_again_with_an_old_claim(self, data: st.DataObject) -> None:
         old = data.draw(st.sampled_from(self.held), label="old")
-        held = [b for b, held in self.model.batches.items() if held.claim == old.claim]
+        claim = as_chosen(old.claim)
+        held = [b for b, held in self.model.batches.items() if as_chosen(held.claim) == claim]
         if held:
-            known = [b for b in self.held if b.claim == old.claim and b.id in held]
+            known = [b for b in self.held if as_chosen(b.claim) == claim and b.id in held]
             reply = self.asked_again(known[-1])
             assert [reply.id] == held
             self.model.same(reply)
         else:
-            # As its worker chose it, before a partition's number was put behind it.
-            claim = old.claim.partition(".")[0]
             self.ask(claim, old.lane, "w1", 3, "here", alone=False)
 
     @rule(data=st.data(), moves=st.lists(st.sampled_from(WORK), min_size=2, max_size=8))
