@@ -16,7 +16,7 @@ $(READY): pyproject.toml
 
 # Several at once: they wait for servers more than they compute.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The dashboard in a real Chromium.
 browser: $(READY)

@@ -24,6 +24,15 @@ REDIS_SERVER = os.environ.get("MIXRELAY_TEST_REDIS_SERVER")
 START_SECONDS = 10.0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that may take longest begin first, so that no process ends with one alone."""
+    longest: dict[Path, float] = {}
+    for item in items:
+        allowed = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0), allowed.args[0] if allowed else 0)
+    items.sort(key=lambda item: -longest[item.path])
+
+
 @contextmanager
 def run_valkey() -> Iterator[str]:
     with _folder() as folder, ValkeyServer(port=free_port(), data_dir=Path(folder)) as server:
