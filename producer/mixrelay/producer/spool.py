@@ -7,6 +7,8 @@ A folder for each queue, shared by all processes of a machine:
     spool.jsonl            what is appended to
     lock                   held by whoever moves lines into the queue (``drain.py``)
 
+Each file begins with blanks and tabs of its own: what is in the queue by now is known by a file's
+content (``mixrelay.shared.queue.logs``), and two outages, or hosts, may well keep equal messages.
 A line is appended under a lock on the file, by one write; so processes and threads may share it,
 and a full disk leaves no half of one. The messages can hold secrets: only their owner may read.
 """
@@ -37,6 +39,7 @@ wait for theirs are not woken in order; and the message of who gets none is lost
 _CURRENT = "spool.jsonl"
 _SEGMENT = re.compile(r"spool-([0-9]+)\.jsonl")
 _LOCK = "lock"
+_BLANKS = b" \t" * 128
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -145,7 +148,9 @@ class Spool:
 
     def _write(self, file: int, lines: bytes) -> None:
         size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":
+        if not size:
+            lines = _mark() + lines
+        elif os.pread(file, 1, size - 1) != b"\n":
             # A process was killed in its write: its half line must not spoil the next.
             lines = b"\n" + lines
         used = size + self._size_of_segments()
@@ -229,6 +234,11 @@ class Spool:
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file), self._current.stat())
         return False
+
+
+def _mark() -> bytes:
+    """Return what no other file begins with: 64 random bits, and nothing to a reader of JSON."""
+    return os.urandom(64).translate(_BLANKS)
 
 
 def _open(path: Path, flags: int) -> int:

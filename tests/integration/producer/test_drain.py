@@ -18,7 +18,7 @@ def test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning(
     queue = Queue(connect(url), "q")
     spool = Spool(tmp_path / "spool", 10_000_000, fsync=False)
     ours, theirs = (Drain(spool, queue.loads, Counters(), None) for _ in range(2))
-    sent = [b'["event","%d"]' % number + b" " * 1_000 for number in range(300)]
+    sent = [b'["event","%d%s"]' % (number, b"." * 1_000) for number in range(300)]
     spool.append(sent)
     assert ours.step() is Left.MORE
     while theirs.step() is Left.MORE:
@@ -33,3 +33,17 @@ def test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning(
     while ours.step() is Left.MORE:
         pass
     assert store.lrange("q", 0, -1) == [*sent, late]
+
+
+def test_equal_lines_of_two_outages_or_hosts_arrive_as_often_as_they_were_kept(
+    store: Redis, url: str, tmp_path: Path
+) -> None:
+    """An increment without a time is the same line each time."""
+    queue = Queue(connect(url), "q")
+    line = b'["profile_update","{}"]'
+    for folder in ("host", "host", "another"):
+        spool = Spool(tmp_path / folder, 10_000, fsync=False)
+        spool.append([line])
+        while Drain(spool, queue.loads, Counters(), None).step() is Left.MORE:
+            pass
+    assert store.lrange("q", 0, -1) == [line] * 3

@@ -56,23 +56,23 @@ def test_a_folder_that_is_not_its_own_is_not_used(tmp_path):
 def test_what_is_kept_with_fsync_is_there(tmp_path):
     spool = Spool(tmp_path / "spool", 1000, fsync=True)
     spool.append([b"a", b"b"])
-    assert (tmp_path / "spool/spool.jsonl").read_bytes() == b"a\nb\n"
+    assert (tmp_path / "spool/spool.jsonl").read_bytes().lstrip(b" \t") == b"a\nb\n"
 
 
 def test_a_spool_that_is_full_keeps_what_it_has(tmp_path):
-    spool = Spool(tmp_path / "spool", 10, fsync=False)
+    spool = Spool(tmp_path / "spool", 64 + 10, fsync=False)
     spool.append([b"12345"])
     with pytest.raises(SpoolError):
         spool.append([b"6", b"78901"])
     spool.append([b"678"])
-    assert (tmp_path / "spool/spool.jsonl").read_bytes() == b"12345\n678\n"
+    assert (tmp_path / "spool/spool.jsonl").read_bytes().lstrip(b" \t") == b"12345\n678\n"
 
 
 def test_long_spools_are_cut_into_segments_oldest_first(tmp_path):
     spool = Spool(tmp_path / "spool", 10**8, fsync=False)
     for number in range(10):
         spool.append([b"%d" % number * 500_000])
-    firsts = [path.read_bytes()[:1] for path in spool.segments()]
+    firsts = [path.read_bytes().lstrip(b" \t")[:1] for path in spool.segments()]
     assert firsts == [b"0", b"5"]
     assert not (tmp_path / "spool/spool.jsonl").exists()
 

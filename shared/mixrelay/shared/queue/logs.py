@@ -22,6 +22,8 @@ from mixrelay.shared.queue.ids import new_id
 LINES_AT_MOST = 1_000
 """Of one slice; a script takes no more."""
 _CHUNK = 1024 * 1024
+_BLANKS = b" \t\r\n"
+"""Of JSON, around a tuple; a producer's spool begins with some."""
 _FIRST_LINE_BYTES = 64 * 1024
 """Of the first line: enough to tell two logs apart."""
 
@@ -145,7 +147,7 @@ def slices(
             for line in part:
                 digest.update(line)
                 offset += len(line)
-            tuples = [stripped for line in part if (stripped := line.rstrip(b"\r\n")).strip()]
+            tuples = [stripped for line in part if (stripped := line.strip(_BLANKS))]
             place = Place(offset, digest.hexdigest(), start.partitions)
             yield Slice(tuples, str(place), offset, digest.copy())
 
