@@ -22,8 +22,8 @@ _READS = (
 )
 _LOOKS = f"{_READS} exec multi scard xrange xrevrange zmscore zrank"
 _MOVES = (
-    "del expire hdel hincrby hset incr incrby linsert lpop lrem ltrim rpush sadd set setnx srem "
-    "unlink xadd xtrim zadd zrem"
+    "del expire hdel hincrby hset incr incrby linsert lpop lpush lrem ltrim rpush sadd set setnx "
+    "srem unlink xadd xtrim zadd zrem"
 )
 _SCRIPTS = "eval evalsha"
 _RQ_ENQUEUES = "exec hset info multi rpush sadd"

@@ -3,7 +3,15 @@
 import pytest
 from redis.exceptions import ResponseError
 
-from mixrelay.shared.queue import Dead, Expansion, Lane, Settled, Settlement
+from mixrelay.shared.queue import (
+    Dead,
+    Edited,
+    Expansion,
+    Lane,
+    LetterFilter,
+    Settled,
+    Settlement,
+)
 from tests.support.bench import Bench, event, numbers, payloads, update
 
 LIST = b'["event","[1,2,3]"]'
@@ -113,4 +121,48 @@ def test_many_lists_are_expanded_in_one_call_each_in_its_place(bench: Bench) -> 
     members = bench.take(claim=batch.claim).members
     assert [m.number for m in members] == ["0-1.1", "0-1.2", "0-2", "0-3.1", "0-3.2"]
     assert [m.payload for m in members][3:] == [event("c"), LIST]
+    assert bench.queue.books().difference == 0
+
+
+def test_a_record_that_was_edited_into_a_list_takes_no_neighbour_s_number(bench: Bench) -> None:
+    bench.route(LIST)
+    batch = bench.take()
+    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y"), event("z")])])
+    bench.bury(bench.take(claim=batch.claim), ["0-1.2", "0-1.3"])
+    batch = bench.take(claim=batch.claim)
+    bench.deliver(batch)
+    [second] = bench.queue.letters.get_many(["0-1.2"])
+    assert bench.queue.edit(second, LIST, who="ann") is Edited.DONE
+    bench.queue.replay(["0-1.2"])
+
+    batch = bench.take()
+    bench.queue.expand(batch, [Expansion("0-1.2", [event("p"), event("q")], rest=LIST)])
+    assert numbers(bench.take(claim=batch.claim)) == ["0-1.2.1", "0-1.2.2", "0-1.2.3"]
+    bench.queue.expand(batch, [Expansion("0-1.2.3", [event("r"), event("s")])])
+    grown = bench.take(claim=batch.claim)
+    assert numbers(grown) == ["0-1.2.1", "0-1.2.2", "0-1.2.3", "0-1.2.4"]
+    bench.bury(grown)
+
+    found = {letter.id: letter.payload for letter in bench.queue.letters.find(LetterFilter())}
+    assert found["0-1.3"] == event("z")
+    assert len(found) == bench.queue.books().dead == 5
+    assert bench.queue.books().difference == 0
+    [fourth] = bench.queue.letters.get_many(["0-1.2.4"])
+    assert (len(fourth.edits), fourth.original) == (1, event("y"))
+
+
+def test_such_a_list_may_be_edited_once_more(bench: Bench) -> None:
+    bench.route(LIST)
+    batch = bench.take()
+    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y")])])
+    number = "0-1.1"
+    for _ in range(2):
+        bench.bury(bench.take(claim=batch.claim))
+        [letter] = bench.queue.letters.get_many([number])
+        assert bench.queue.edit(letter, LIST) is Edited.DONE
+        bench.queue.replay([number])
+        batch = bench.take()
+        bench.queue.expand(batch, [Expansion(number, [event("p"), event("q")])])
+        assert numbers(bench.take(claim=batch.claim)) == [f"{number}.1", f"{number}.2"]
+        number = f"{number}.1"
     assert bench.queue.books().difference == 0

@@ -261,3 +261,11 @@ def test_the_message_names_the_key_and_what_it_holds(bench: Bench) -> None:
     bench.redis.set(bench.key("letters"), "x")
     with pytest.raises(WrongKeyType, match=r"\{mixpanel_queue\}:letters' holds a string, not a h"):
         bench.queue.route()
+
+
+@pytest.mark.parametrize("most", [None, 100_000])
+def test_a_push_of_any_number_of_tuples_is_one(bench: Bench, most: int | None) -> None:
+    """More than one unpack takes."""
+    tuples = [b'["event","%d"]' % number for number in range(20_000)]
+    bench.queue.loads.load("a log", tuples, before="", after="1 x", most=most)
+    assert bench.redis.lrange(bench.queue.name, 0, -1) == tuples

@@ -162,7 +162,9 @@ def test_who_reads_may_run_the_scripts_that_write_nothing_and_no_command_that_wr
 
 
 def commands(name: str) -> set[str]:
-    return {word.lower() for word in re.findall(r'redis\.p?call\("([A-Z]+)"', source(name))}
+    # By redis.call, or by the prelude's push of many values.
+    called = re.findall(r'(?:redis\.p?call|push)\("([A-Z]+)"', source(name))
+    return {word.lower() for word in called}
 
 
 def own_commands(name: str) -> set[str]:

@@ -65,6 +65,10 @@ class Topology:
         self._lock = threading.Lock()
         self._map = SlotMap(self._seeds)
         self._suspects: set[Place] = set()
+        self._askings = 0
+        """How often the nodes were asked, to the end."""
+        self._trouble: Exception | None = None
+        """Why the last asking failed."""
         self.answered: Place | None = None
         self._pid = os.getpid()
 
@@ -104,8 +108,9 @@ class Topology:
     def masters(self) -> list[Place]:
         """All that serve slots, as the nodes tell it now. Raises as `place_of`."""
         self._begin_if_forked()
+        askings = self._askings
         with self._lock:
-            self._learn()
+            self._learn(askings)
         return self._map.masters()
 
     def suspect(self, place: Place) -> None:
@@ -125,17 +130,40 @@ class Topology:
         return None
 
     def _learnt(self, slot: int) -> Place:
+        askings = self._askings
         with self._lock:
             place = self.known(slot)  # another thread may have asked meanwhile
             if place is None:
-                self._learn()
+                self._learn(askings)
                 place = self._map.master_of(slot)
         if place is None:
             raise ClusterDownError("Hash slot not served")
         return place
 
-    def _learn(self) -> None:
+    def _learn(self, askings: int) -> None:
+        """Asks the nodes, unless another thread has done so since there were so many askings.
+
+        Where no node answers, each thread would else wait for all that came before it.
+        """
+        if self._askings == askings:
+            try:
+                self._map = self._told()
+            except (RedisError, OSError) as error:
+                self._trouble = error
+            else:
+                self._trouble = None
+                self._suspects.clear()
+            self._askings += 1
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _told(self) -> SlotMap:
+        """The slots as the first node tells them that knows of any.
+
+        A node that left the cluster answers too, and knows of none.
+        """
         ends = time.monotonic() + self.options["socket_timeout"]
+        empty: SlotMap | None = None
         trouble: Exception | None = None
         for place in self._to_ask():
             try:
@@ -144,11 +172,13 @@ class Topology:
                 trouble = error if trouble is None or _is_answer(error) else trouble
             else:
                 told.places.update(self._seeds)
-                self._map = told
-                self._suspects.clear()
-                return
+                if told.masters():
+                    return told
+                empty = told
             if time.monotonic() >= ends:
                 break
+        if empty is not None and trouble is None:
+            return empty
         if trouble is not None and _is_answer(trouble):
             raise trouble
         raise RedisConnectionError(

@@ -61,7 +61,7 @@ def _facts(told: dict[str, Any]) -> dict[str, Any]:
     deaths = [
         {
             "reason": str(death["reason"]),
-            "status": int(death["status"]),
+            "status": _count(death["status"]),
             "error": str(death["error"]),
             "at": _ms(death["at"]),
             "replayed_at": _ms(death["replayed_at"]),
@@ -82,13 +82,17 @@ def _facts(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int:
-    if not isinstance(value, int) or not 0 <= value < 2**31:
+    if type(value) is not int or not 0 <= value < 2**31:
         raise NoLetterError(f"{value!r} is no count")
     return value
 
 
 def _ms(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * 1000)
+    ms = round(datetime.fromisoformat(text).timestamp() * 1000)
+    if ms < 0:
+        # It stands in front of the message, where scripts read digits only.
+        raise NoLetterError(f"{text!r} lies before 1970")
+    return ms
 
 
 class LetterLoads(Loads):

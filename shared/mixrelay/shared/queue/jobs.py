@@ -84,9 +84,10 @@ class Jobs:
 
     def newest(self, limit: int) -> list[tuple[float, str]]:
         """When jobs were created, and their ids; the newest first."""
-        found = self._redis.zrange(self._keys("jobs"), 0, limit - 1, desc=True, withscores=True)
+        # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
+        found = self._redis.zrange(self._keys("jobs"), -limit, -1, withscores=True)
         pairs = cast("list[tuple[bytes, float]]", found)
-        return [(created, job_id.decode()) for job_id, created in pairs]
+        return [(created, job_id.decode()) for job_id, created in reversed(pairs)]
 
     def step(self, job: Job) -> Step:
         """Moves the next letters of this part of a job, as `MergedJobs.step` says."""

@@ -224,6 +224,24 @@ def test_parts_whose_turn_is_not_yet_do_not_count_as_left_behind(three: Partitio
     assert ended(three.queue, step.job).state is JobState.DONE
 
 
+def test_a_part_that_waits_for_the_rate_of_the_one_before_does_not_count_as_left_behind(
+    three: Partitioned,
+) -> None:
+    for index in range(2):
+        three.bury(index, event("a"))
+    own = started(three, ALL, background=False, rate=0.01)
+    first = three.queue.jobs.step(own).job
+    assert first is not None
+    three.redis.zadd(three.key(1, "jobs:live"), {own.id: 1})
+    its_command = Queue(three.redis, partitions=3)
+    step = its_command.jobs.step(first)
+    assert step.wait_seconds > 60
+    assert Queue(three.redis, partitions=3).jobs.stalled() == []
+    waits = its_command.jobs.get(own.id)
+    assert waits is not None
+    assert [part.state for part in waits.each][1] is JobState.QUEUED
+
+
 def test_a_job_that_nobody_runs_is_found_once(three: Partitioned) -> None:
     three.bury(1, event("a"))
     handed = started(three, ALL)

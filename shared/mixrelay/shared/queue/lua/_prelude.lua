@@ -126,8 +126,8 @@ local function hash(name)
   return found
 end
 
-local function push(command, name, values)
-  for first = 1, #values, SLICE do
+local function push(command, name, values, from)
+  for first = from or 1, #values, SLICE do
     redis.call(command, name, unpack(values, first, math.min(first + SLICE - 1, #values)))
   end
 end

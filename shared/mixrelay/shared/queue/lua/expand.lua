@@ -1,5 +1,6 @@
 -- Puts the records of list messages in their places, each a message of its own with
 -- number n.k (docs/internals.md, rule 8). Numbers go on where an earlier call for the same list ended.
+-- A record n.k of which an operator made a list has neighbours: its records are n.k.1 and so on.
 -- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, and
 --       those: of a record each, and last, if any are left over, of the list of them
 -- Answer  "done", "already", "lost"
@@ -18,15 +19,29 @@ while i < #ARGV do
   i = i + 2 + count
 end
 
+-- What a list left over has no neighbour behind it; a record that was edited since may have some.
+local function is_made_of_record(past)
+  local edit = past and past.edits and past.edits[#past.edits]
+  return edit and edit.at ~= past.expanded
+end
+
+local function take_history(number, replays)
+  local stored = replays > 0 and redis.call("HGET", key("history"), number)
+  if not stored then return end
+  redis.call("HDEL", key("history"), number)
+  return cjson.decode(stored)
+end
+
 local function children(number, place, received, replays, into)
+  local past = take_history(number, replays)
   local base, first = string.match(number, "^(%S+)%.(%d+)$")
-  base, first = base or number, tonumber(first or 1)
-  local past = replays > 0 and redis.call("HGET", key("history"), number)
-  if past then redis.call("HDEL", key("history"), number) end
+  if not base or is_made_of_record(past) then base, first = number, 1 end
+  if past and past.edits then past.expanded = past.edits[#past.edits].at end
+  local text = past and cjson.encode(past)
   for argument = place.first, place.last do
     local child = string.format("%s.%d", base, first + argument - place.first)
     into[#into + 1] = string.format("%s %d %d ", child, received, replays) .. ARGV[argument]
-    if past then redis.call("HSET", key("history"), child, past) end
+    if text then redis.call("HSET", key("history"), child, text) end
   end
 end
 

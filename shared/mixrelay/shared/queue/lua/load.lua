@@ -6,7 +6,8 @@
 --       how many messages may wait in the list and the lanes ("" for any number), then tuples
 -- Answer  the place noted now; where it is not the one expected, nothing was changed
 local name, before, after, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local tuples = { unpack(ARGV, 5) }
+local FIRST = 5
+local count = #ARGV - FIRST + 1
 local wrong = expect("list", Q) or expect("hash", key("loads"))
 if wrong then return wrong end
 
@@ -15,10 +16,10 @@ if noted ~= before then return noted end
 if most then
   local waiting = redis.call("LLEN", Q)
   for _, lane in ipairs(LANES) do waiting = waiting + redis.call("LLEN", key("lane:" .. lane)) end
-  if waiting + #tuples > most then
+  if waiting + count > most then
     return redis.error_reply("QUEUEFULL " .. waiting .. " messages wait")
   end
 end
-push("RPUSH", Q, tuples)
+push("RPUSH", Q, ARGV, FIRST)
 if name ~= "" then redis.call("HSET", key("loads"), name, after) end
 return after

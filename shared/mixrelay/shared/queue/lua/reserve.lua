@@ -164,8 +164,9 @@ local function fresh(rivals)
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
   local _, received = split_member(redis.call("LINDEX", LANE, 0))
+  -- What comes from a time ahead (a failover, a file of another queue) would be waited for.
   local age = NOW - received
-  if length < most and age < linger then return wait_for(linger - age) end
+  if length < most and age >= 0 and age < linger then return wait_for(linger - age) end
   local name = destination ~= "" and destination or nil
   local open, _, full = gate(name, "")
   if full then return end

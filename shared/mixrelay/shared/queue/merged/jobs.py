@@ -179,12 +179,11 @@ class MergedJobs:
         return [(index, named[index]) for index in sorted(named)]
 
     def _hear(self, job: Job) -> Job:
-        """Tells the parts whose turn is not yet that they are not forgotten."""
+        """Tells its parts that they are not forgotten, those too that wait for the ones before."""
         job_id, until = self._heard
         if len(job.each) == 1 or (job_id == job.id and time.monotonic() < until):
             return job
-        waiting = [one for one in job.each if one is not job.turn and not one.state.is_over]
-        for one in waiting:
+        for one in [one for one in job.each if not one.state.is_over]:
             _, heard = self._partitions[one.partition].jobs.change(job.id, "heard")
             job = job.having(heard or one)
         self._heard = job.id, time.monotonic() + _HEARD_SECONDS
