@@ -134,6 +134,15 @@ IN_PRODUCER = (
         test="test_a_half_line_of_a_killed_process_does_not_spoil_the_next",
     ),
     Protection(
+        name="a spool file's own beginning",
+        against="equal lines of two outages, or of two hosts, count as one",
+        file=f"{PRODUCER}/spool.py",
+        old="            lines = _mark() + lines\n",
+        new="            pass\n",
+        proof="integration/producer/test_drain.py",
+        test="test_equal_lines_of_two_outages_or_hosts_arrive_as_often_as_they_were_kept",
+    ),
+    Protection(
         name="one drains the spool",
         against="two processes push the same lines",
         file=f"{PRODUCER}/drain.py",

@@ -51,6 +51,9 @@ def test_a_message_nested_at_any_depth_stops_nothing(works: Works, shape: str) -
         b'["event","{\\"data\\":{\\"event\\":\\"e\\",\\"properties\\":{\\"x\\":NaN}}}"]',
         b'["event","\\ud83d"]',
         b'["event","{\\"data\\":\\"\xff\\"}"]',
+        b'["event","{\\"data\\":{\\"event\\":\\"e\\",\\"properties\\":{\\"n\\":'
+        + b"9" * 400
+        + b'}}}"]',
         b'["unknown","{}"]',
         b'["profile_update","{\\"data\\":{\\"$set\\":{}}}"]',
         b'["import","{\\"data\\":{},\\"api_key\\":7}"]',

@@ -83,6 +83,25 @@ def test_an_insert_id_of_the_wrong_form_becomes_a_hash_of_itself(wrong):
     assert other["properties"]["$insert_id"] != first
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (str(2**128 - 2), str(2**128 - 1)),
+        ("0.12345678901234567891", "0.12345678901234567892"),
+        (f"[{2**64 + 1}]", f"[{2**64 + 2}]"),
+    ],
+)
+def test_numbers_as_insert_ids_differ_by_every_digit(first, second):
+    def stamped(written):
+        properties = f'"$insert_id":0,"token":"{TOKEN}","time":{NOW},"\\u0024insert_id" : {written}'
+        record = f'{{"properties":{{{properties}}},"event":"E"}}'
+        ready = prepare("event", None, text=f'{{"data":{record}}}')
+        return sent(ready)["properties"]["$insert_id"]
+
+    assert len({stamped(one) for one in (first, second, "0")}) == 3
+    assert stamped(first) == stamped(first)
+
+
 @pytest.mark.parametrize("empty", [None, ""])
 def test_an_empty_insert_id_is_none(empty):
     assert sent(event(properties={"$insert_id": empty})) == sent(

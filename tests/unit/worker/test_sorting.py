@@ -67,6 +67,20 @@ def test_an_event_that_was_moved_to_the_import_lane_stays_there() -> None:
     assert found.destination.endpoint == "import"
 
 
+def test_a_batch_is_the_workers_own_if_any_of_its_records_is() -> None:
+    preparation = Preparation(queue_id="q", base="https://api.mixpanel.com")
+    by_token = event("a")
+    word, message = json.loads(by_token)
+    by_key = json.dumps([word, json.dumps(json.loads(message) | {"api_key": "ours"})]).encode()
+    payloads = [by_key] * 100 + [by_token]
+    found = [
+        sort(batch(*some, lane=Lane.IMPORT), preparation, NOW + 9 * DAY)
+        for some in ([by_key], [by_token], payloads, payloads[::-1])
+    ]
+    assert len({one.destination.name for one in found}) == 1
+    assert [one.own for one in found] == [False, True, True, True]
+
+
 def test_the_body_is_a_list_of_the_records() -> None:
     found = sort(batch(event("a"), event("b")), PREPARATION, NOW)
     users = [one["properties"]["distinct_id"] for one in json.loads(found.body())]

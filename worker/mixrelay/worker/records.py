@@ -115,7 +115,7 @@ class Preparation:
         if breach:
             return _refused(breach)
         identity = self.identity(number)
-        stamps = stamp_event(properties, identity, received_ms, to_import=to_import)
+        stamps = stamp_event(properties, message.text, identity, received_ms, to_import=to_import)
         count = len(properties) + len(stamps.added)
         if count > rules.MAX_COUNT:
             return _refused(rules.too_many_properties(count))

@@ -34,12 +34,13 @@ class Stamps:
 
 
 def stamp_event(
-    properties: dict[str, Any], identity: str, received_ms: int, *, to_import: bool
+    properties: dict[str, Any], text: str, identity: str, received_ms: int, *, to_import: bool
 ) -> Stamps:
     """Return what an event needs beyond what its client wrote.
 
     Args:
         properties: the event's properties; a time among them can be read.
+        text: the event's JSON.
         identity: what makes the message this one, and stays so at every redelivery.
         received_ms: stands in for the time, milliseconds since the epoch.
         to_import: whether it goes to ``/import``, which wants a distinct_id.
@@ -52,7 +53,7 @@ def stamp_event(
         stamps.replaced["time"] = number_in(time) or "null"
     insert_id = properties.get("$insert_id")
     if not is_insert_id(insert_id):
-        source = orjson.dumps(insert_id).decode() if insert_id not in _NO_INSERT_ID else identity
+        source = identity if insert_id in _NO_INSERT_ID else _as_written(insert_id, text)
         stamps.put(properties, "$insert_id", f'"{insert_id_of(source)}"')
     if to_import and all(properties.get(key) is None for key in _USER_KEYS):
         # Without it Mixpanel makes up one user for all events of this worker's address.
@@ -64,6 +65,18 @@ def stamp_event(
 
 _NO_INSERT_ID = (None, "")
 _USER_KEYS = ("distinct_id", "$device_id", "$user_id")
+
+
+def _as_written(insert_id: Any, text: str) -> str:
+    """Return what a $insert_id is: a text however it is escaped, anything else as it stands.
+
+    As parsed, a number over 64 bits is a float: two ids that follow each other would be one, and
+    Mixpanel would fold their events.
+    """
+    if isinstance(insert_id, str):
+        return orjson.dumps(insert_id).decode()
+    _, start, end = last_member(text, "$insert_id", last_member(text, "properties").start)
+    return text[start:end]
 
 
 def insert_id_of(source: str) -> str:
