@@ -66,7 +66,7 @@ def test_what_is_wrong_stands_first(open_page: Callable[..., Page], bench: Bench
 
 
 def test_a_quiet_queue_says_that_all_is_well(open_page: Callable[..., Page]) -> None:
-    expect(open_page("/").locator(".banner")).to_contain_text("All is well")
+    expect(open_page("/").get_by_role("status")).to_contain_text("All is well")
 
 
 def test_the_figures_live(open_page: Callable[..., Page], bench: Bench) -> None:
@@ -85,7 +85,7 @@ def test_the_charts_are_drawn_and_told_in_words(
     page = open_page("/")
 
     expect(page.locator(".chart canvas")).to_have_count(2)
-    expect(page.locator("[data-spoken]")).to_contain_text("In the last hour: 0 delivered")
+    expect(page.locator("[data-spoken]")).to_have_text("In the last hour: 0 delivered, 0 dead.")
     page.get_by_role("button", name="last day").click()
     expect(page.locator("[data-spoken]")).to_contain_text("In the last day")
     expect(page.get_by_role("button", name="last day")).to_have_attribute("aria-pressed", "true")

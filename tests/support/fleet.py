@@ -125,7 +125,9 @@ class Fleet:
             **settings,
         }
         self.folder = folder
-        self.queue = Queue(connect(redis_url))
+        self.queue = Queue(
+            connect(redis_url), partitions=int(settings.get("MIXRELAY_PARTITIONS", "1"))
+        )
         self.workers: list[Worker] = []
 
     def start(

@@ -60,7 +60,7 @@ def deliver_all(queue: Queue) -> list[Number]:
 
 
 def _settle_all(queue: Queue, verdict: Callable[[Batch], Settlement]) -> list[Number]:
-    while queue.route()[1]:
+    while any(queue.route()):
         pass
     numbers: list[Number] = []
     for lane in Lane:

@@ -20,16 +20,17 @@ UNITS = {"seconds": " s", "bytes": " bytes"}
 
 WORKERS = "| variable | `mixrelay worker` | default | means |\n| --- | --- | --- | --- |\n"
 PRODUCERS = """
-Applications read `MIXRELAY_REDIS_URL`, `MIXRELAY_QUEUE`, `MIXPANEL_TOKEN`, `MIXPANEL_REGION` and
-`MIXPANEL_API_HOST` of these, and their own:
+Applications read `MIXRELAY_REDIS_URL`, `MIXRELAY_QUEUE`, `MIXPANEL_TOKEN` and `MIXRELAY_OTEL` of
+these; where they send at once also `MIXPANEL_REGION`, `MIXPANEL_API_HOST`, `MIXRELAY_CA_FILE` and
+`MIXRELAY_PROXY`; `MIXRELAY_DISABLED=1`, which switches tracking off; and their own:
 
 | variable | `Tracker` | default | means |
 | --- | --- | --- | --- |
 """
 
 DASHBOARD = """
-The [dashboard](docs/dashboard.md) reads `MIXRELAY_REDIS_URL`, `MIXRELAY_RQ_REDIS_URL` and
-`MIXRELAY_QUEUE` of these, and its own:
+The [dashboard](docs/dashboard.md) reads `MIXRELAY_REDIS_URL`, `MIXRELAY_RQ_REDIS_URL`,
+`MIXRELAY_QUEUE` and `MIXRELAY_PARTITIONS` of these, and its own:
 
 | variable | `mixrelay dashboard` | default | means |
 | --- | --- | --- | --- |

@@ -77,6 +77,7 @@ demo.register(app)
 
 def run() -> int:
     """Carries out the command that was asked for; returns its exit code."""
+    terminal.encode_anything()
     # What a command has to say of a node that is away, its error says.
     logging.getLogger("mixrelay").addHandler(logging.NullHandler())
     try:

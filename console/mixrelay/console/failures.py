@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from redis import exceptions as redis
+from redis.sentinel import MasterNotFoundError
 
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.connection import NotACluster, certificate_trouble, is_cluster, mask
@@ -123,7 +124,13 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         (redis.TimeoutError,),
         ExitCode.UNREACHABLE,
         "{server} did not answer in time.",
-        "Check that it is not overloaded and that no firewall swallows the packets.",
+        "Is it overloaded, does a firewall swallow packets, is TLS (rediss://) on one side only?",
+    ),
+    (
+        (MasterNotFoundError,),
+        ExitCode.UNREACHABLE,
+        "No sentinel of {server} answers and knows a primary of that name.",
+        "Check the hosts and the service's name in MIXRELAY_REDIS_URL, and that its primary is up.",
     ),
     (
         (redis.ConnectionError,),

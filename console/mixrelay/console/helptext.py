@@ -57,7 +57,8 @@ class _Page:
         self._console.width = min(self._console.width, _WIDTH)
 
     def opening(self, command: Any, ctx: Any) -> None:
-        usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
+        pieces = (_bare(piece) for piece in command.collect_usage_pieces(ctx))
+        usage = " ".join([ctx.command_path, *pieces])
         self._console.print(Text("Usage: ", "bold").append(usage, ""))
         for paragraph in (command.help or "").split("\n\n"):
             self._print(Text(" ".join(paragraph.split())), above=1)
@@ -67,6 +68,8 @@ class _Page:
         for parameter in command.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record:
+                if parameter.param_type_name == "argument":
+                    record = (parameter.metavar, record[1])
                 title = getattr(parameter, "rich_help_panel", None) or _title(parameter)
                 panels.setdefault(title, []).append(record)
         for title, records in panels.items():
@@ -99,6 +102,11 @@ class _Page:
 
     def _print(self, what: RenderableType, *, above: int = 0, left: int = 2) -> None:
         self._console.print(Padding(what, (above, 0, 0, left)))
+
+
+def _bare(piece: str) -> str:
+    """A piece of the usage without Typer's braces around an argument that must be given."""
+    return piece[1:-1] if piece.startswith("{") and piece.endswith("}") else piece
 
 
 def _title(parameter: Any) -> str:

@@ -2,11 +2,18 @@
 
 from rich.table import Table
 
+_COPIED = frozenset({"id", "job"})
+"""What one copies into the next command: on a narrow terminal other columns give way."""
+
 
 def plain_table(*columns: str) -> Table:
     """A table of these columns; one whose name starts with `>` holds numbers."""
     shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        right = column.startswith(">")
-        shown.add_column(column.removeprefix(">"), justify="right" if right else "left")
+        name = column.removeprefix(">")
+        shown.add_column(
+            name,
+            justify="right" if column.startswith(">") else "left",
+            no_wrap=name in _COPIED,
+        )
     return shown

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +19,15 @@ from mixrelay.console.text import safe
 
 PLAIN_WIDTH = 160
 """Columns where no terminal says how wide it is: a log or a pipe need not wrap at 80."""
+
+
+def encode_anything() -> None:
+    """Lets stdout spell what its encoding lacks, escaped, as stderr does from the start.
+
+    Names come from anywhere, and a terminal or a pipe of a locale without UTF-8 takes few of them.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def stdout() -> Console:

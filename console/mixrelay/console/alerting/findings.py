@@ -1,7 +1,7 @@
 """What an alert fires for, read off the figures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mixrelay.console.status.figures import Figures
@@ -11,14 +11,9 @@ from mixrelay.shared.queue.holding import OPERATOR
 
 _REASON_SHOWN = 300
 
-NEW_REASON, PAUSED, OLDEST, NO_WORKER, REDIS = (
-    "new_reason",
-    "paused",
-    "oldest",
-    "no_worker",
-    "redis",
-)
-ALERTS = (NEW_REASON, PAUSED, OLDEST, NO_WORKER, REDIS)
+NEW_REASON, PAUSED, OLDEST, NO_WORKER = "new_reason", "paused", "oldest", "no_worker"
+LETTERS_GO, REFUSED, UNSAFE, REDIS = "letters_go", "refused", "unsafe", "redis"
+ALERTS = (NEW_REASON, PAUSED, OLDEST, NO_WORKER, LETTERS_GO, REFUSED, UNSAFE, REDIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +57,11 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
         if _is_told(pause, figures, oldest):
             yield _about_pause(pause)
     yield from _about_age(figures, oldest)
-    if figures.workers is not None and not figures.workers:
-        waiting = count(figures.books.waiting, "message")
-        yield Finding(
-            NO_WORKER, "", f"No worker runs; {waiting} waiting.", "Start mixrelay worker."
-        )
+    yield from _about_workers(figures)
+    for limit, warning in _limits(figures):
+        todo = "Replay, export or discard them, or raise the limit."
+        yield Finding(LETTERS_GO, limit, f"{warning}.", todo)
+    yield from _about_the_server(figures)
 
 
 def redis_is_away(trouble: str) -> Finding:
@@ -121,4 +116,52 @@ def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
             f"The oldest message waits for {duration(age)}; "
             f"{count(figures.books.waiting, 'message')} waiting.",
             "Look at mixrelay status: a pause, too few workers, or none.",
+        )
+
+
+def _about_workers(figures: Figures) -> Iterator[Finding]:
+    waiting = f"{count(figures.books.waiting, 'message')} waiting."
+    if figures.workers is None:
+        told = "The workers are unknown, RQ's keys cannot be read"
+        yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
+    elif not figures.workers:
+        yield Finding(NO_WORKER, "", f"No worker runs; {waiting}", "Start mixrelay worker.")
+
+
+def _limits(figures: Figures) -> Iterator[tuple[str, str]]:
+    """What will drop letters soon, and what is to be said of it."""
+    outlook = figures.outlook
+    if outlook is None:
+        return
+    # Each by itself: the one may be over while the other lasts.
+    alone = {
+        "age": replace(outlook, max_letters=None),
+        "count": replace(outlook, expire_within_a_day=0),
+    }
+    for limit, part in alone.items():
+        for warning in part.warnings():
+            yield limit, warning.partition(":")[0]
+
+
+def _about_the_server(figures: Figures) -> Iterator[Finding]:
+    if refused := figures.rate("settle_failures"):
+        yield Finding(
+            REFUSED,
+            "",
+            f"Redis refused {count(round(refused) or 1, 'settlement')} within a minute.",
+            "Look at mixrelay doctor and the workers' logs. What is in flight stays there.",
+        )
+    if figures.eviction not in (None, "noeviction"):
+        yield Finding(
+            UNSAFE,
+            "eviction",
+            f"Redis may delete messages when it is full (maxmemory-policy {figures.eviction}).",
+            "CONFIG SET maxmemory-policy noeviction.",
+        )
+    if lacking := figures.books.difference:
+        yield Finding(
+            UNSAFE,
+            "books",
+            f"The books do not balance: they differ by {count(abs(lacking), 'message')}.",
+            "Was a key of the queue changed by hand, or restored from an older copy?",
         )

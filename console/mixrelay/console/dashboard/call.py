@@ -102,7 +102,7 @@ async def _form(request: Request, place: Place) -> Form:
     """The fields of a form that one of our pages showed to this user."""
     if request.method in SAFE_METHODS:
         return ImmutableMultiDict()
-    form = Form(parse_qsl((await _body(request)).decode(), keep_blank_values=True))
+    form = Form(parse_qsl((await _body(request)).decode(errors="replace"), keep_blank_values=True))
     if not place.forms.is_valid(request.state.user, form.get(FORM_TOKEN, "")):
         raise HTTPException(403, "The form is not one of this page's: nothing was changed.")
     return form

@@ -35,7 +35,7 @@ def dashboard(
     MIXRELAY_DASHBOARD_USERS must be set.
     """
     mine = DashboardSettings.from_environment(given=asdict(own))
-    mine.check_open()
+    mine.check()
     settings = Settings.from_environment(given=asdict(where) | {"rq_redis_url": rq_redis_url})
     settings.rq_url  # noqa: B018 - refuses at the start what pages would fail with
     # Here, where it is wanted: it takes as long to load as all other commands together.

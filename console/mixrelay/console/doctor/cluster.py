@@ -57,7 +57,7 @@ def _of_master(node: Redis) -> list[Finding]:
     except RedisError as error:
         away = REDIS.error(
             "master",
-            f"Away: {error}.",
+            f"Away: {str(error).rstrip('.')}.",
             "Its partitions stand still until it is back or a replica takes its place.",
         )
         return [away]

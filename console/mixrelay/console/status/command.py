@@ -36,9 +36,10 @@ def status(
 ) -> None:
     """Show whether all is well: what waits, what is paused, what died, who works.
 
-    Exit code 0: all is well. 1: something needs an eye: messages wait and no worker runs, a
-    destination is paused by wrong settings or for more than 5 minutes, Redis may evict keys, the
-    books do not balance. Dead letters alone are well: they wait for a decision.
+    Exit code 0: all is well. 1: something needs an eye: messages wait and no worker runs, or none
+    knows their partition; a destination is paused by wrong settings or for more than 5 minutes; an
+    operator holds a lane; a limit will drop dead letters; Redis may evict keys; the books do not
+    balance. Dead letters alone are well: they wait for a decision.
     """
     with where.open() as queue:
 

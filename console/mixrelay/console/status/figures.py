@@ -1,7 +1,7 @@
 """The figures of a queue at one instant, and what about them needs an eye."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mixrelay.console.status.age import oldest_seconds
@@ -28,6 +28,8 @@ class Figures:
     """None where the server does not tell."""
     outlook: Outlook | None
     """None where dead letters are kept without limits."""
+    strays: Mapping[str, int] = field(default_factory=dict)
+    """Messages in lists that no worker knows of."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -65,7 +67,11 @@ class Figures:
         lost = self.books.difference or self.eviction not in (None, "noeviction")
         misled = any(pause.kind == "configuration" for pause in self.books.paused)
         return bool(
-            lost or misled or self.workers is None or (self.books.waiting and not self.workers)
+            lost
+            or misled
+            or self.strays
+            or self.workers is None
+            or (self.books.waiting and not self.workers)
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -101,6 +107,11 @@ class Figures:
             yield "The workers are unknown: RQ's keys on its Redis cannot be read."
         elif waiting and not self.workers:
             yield f"{count(waiting, 'message')} waiting, and no worker runs: start mixrelay worker."
+        elif self.strays:
+            yield (
+                f"{count(sum(self.strays.values()), 'message')} in {', '.join(self.strays)}, which "
+                "no worker knows of: set MIXRELAY_PARTITIONS for the workers too, and restart them."
+            )
 
     def _about_the_server(self) -> Iterator[str]:
         if self.eviction not in (None, "noeviction"):

@@ -17,7 +17,20 @@ def look(queue: Queue, rq_url: str) -> Figures:
         workers=workers(rq_url, queue_name(queue.name)),
         eviction=_eviction(queue),
         outlook=queue.retention.outlook(),
+        strays=_strays(queue),
     )
+
+
+def _strays(queue: Queue) -> dict[str, int]:
+    """What waits in lists that this program was told of, and no worker: nobody drains them.
+
+    Others than those it knows this user need not be allowed to look at; `doctor` tries.
+    """
+    if len(queue.lists) == 1:
+        return {}
+    announced = Queue(queue.redis, queue.name).refresh()
+    lengths = {name: int(queue.redis.llen(name)) for name in queue.lists[announced:]}  # type: ignore[arg-type, unused-ignore]
+    return {name: length for name, length in lengths.items() if length}
 
 
 def _eviction(queue: Queue) -> str | None:

@@ -9,7 +9,7 @@ PER_PAGE = 100
 
 def audit(call: Call) -> Response:
     before = call.query.get("before", "")
-    if not all(part.isdigit() for part in before.split("-")):
+    if not all(part.isdecimal() and part.isascii() for part in before.split("-")):
         before = ""
     entries = call.queue.audit.newest(PER_PAGE, before=before)
     more = entries[-1].id if len(entries) == PER_PAGE else None

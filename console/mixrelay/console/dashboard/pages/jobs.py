@@ -5,7 +5,14 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
-from mixrelay.shared.queue import JobKind, Plan, new_id
+from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+
+_NO_RATE = "The rate is a number of letters a second, above 0."
+_SAID = {
+    "rate": f"{_NO_RATE} Nothing was changed.",
+    "over": "The job had ended before: nothing was changed.",
+    "runs": "Someone else had resumed it already: nothing was changed.",
+}
 
 
 def jobs(call: Call) -> Response:
@@ -21,7 +28,7 @@ def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Respon
     wrong = (*asked.mistakes, *mistakes)
     if kind not in set(JobKind):
         return call.to("letters")
-    counted = None if asked.mistakes else begin(call.queue, asked.wanted)
+    counted = None if asked.mistakes else _counted(call, asked)
     return call.page(
         "plan.html",
         422 if wrong else 200,
@@ -33,6 +40,13 @@ def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Respon
         job_id=new_id(),
         form=call.form,
     )
+
+
+def _counted(call: Call, asked: filters.Asked) -> Counted:
+    """The first portion; where no script runs, the one that the link of the last one asks for."""
+    if call.query.get("place"):
+        return go_on(call.queue, Counted.read(call.query))
+    return begin(call.queue, asked.wanted)
 
 
 def _doubtful(call: Call, kind: str, counted: Counted | None) -> Plan | None:
@@ -73,7 +87,7 @@ def start(call: Call) -> Response:
     if kind == JobKind.DISCARD and not why:
         mistakes.append("Say why the letters are discarded: it is noted in the audit.")
     if rate and not _is_rate(rate):
-        mistakes.append("The rate is a number of letters a second, above 0.")
+        mistakes.append(_NO_RATE)
     if mistakes or asked.mistakes:
         return _plan(call, asked, kind, *mistakes)
     job = call.queue.jobs.start(
@@ -83,7 +97,7 @@ def start(call: Call) -> Response:
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdigit() else None,
+        planned=int(planned) if planned.isdecimal() else None,
     )
     call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
@@ -109,23 +123,48 @@ def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
-    return call.page(template, job=found)
+    said = _SAID.get(call.query.get("said", ""), "")
+    return call.page(template, job=found, said=said)
 
 
 def change(call: Call) -> Response:
     """Cancels, resumes, or sets the rate."""
     job_id, what = call.path["job_id"], call.path["change"]
-    queue, why = call.queue, call.form.get("why", "").strip()
-    if what == "cancel":
-        queue.jobs.cancel(job_id, who=call.user, why=why)
-    elif what == "resume":
-        queue.jobs.resume(job_id, who=call.user, why=why)
-        call.place.hand_over(job_id)
-    elif what == "rate":
-        rate = call.form.get("rate", "").strip()
-        if not rate or _is_rate(rate):
-            queue.jobs.set_rate(job_id, float(rate) if rate else None, who=call.user, why=why)
-    return call.to("job", job_id=job_id)
+    found = call.queue.jobs.get(job_id)
+    if found is None or what not in _CHANGES:
+        return call.page("gone.html", 404, what="job", number=job_id)
+    if found.state is JobState.DONE or found.state.is_over != (what == "resume"):
+        return _back(call, "over" if found.state.is_over else "runs")
+    rate = call.form.get("rate", "").strip()
+    if rate and not _is_rate(rate):
+        return _back(call, "rate")
+    why = call.form.get("why", "").strip()
+    _CHANGES[what](call, why, float(rate) if rate else None)
+    return _back(call)
+
+
+def _cancel(call: Call, why: str, _rate: float | None) -> None:
+    call.queue.jobs.cancel(call.path["job_id"], who=call.user, why=why)
+
+
+def _resume(call: Call, why: str, rate: float | None) -> None:
+    """Goes on at the rate beside the button: a job that is over cannot be told one before."""
+    job_id, jobs = call.path["job_id"], call.queue.jobs
+    resumed = jobs.resume(job_id, who=call.user, why=why)
+    if resumed and "rate" in call.form and resumed.rate != rate:
+        jobs.set_rate(job_id, rate, who=call.user, why=why)
+    call.place.hand_over(job_id)
+
+
+def _set_rate(call: Call, why: str, rate: float | None) -> None:
+    call.queue.jobs.set_rate(call.path["job_id"], rate, who=call.user, why=why)
+
+
+_CHANGES = {"cancel": _cancel, "resume": _resume, "rate": _set_rate}
+
+
+def _back(call: Call, said: str = "") -> Response:
+    return call.to("job", job_id=call.path["job_id"], query={"said": said})
 
 
 ROUTES = [

@@ -15,6 +15,7 @@ _SAID = {
     "why": WHY_MISSING,
     "gone": "It is no dead letter any more: someone has moved it.",
 }
+_MASKED = "Values are masked on this page, so nothing can be edited: nothing was changed."
 
 
 def letter(call: Call) -> Response:
@@ -62,6 +63,8 @@ def editor(call: Call) -> Response:
     found = _find(call)
     if found is None:
         return _gone(call)
+    if call.place.dashboard.mask:
+        return _edit_page(call, found, "", _MASKED)
     return _edit_page(call, found, payloads.editable(found) or "", "")
 
 
@@ -71,7 +74,7 @@ def edit(call: Call) -> Response:
     if found is None:
         return _gone(call)
     if call.place.dashboard.mask:
-        return _edit_page(call, found, "", "Values are masked on this page: nothing was changed.")
+        return _edit_page(call, found, "", _MASKED)
     text, why = call.form.get("message", ""), call.form.get("why", "").strip()
     restores = call.form.get("restore") == "1" and found.original is not None
     payload = found.original if restores else payloads.edited(found, text)
@@ -92,7 +95,9 @@ def edit(call: Call) -> Response:
 
 
 def _edit_page(call: Call, found: Letter, text: str, mistake: str) -> Response:
+    may_edit = not (call.place.dashboard.mask or call.place.dashboard.read_only)
     values: dict[str, Any] = {"letter": found, "text": text, "mistake": mistake}
+    values["may_edit"] = may_edit
     return call.page("letter_edit.html", 422 if mistake else 200, **values, seen=_seen(found))
 
 

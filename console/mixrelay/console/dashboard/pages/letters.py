@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
-from mixrelay.console.dashboard.counting import Counted, begin, go_on
+from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
 from mixrelay.shared.queue.letters import subjects
@@ -28,6 +28,7 @@ def letters(call: Call) -> Response:
         page = box.page(asked.wanted, call.query.get("cursor") or None, limit=PER_PAGE)
     except ValueError as error:
         return call.page("letters.html", 400, **_empty(call, asked, str(error)))
+    groups = box.groups()
     return call.page(
         "letters.html",
         asked=asked,
@@ -36,8 +37,8 @@ def letters(call: Call) -> Response:
         ambiguous=sum(letter.reason == Reason.AMBIGUOUS for letter in page.letters),
         late=any(letter.type in _IN_ORDER for letter in page.letters),
         page=page,
-        groups=box.groups(),
-        counted=begin(call.queue, asked.wanted),
+        groups=groups,
+        counted=begin_beside(call.queue, asked.wanted, groups),
         said=_said(call),
         **_words(),
     )
@@ -88,7 +89,7 @@ def _said(call: Call) -> str:
         return WHY_MISSING
     if what == "none":
         return "No letter was chosen: nothing was done."
-    if what in _MOVES and moved.isdigit() and of.isdigit():
+    if what in _MOVES and moved.isdecimal() and of.isdecimal():
         return outcome(what, int(moved), int(of))
     return ""
 
