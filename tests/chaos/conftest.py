@@ -45,11 +45,20 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str, Findings], None]:
 
 
 @pytest.fixture
-def fleet_of(redis_url: str, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+def partitions() -> int:
+    """Of the queue; MIXRELAY_CHAOS_PARTITIONS has all attacks meet several."""
+    return int(os.environ.get("MIXRELAY_CHAOS_PARTITIONS", "1"))
+
+
+@pytest.fixture
+def fleet_of(
+    redis_url: str, mixpanel: Sandbox, tmp_path: Path, partitions: int
+) -> Iterator[Callable[..., Fleet]]:
     """Makes a fleet with settings; its workers die with the test."""
     fleets: list[Fleet] = []
 
     def make(**settings: str) -> Fleet:
+        settings.setdefault("MIXRELAY_PARTITIONS", str(partitions))
         fleets.append(Fleet(redis_url, mixpanel.url, tmp_path, **settings))
         return fleets[-1]
 
@@ -59,9 +68,9 @@ def fleet_of(redis_url: str, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Call
 
 
 @pytest.fixture
-def ledger(redis: Redis, mixpanel: Sandbox) -> Iterator[Ledger]:
+def ledger(redis: Redis, mixpanel: Sandbox, partitions: int) -> Iterator[Ledger]:
     """The numbered messages of the default queue, watched until the test ends."""
-    with Ledger(Queue(redis), mixpanel) as opened:
+    with Ledger(Queue(redis, partitions=partitions), mixpanel) as opened:
         yield opened
 
 

@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.fleet import Fleet, wait_until
+from tests.support.redis_cluster import RedisCluster
 
 Tell = Callable[[str, Findings], None]
 Size = Callable[[int, int], int]
@@ -92,7 +95,8 @@ def traffic(ledger: Ledger, fleet: Fleet) -> Iterator[Callable[[float], None]]:
 
 
 def held_by(queue: Queue) -> set[str]:
-    states = map(json.loads, queue.redis.hvals(f"{{{queue.name}}}:batches"))
+    batches = (queue.redis.hvals(f"{{{name}}}:batches") for name in queue.lists)
+    states = map(json.loads, chain.from_iterable(batches))
     return {str(state["owner"]).rpartition(".")[0] for state in states if state.get("owner")}
 
 
@@ -156,6 +160,67 @@ def test_what_a_lost_host_with_a_wrong_clock_held_is_taken_over_in_a_leases_time
     assert time.monotonic() - lost_at < 10
     fleet.wait_until_drained(30)
     tell("a host with a wrong clock is lost", ledger.check())
+
+
+@pytest.fixture
+def cluster(
+    clock_of: Callable[[int], Clock], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RedisCluster]:
+    """Three masters, of which the clock of one is right."""
+    with RedisCluster() as running:
+        for server, ahead in zip(running.servers, (600, -600), strict=False):
+            server.kill()
+            with monkeypatch.context() as its:
+                for name, value in clock_of(ahead).environment.items():
+                    its.setenv(name, value)
+                running.restart(server)
+            assert server.client.time()[0] == pytest.approx(time.time() + ahead, abs=10)
+        yield running
+
+
+@pytest.fixture
+def spread(
+    cluster: RedisCluster, mixpanel: Sandbox, redis_url: str, tmp_path: Path
+) -> Iterator[Fleet]:
+    """A fleet whose partitions lie on nodes of each clock."""
+    fleet = Fleet(
+        cluster.url,
+        mixpanel.url,
+        tmp_path,
+        MIXRELAY_PARTITIONS="6",
+        MIXRELAY_RQ_REDIS_URL=redis_url,
+        MIXRELAY_BACKOFF_BASE="2",
+        MIXRELAY_BACKOFF_CAP="2",
+        **LEASES,
+    )
+    assert len({cluster.master_of(name).port for name in fleet.queue.lists}) == 3
+    yield fleet
+    fleet.close()
+
+
+@pytest.mark.timeout(120)
+def test_nodes_whose_clocks_disagree_end_leases_and_pauses_when_their_time_is_up(
+    cluster: RedisCluster, spread: Fleet, mixpanel: Sandbox, tell: Tell
+) -> None:
+    queue = spread.queue
+    mixpanel.fault("latency", seconds=1.0)
+    with Ledger(queue, mixpanel, cluster.url) as ledger:
+        ledger.push(600)
+        [lost] = spread.start()
+        wait_until(lambda: sum(queue.books().leased.values()) > 4, 30, "leases")
+        lost.destroy()
+        lost_at = time.monotonic()
+        owner = held_by(queue)
+        spread.start()
+        wait_until(lambda: not owner & held_by(queue), 20, "all taken over")
+        assert owner
+        assert time.monotonic() - lost_at < 10
+        mixpanel.fault("status", status=503, endpoint="/track", count=3)
+        wait_until(lambda: bool(queue.books().paused), 20, "a pause")
+        waits = [pause.seconds for pause in queue.books().paused]
+        assert 0 <= min(waits) <= max(waits) < 10, waits
+        spread.wait_until_drained(60)
+        tell("a cluster whose clocks are 10 minutes apart", ledger.check())
 
 
 def test_the_clocks_of_these_tests_are_wrong_indeed(clock_of: Callable[[int], Clock]) -> None:

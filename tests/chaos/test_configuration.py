@@ -111,6 +111,22 @@ def test_a_messages_own_wrong_key_pauses_nothing(
     assert "misconfigured" not in fleet.workers[0].log.read_text()
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_of_the_whole_keeps_everything_until_it_is_put_right(
+    works: Works, status: int
+) -> None:
+    works.push(*(event(f"u{n}") for n in range(50)))
+    works.box.fault("status", status=status)
+    works.drain_while(lambda: len(works.box.requests) < 4, attempts=1, part_attempts=1)
+    [pause] = works.books.paused
+    assert (pause.kind, pause.status) == ("configuration", status)
+    assert {one.records for one in works.box.requests} == {50}, "the whole is kept together"
+    assert (works.books.waiting, works.books.dead) == (50, 0)
+    works.box.clear_faults()
+    works.drain()
+    assert len(works.users()) == 50
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_never_followed_and_nothing_goes_elsewhere(works: Works, status: int) -> None:
     works.push(event("a"))

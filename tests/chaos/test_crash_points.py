@@ -5,7 +5,7 @@ counted by their moves; then the run is repeated for the k-th call of each move 
 in which that call can go wrong, and all is audited once a healthy process has gone on.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,7 +15,7 @@ import pytest
 
 from tests.chaos.crash_points.calls import CONNECT
 from tests.chaos.crash_points.points import CUTS, KILLS, SEND, SLOWNESS, Bench, Point, Run
-from tests.chaos.crash_points.scenes import SCRIPTS, Script
+from tests.chaos.crash_points.scenes import OF_PARTITIONS, SCRIPTS, Script
 from tests.chaos.ledger import Findings
 
 BENCHES = 3
@@ -26,6 +26,10 @@ TIMED = {
     *("extend", CONNECT),
 }
 """Moves that are made as often as there is time, so that a run may have one fewer."""
+
+GATES = ("gates", "leased", "probe", "report", "settle")
+"""What a pause, and its end, are told by to several partitions."""
+MOVES_OF_COMMANDS = ("replay", "discard")
 
 TERMINATED = next(script for script in SCRIPTS if script.term_at_first_request)
 SMALLEST = [script for script in SCRIPTS if script.is_command]
@@ -72,7 +76,9 @@ def attack_all(benches: list[Bench], wanted: Points) -> list[Run]:
         return list(pool.map(attack, wanted))
 
 
-def check(runs: list[Run], tell: Callable[[str, Findings], None]) -> None:
+def check(
+    runs: list[Run], tell: Callable[[str, Findings], None], varying: Collection[str] = TIMED
+) -> None:
     """Prints the table, and fails with what was wrong at each point."""
     for run in runs:
         if run.met:
@@ -80,7 +86,7 @@ def check(runs: list[Run], tell: Callable[[str, Findings], None]) -> None:
     print_table(runs)
     met = {run.point.row for run in runs if run.met}
     assert met == {run.point.row for run in runs}, f"only calls of {met} were met"
-    missed = [run for run in runs if not run.met and run.point.move not in TIMED]
+    missed = [run for run in runs if not run.met and run.point.move not in varying]
     assert not missed, "\n".join(f"{run.point} was not met" for run in missed)
     wrong = ["\n".join([f"{run.point}:", *run.problems]) for run in runs if run.problems]
     assert not wrong, "\n\n".join(wrong)
@@ -129,3 +135,19 @@ def test_every_request_may_be_cut_off_lose_its_answer_or_hang(
 ) -> None:
     ways = size(["cut before", "cut after"], [*CUTS, *SLOWNESS])
     check(attack_all(benches, list(requests(benches[0], SENDING, ways))), tell)
+
+
+@pytest.mark.timeout(1800)
+def test_at_every_call_over_partitions_a_reply_may_be_lost_or_the_process_killed(
+    benches: list[Bench],
+    size: Callable[[list[str], list[str]], list[str]],
+    tell: Callable[[str, Findings], None],
+) -> None:
+    moves = size([*GATES, *MOVES_OF_COMMANDS], [])
+    wanted = [
+        point
+        for point in points(benches[0], OF_PARTITIONS, size(["cut after"], [*CUTS, *KILLS]))
+        if not moves or point.move in moves
+    ]
+    # How its batches share a pause's end among them is a matter of time.
+    check(attack_all(benches, wanted), tell, varying={*TIMED, *GATES, "llen", "hget", "begin"})

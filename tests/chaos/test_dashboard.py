@@ -13,11 +13,23 @@ from pathlib import Path
 from random import Random
 
 import httpx
+import orjson
 import pytest
 
-from mixrelay.shared.queue import Batch, Dead, Job, Lane, LetterFilter, Limits, Queue, Settlement
+from mixrelay.shared.queue import (
+    Batch,
+    Dead,
+    Job,
+    Lane,
+    LetterFilter,
+    Limits,
+    Member,
+    Queue,
+    Settlement,
+)
 from mixrelay.shared.queue import new_id as new_claim
 from tests.chaos.ledger import Findings, Ledger, number_of
+from tests.chaos.partitioned import one_and_several
 from tests.support.command import COMMAND, environment
 from tests.support.fleet import Fleet, wait_until
 from tests.support.ports import free_port
@@ -34,11 +46,13 @@ BOX = re.compile(r'name="id" value="([^"]+)"')
 class Dashboard:
     """`mixrelay dashboard` at a port that stays the same when it is started again."""
 
-    def __init__(self, redis_url: str, folder: Path) -> None:
+    def __init__(self, redis_url: str, folder: Path, partitions: int) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = environment(
-            MIXRELAY_REDIS_URL=redis_url, MIXRELAY_DASHBOARD_TOKEN=TOKEN
+            MIXRELAY_REDIS_URL=redis_url,
+            MIXRELAY_PARTITIONS=str(partitions),
+            MIXRELAY_DASHBOARD_TOKEN=TOKEN,
         )
         self._log = folder / f"dashboard-{self.port}.log"
         self.start()
@@ -63,8 +77,8 @@ class Dashboard:
 
 
 @pytest.fixture
-def dashboards(redis_url: str, tmp_path: Path) -> Iterator[list[Dashboard]]:
-    started = [Dashboard(redis_url, tmp_path) for _ in range(2)]
+def dashboards(redis_url: str, tmp_path: Path, partitions: int) -> Iterator[list[Dashboard]]:
+    started = [Dashboard(redis_url, tmp_path, partitions) for _ in range(2)]
     yield started
     for dashboard in started:
         dashboard.kill()
@@ -72,7 +86,7 @@ def dashboards(redis_url: str, tmp_path: Path) -> Iterator[list[Dashboard]]:
 
 def bury(queue: Queue) -> None:
     """Makes a letter of every message that waits."""
-    while queue.route()[1]:
+    while any(queue.route()):
         pass
     for lane in Lane:
         limits = Limits(linger_seconds=0)
@@ -82,12 +96,13 @@ def bury(queue: Queue) -> None:
             ),
             Batch,
         ):
-            dead = [Dead(one.number, *verdict(one.number)) for one in batch.members]
+            dead = [Dead(one.number, *verdict(one)) for one in batch.members]
             queue.settle(batch, Settlement(dead=dead))
 
 
-def verdict(number: str) -> tuple[str, str, str, int]:
-    reason, status = REASONS[int(number.partition("-")[2]) % len(REASONS)]
+def verdict(member: Member) -> tuple[str, str, str, int]:
+    message = orjson.loads(orjson.loads(member.payload)[1])
+    reason, status = REASONS[(number_of(message["data"]) or 0) % len(REASONS)]
     return reason, "said so", "", status
 
 
@@ -151,6 +166,7 @@ def operator(dashboards: list[Dashboard]) -> Iterator[Callable[[str, int], Opera
 
 
 @pytest.mark.timeout(400)
+@one_and_several
 def test_each_letter_is_moved_once_whoever_asks_and_whoever_dies(  # noqa: PLR0917 - fixtures
     fleet_of: Callable[..., Fleet],
     ledger: Ledger,

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from tests.chaos.ledger import Findings, Ledger
+from tests.chaos.partitioned import one_and_several
 from tests.support.fleet import Fleet, wait_until
 
 SHORT, FULL = 20_000, 100_000
@@ -18,12 +19,19 @@ def progress(fleet: Fleet) -> int:
     return totals["delivered"] + totals["dead"]
 
 
+def is_at_work(fleet: Fleet) -> bool:
+    """Whether something is in hand, where there is something to do."""
+    books = fleet.queue.books()
+    return sum(books.leased.values()) > 0 or books.waiting == 0
+
+
 def wait_for_progress(fleet: Fleet, messages: float) -> None:
     """Until so many messages are through, so that deaths are spread over the work."""
     wait_until(lambda: progress(fleet) >= messages, 90, f"{messages:.0f} delivered")
 
 
 @pytest.mark.timeout(400)
+@one_and_several
 def test_nothing_is_lost_when_horses_and_parents_are_killed(
     fleet_of: Callable[..., Fleet],
     ledger: Ledger,
@@ -32,13 +40,21 @@ def test_nothing_is_lost_when_horses_and_parents_are_killed(
     tell: Callable[[str, Findings], None],
 ) -> None:
     messages, kills = size(SHORT, FULL), size(4, KILLS)
-    ledger.mixpanel.fault("latency", seconds=0.15)
-    fleet = fleet_of(MIXRELAY_LEASE="12", MIXRELAY_EXTEND_EVERY="4", MIXRELAY_DEADLINE="5")
+    ledger.mixpanel.fault("latency", seconds=0.5)
+    fleet = fleet_of(
+        MIXRELAY_LEASE="12",
+        MIXRELAY_EXTEND_EVERY="4",
+        MIXRELAY_DEADLINE="5",
+        # So that there is work to be killed at until the last of them.
+        MIXRELAY_BATCH_RECORDS="200",
+        MIXRELAY_CONCURRENCY="4",
+    )
     ledger.push(messages)
     fleet.start(2)
     for kill in range(kills):
         wait_for_progress(fleet, messages * kill / (kills + 2))
         for worker in list(fleet.workers):
+            wait_until(lambda: is_at_work(fleet), 60, "a batch in hand")
             if chance.random() < 0.5:
                 worker.kill_horse()
                 worker.kill_parents()
@@ -46,10 +62,13 @@ def test_nothing_is_lost_when_horses_and_parents_are_killed(
                 worker.kill_parents()
             fleet.replace(worker).kill_horse()
     fleet.wait_until_drained(180)
-    tell("SIGKILL of horses and parents", ledger.check())
+    found = ledger.check()
+    assert found.redelivered > 0, "some were killed while they held something"
+    tell("SIGKILL of horses and parents", found)
 
 
 @pytest.mark.timeout(400)
+@one_and_several
 def test_nothing_is_lost_or_sent_twice_when_workers_are_terminated(
     fleet_of: Callable[..., Fleet],
     ledger: Ledger,

@@ -11,6 +11,7 @@ import pytest
 
 from mixrelay.shared.queue import LetterFilter, Queue
 from tests.chaos.ledger import Findings, Ledger
+from tests.chaos.partitioned import one_and_several
 from tests.support.deadly import deadly
 from tests.support.fleet import Fleet, children, wait_until
 
@@ -43,6 +44,7 @@ def reasons(queue: Queue) -> list[str]:
 
 
 @pytest.mark.timeout(180)
+@one_and_several
 @pytest.mark.parametrize(
     "death", [("event", signal.SIGSEGV), ("profile_update", signal.SIGABRT)], ids=str
 )

@@ -12,6 +12,7 @@ from mixrelay.shared.queue import Batch, Lane, Limits, Queue
 from mixrelay.worker.rq_job import SHIFT, Job
 from mixrelay.worker.rq_queue import Shifts
 from tests.chaos.ledger import Findings, Ledger, number_of
+from tests.chaos.partitioned import one_and_several
 from tests.support.fleet import Fleet, alive, wait_until
 
 Tell = Callable[[str, Findings], None]
@@ -30,13 +31,15 @@ def wait_for_requests(ledger: Ledger, count: int) -> None:
 
 
 def first_numbers(queue: Queue, count: int) -> list[int]:
-    """Of the messages that wait first in the lane of events."""
-    key = f"{{{queue.name}}}:lane:{Lane.EVENT}"
-    payloads = [member.split(b" ", 3)[3] for member in queue.redis.lrange(key, 0, count - 1)]
+    """Of the messages that wait first in each partition's lane of events."""
+    keys = [f"{{{name}}}:lane:{Lane.EVENT}" for name in queue.lists]
+    members = [member for key in keys for member in queue.redis.lrange(key, 0, count - 1)]
+    payloads = [member.split(b" ", 3)[3] for member in members]
     records = [orjson.loads(orjson.loads(payload)[1])["data"] for payload in payloads]
     return [number_of(record) or 0 for record in records]
 
 
+@one_and_several
 @pytest.mark.parametrize(
     "signals",
     [
@@ -147,19 +150,20 @@ def test_times_that_cannot_work_together_are_refused_at_the_start(
     assert "Traceback" not in said
 
 
+@one_and_several
 def test_a_burst_waits_for_what_is_parked_paused_and_orphaned(
-    fleet_of: Callable[..., Fleet], ledger: Ledger, tell: Tell
+    fleet_of: Callable[..., Fleet], ledger: Ledger, partitions: int, tell: Tell
 ) -> None:
     lease = 5.0
     fleet = fleet_of(MIXRELAY_BACKOFF_BASE="0.5", MIXRELAY_BACKOFF_CAP="1")
     ledger.push(200)
-    while fleet.queue.route()[1]:
+    while any(fleet.queue.route()):
         pass
     orphan = fleet.queue.reserve(
         Lane.EVENT, owner="lost", claim="c", lease_seconds=lease, limits=Limits(linger_seconds=0)
     )
     assert isinstance(orphan, Batch)
-    ledger.mixpanel.fault("status", status=503, count=4)
+    ledger.mixpanel.fault("status", status=503, count=4 * partitions)
     began = time.monotonic()
     [worker] = fleet.start(1, "--burst")
     wait_until(lambda: bool(fleet.queue.books().paused), 20, "a pause")

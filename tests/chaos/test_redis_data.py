@@ -12,6 +12,7 @@ from mixrelay.producer.errors import DeliveryError
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
 from tests.chaos.ledger import Findings, Ledger, number_of
+from tests.chaos.partitioned import one_and_several
 from tests.support.fleet import Fleet, wait_until
 from tests.support.redis_servers import RedisServer
 from tests.support.traffic import TOKEN
@@ -37,6 +38,7 @@ def redis_url(server: RedisServer) -> str:
 
 
 @pytest.mark.timeout(200)
+@one_and_several
 def test_a_full_redis_refuses_producers_clearly_and_is_drained(
     *,
     server: RedisServer,
@@ -132,6 +134,36 @@ def test_a_truncated_aof_leads_to_a_resend_and_no_half_state(
     fleet.wait_until_drained(90)
     assert [worker.process.pid for worker in fleet.workers if worker.process.poll() is None] == pids
     tell("AOF truncated", ledger.check())
+
+
+@pytest.mark.timeout(200)
+@one_and_several
+def test_a_snapshot_that_is_older_leads_to_a_resend_and_no_half_state(
+    fleet_of: Callable[..., Fleet], ledger: Ledger, server: RedisServer, size: Size, tell: Tell
+) -> None:
+    server.client.config_set("appendonly", "no")
+    server.config |= {"appendonly": "no"}
+    ledger.mixpanel.fault("latency", seconds=0.15)
+    ledger.push(messages := size(5_000, 50_000))
+    fleet = fleet_of(**SMALL, MIXRELAY_LEASE="4", MIXRELAY_EXTEND_EVERY="1", MIXRELAY_DEADLINE="2")
+    pids = [worker.process.pid for worker in fleet.start(2)]
+
+    def wait_for_share(share: float) -> None:
+        done = lambda: ledger.queue.books().totals["delivered"] > share * messages  # noqa: E731
+        wait_until(done, 60, f"{share:.0%} delivered")
+
+    wait_for_share(0.2)
+    server.client.save()
+    wait_for_share(0.5)
+    server.kill()
+    server.start()
+    again = ledger.queue.books()
+    assert again.totals["delivered"] < 0.5 * messages, "what was delivered since is forgotten"
+    assert again.difference == 0
+    fleet.wait_until_drained(90)
+    assert [worker.process.pid for worker in fleet.workers if worker.process.poll() is None] == pids
+    assert ledger.mixpanel.duplicates, "it is sent again, and Mixpanel folds it"
+    tell("Redis back from an older snapshot", ledger.check())
 
 
 def truncate(server: RedisServer, size: int) -> None:

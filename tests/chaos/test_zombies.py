@@ -12,6 +12,7 @@ from redis import Redis
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Batch, Lane, Limits, Queue, new_id
 from tests.chaos.ledger import Findings, Ledger
+from tests.chaos.partitioned import one_and_several
 from tests.support.fleet import Fleet, Worker, signal_all, wait_until
 
 Tell = Callable[[str, Findings], None]
@@ -34,6 +35,7 @@ def the_horse(worker: Worker) -> list[int]:
 
 
 @pytest.mark.timeout(120)
+@one_and_several
 @pytest.mark.parametrize("stopped", [the_horse, Worker.tree], ids=["the horse", "the machine"])
 def test_a_zombies_late_settlement_is_counted_and_takes_nothing_from_its_successor(
     fleet_of: Callable[..., Fleet],

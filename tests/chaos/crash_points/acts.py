@@ -45,10 +45,15 @@ class Place:
     deadline: float = 2.0
     """Seconds of one request."""
     extend_every: float = 10.0
+    partitions: int = 1
 
     def worker(self, *, burst: bool = False) -> Setup:
         settings = Settings(
-            redis_url=self.redis, queue=self.queue, api_host=self.mixpanel, token=TOKEN
+            redis_url=self.redis,
+            queue=self.queue,
+            partitions=self.partitions,
+            api_host=self.mixpanel,
+            token=TOKEN,
         )
         worker = WorkerSettings(
             concurrency=1,
@@ -73,7 +78,7 @@ class UntilDrained:
     """In the place of RQ: it asks for the end of the shift when nothing is left to do."""
 
     def __init__(self, place: Place) -> None:
-        self._queue = Queue(connect(place.direct), place.queue)
+        self._queue = Queue(connect(place.direct), place.queue, partitions=place.partitions)
 
     def start(self, *_: object) -> None:
         pass
@@ -99,7 +104,7 @@ def deliver_in_a_burst(place: Place) -> None:
 
 def end_leases_and_deliver(place: Place) -> None:
     """What a parent does after its horse's death, and then a shift that finds others' leases."""
-    queue = Queue(connect(place.redis), place.queue)
+    queue = Queue(connect(place.redis), place.queue, partitions=place.partitions)
     persist(lambda: queue.end_leases(DEAD_WORKER, died=True), what="leases", abandon=Event())
     deliver(place)
 

@@ -158,11 +158,15 @@ class Bench:
             folder=str(folder),
             deadline=point.deadline,
             extend_every=point.script.extend_every,
+            partitions=point.script.partitions,
         )
 
     def _prepared(self, script: Script, place: acts.Place) -> Scene:
         self._mixpanel.reset()
-        scene = Scene(Queue(self._client, place.queue), self._mixpanel)
+        queue = Queue(self._client, place.queue, partitions=script.partitions)
+        if script.partitions > 1:
+            queue.announce()
+        scene = Scene(queue, self._mixpanel)
         script.prepare(scene)
         if scene.lines:
             place.path.joinpath("log.jsonl").write_bytes(b"\n".join([*scene.lines, b""]))

@@ -4,12 +4,14 @@ Every message has a number `n`, given out in order by `Scene.number`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import orjson
 
 from mixrelay.sandbox import Sandbox
+from mixrelay.shared.partitioning import partition_of_key
 from mixrelay.shared.queue import Batch, Lane, Limits, Queue, new_id
 from tests.support.letters import bury
 from tests.support.traffic import TOKEN
@@ -19,6 +21,7 @@ AT_ONCE = Limits(linger_seconds=0)
 EXTEND_EVERY = 0.1
 LONG_LIST = 1_050
 LINES = 2_100
+PARTITIONS = 3
 
 
 @dataclass
@@ -138,13 +141,46 @@ def lost_leases(scene: Scene) -> None:
 
 
 def reserve(queue: Queue, lane: Lane, owner: str, seconds: float = 60.0) -> Batch:
-    while queue.route()[1]:
+    while any(queue.route()):
         pass
     found = queue.reserve(
         lane, owner=owner, claim=new_id(), lease_seconds=seconds, limits=AT_ONCE, alone=True
     )
     assert isinstance(found, Batch)
     return found
+
+
+def shared_out(scene: Scene) -> None:
+    """Each lane in each of the partitions, and an outage: gates are read, claimed and reported."""
+    scene.mixpanel.fault("status", endpoint="/track", status=503, count=2)
+    profiles = profiles_of_each()
+    for make in (scene.event, scene.set, scene.add):
+        scene.queue.push([make(profile) for profile in profiles])
+    scene.queue.push([scene.broken(), group("crew", **{"$set": {"n": scene.number()}})])
+
+
+def profiles_of_each() -> list[str]:
+    """A profile for each of the partitions, in their order."""
+    found: dict[int, str] = {}
+    for number in count():
+        if len(found) == PARTITIONS:
+            return [found[index] for index in range(PARTITIONS)]
+        found.setdefault(partition_of_key(name := f"profile-{number}", PARTITIONS), name)
+    raise AssertionError
+
+
+def shared_letters_to_replay(scene: Scene) -> None:
+    bury(
+        scene.queue, [make(one) for make in (scene.event, scene.set) for one in profiles_of_each()]
+    )
+    scene.replayed = scene.messages
+
+
+def shared_letters_to_discard(scene: Scene) -> None:
+    bury(scene.queue, [scene.event(one) for one in profiles_of_each()])
+    scene.discarded = set(range(scene.messages))
+    scene.dead[scene.messages] = "rejected"
+    bury(scene.queue, [scene.event()], "rejected")
 
 
 def letters_to_replay(scene: Scene) -> None:
@@ -180,6 +216,7 @@ class Script:
     """The move whose calls are met; else all are."""
     extend_every: float = 10.0
     """Seconds."""
+    partitions: int = 1
     before: str = ""
     """An act that finds no Redis, before the attacked one."""
     term_at_first_request: bool = False
@@ -200,3 +237,14 @@ SCRIPTS = (
     Script("push of a log", log, "push", row="push of a log", is_command=True),
     Script("producer", tracking, "track", row="producer", before="track in vain"),
 )
+
+OF_PARTITIONS = tuple(
+    replace(script, name=f"{script.name}, {PARTITIONS} partitions", partitions=PARTITIONS)
+    for script in (
+        Script("outage", shared_out, "deliver"),
+        Script("lost leases", lost_leases, "end leases and deliver"),
+        Script("dlq replay", shared_letters_to_replay, "replay", row="replay", is_command=True),
+        Script("dlq discard", shared_letters_to_discard, "discard", row="discard", is_command=True),
+    )
+)
+"""The same of a queue in several partitions, whose gates are in one slot."""
