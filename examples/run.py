@@ -54,4 +54,6 @@ def main(example: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in commands():
+        sys.exit(f"Say which example: {', '.join(commands())}.")
     main(sys.argv[1])

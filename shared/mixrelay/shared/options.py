@@ -44,9 +44,11 @@ class Option:
         return value
 
     def check(self, value: Any) -> None:
-        """Raises ConfigurationError where a value is out of bounds."""
+        """Raises ConfigurationError where a value is of the wrong kind, or out of bounds."""
         if self.choices and value not in self.choices:
             raise self._wrong(value, f"one of {', '.join(self.choices)}")
+        if isinstance(self.default, int | float) and not self._is_of_kind(value):
+            raise self._wrong(value, self._kind())
         if self.minimum is not None and value < self.minimum:
             raise self._wrong(value, f"{self.minimum:g} or more{self._in_unit()}")
 
@@ -54,16 +56,24 @@ class Option:
         kind = type(self.default)
         if kind is bool:
             if text.lower() not in _TRUE | _FALSE:
-                raise self._wrong(text, "on or off")
+                raise self._wrong(text, self._kind())
             return text.lower() in _TRUE
         try:
-            value = kind(text)
-            if kind is float and not math.isfinite(value):
-                raise ValueError(text)  # noqa: TRY301 - told as what float() itself refuses
+            return kind(text)
         except ValueError:
-            wanted = "a whole number" if kind is int else "a number"
-            raise self._wrong(text, f"{wanted}{self._in_unit()}") from None
-        return value
+            raise self._wrong(text, self._kind()) from None
+
+    def _is_of_kind(self, value: Any) -> bool:
+        whole = isinstance(value, int)
+        return whole or (
+            type(self.default) is float and isinstance(value, float) and math.isfinite(value)
+        )
+
+    def _kind(self) -> str:
+        if type(self.default) is bool:
+            return "on or off"
+        wanted = "a number" if type(self.default) is float else "a whole number"
+        return f"{wanted}{self._in_unit()}"
 
     def _in_unit(self) -> str:
         return f" ({self.unit})" if self.unit else ""

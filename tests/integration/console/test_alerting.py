@@ -9,6 +9,7 @@ from mixrelay.console.alerting.findings import findings
 from mixrelay.console.status.look import look
 from mixrelay.shared.queue import Settlement
 from tests.support.bench import event
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_books_that_do_not_balance(bench, fired):
 
 def test_workers_that_cannot_be_asked_for_are_no_workers(queue, fired, tmp_path):
     queue.push([event("a")])
-    server = ValkeyServer(data_dir=tmp_path)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path)
     server.start()
     address = server.connection_url
     server.stop()

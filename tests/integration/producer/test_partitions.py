@@ -218,7 +218,7 @@ def test_each_list_may_have_its_share_of_max_queue(url, store, heard):
 
 @pytest.mark.parametrize("durability", ["replica", "disk"])
 def test_what_nobody_acknowledges_is_counted_for_every_list(durability, heard):
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         tracker = Tracker(
             "token", None, heard.append, url, "q", partitions=4, durability=durability

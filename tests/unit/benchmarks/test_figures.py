@@ -84,9 +84,16 @@ def test_a_goal_is_met_by_the_median_of_the_rounds_beside_the_floor_of_the_same_
 def test_costs_that_grow_with_the_backlog_miss_their_goal():
     level = {"rate": 1.0, "cpu": 10.0, "server_cpu": 2.0, "pss": 90.0}
     rows = [{"level": 10_000} | level, {"level": 10_000_000} | level | {"cpu": 11.2}]
-    worker, server = backlog.goals(rows)
+    both, worker, server = backlog.goals(rows)
+    assert (both.met, both.measured[:3]) == (True, "10%")
     assert (worker.met, worker.measured[:3]) == (False, "12%")
     assert server.met
+
+
+def test_each_backlogs_figure_is_the_median_of_its_rounds():
+    level = {"rate": 1.0, "cpu": 10.0, "server_cpu": 2.0, "pss": 90.0}
+    rows = [{"level": 10_000} | level | {"cpu": cpu} for cpu in (9.0, 30.0, 10.0)]
+    assert [row["cpu"] for row in backlog.medians(rows)] == [10.0]
 
 
 def test_memory_that_grows_misses_its_goal():

@@ -313,3 +313,17 @@ def test_an_option_that_does_not_exist_is_refused_and_the_nearest_named(
         make(spooldir="off")
     with pytest.raises(TypeError, match=r"'xyz'; there are .*when_full"):
         make(xyz=1)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"partitions": "4"}, "MIXRELAY_PARTITIONS is '4'; set it to a whole number"),
+        ({"max_queue": 2.5}, "MIXRELAY_MAX_QUEUE is 2.5; set it to a whole number"),
+        ({"timeout": "1"}, "MIXRELAY_PUSH_TIMEOUT is '1'; set it to a number"),
+        ({"timeout": float("nan")}, "MIXRELAY_PUSH_TIMEOUT is nan; set it to a number"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_refused(option: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Tracker("token", **option)

@@ -78,6 +78,31 @@ def test_what_a_cluster_cannot_be_asked_is_refused_without_the_password(url, sai
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://:secret@one/abc", "its database by a number"),
+        ("rediss://one:123/secret@two/0", "its database by a number"),
+        ("redis://:secret@one/1/2", "its database by a number"),
+        ("redis://:secret@one?foo=1", "asks for 'foo', which redis-py does not know"),
+        ("unix:///one?password=secret&foo=1", "asks for 'foo'"),
+        ("redis://one?ssl_ca_certs=/ca.pem", "asks for 'ssl_ca_certs'"),
+    ],
+)
+def test_what_a_server_cannot_be_asked_is_refused_without_the_password(url, said):
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        connect(url)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://one", "redis://one/", "redis://one/3", "unix:///a/b?db=1", "redis://one?db=2"],
+)
+def test_a_server_may_be_asked_for_a_database(url):
+    connect(url).close()
+
+
 def test_a_client_of_a_cluster_opens_nothing_and_repeats_nothing():
     client = connect("redis+cluster://ann:secret@one,two:7000", timeout=3, connect_timeout=1)
     told = client.connection_pool.connection_kwargs

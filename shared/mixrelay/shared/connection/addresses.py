@@ -67,7 +67,7 @@ class SentinelAddress:
         hosts, account = _who_and_where(url, parts, SENTINEL_PORT)
         number = _database(url, database)
         if not service or not hosts:
-            raise _unusable(
+            raise unusable(
                 url,
                 "must name sentinels and a service, such as redis+sentinel://host1,host2/name/0.",
             )
@@ -102,9 +102,9 @@ class ClusterAddress:
         parts = urlsplit(url)
         hosts, account = _who_and_where(url, parts, SERVER_PORT)
         if not hosts:
-            raise _unusable(url, "must name nodes, such as redis+cluster://host1,host2:6379.")
+            raise unusable(url, "must name nodes, such as redis+cluster://host1,host2:6379.")
         if _database(url, parts.path.strip("/")):
-            raise _unusable(url, "names a database; a cluster has none but 0.")
+            raise unusable(url, "names a database; a cluster has none but 0.")
         asked = _asked(url, parts, ())
         kind = SSLConnection if _is_secured(parts) else Connection
         return cls(hosts, kind, account | _tls(asked))
@@ -138,7 +138,7 @@ def _asked(url: str, parts: SplitResult, others: tuple[str, ...]) -> dict[str, s
     known = (*others, *(_OF_TLS if _is_secured(parts) else ()))
     if unknown := sorted(asked.keys() - set(known)):
         may = ", ".join(known) or "nothing"
-        raise _unusable(url, f"asks for {', '.join(unknown)}; it may ask for {may}.")
+        raise unusable(url, f"asks for {', '.join(unknown)}; it may ask for {may}.")
     return asked
 
 
@@ -150,7 +150,7 @@ def _account(user: str, password: str) -> dict[str, str | None]:
     return {"username": user or None, "password": password or None}
 
 
-def _unusable(url: str, why: str) -> ConfigurationError:
+def unusable(url: str, why: str) -> ConfigurationError:
     return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} {why}")
 
 

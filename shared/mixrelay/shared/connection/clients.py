@@ -1,8 +1,10 @@
 """Makes clients from addresses, and treats a cluster's and a server's alike."""
 
+import re
 import ssl
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -17,6 +19,7 @@ from mixrelay.shared.connection.addresses import (
     SentinelAddress,
     is_cluster,
     unreadable,
+    unusable,
 )
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
@@ -60,9 +63,22 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
     if "+sentinel://" in url:
         return _through_sentinel(SentinelAddress.parse(url), options)
     try:
-        return Redis.from_url(url, **options)
+        client = Redis.from_url(url, **options)
+        path = urlsplit(url).path
     except ValueError as error:
         raise unreadable(url, error) from None
+    # redis-py takes a name for database 0, and says nothing of the query until it connects.
+    if not url.startswith("unix://") and not re.fullmatch("/?[0-9]*", path):
+        raise unusable(url, "must name its database by a number, as redis://host:6379/0 does.")
+    pool = client.connection_pool
+    try:
+        pool.connection_class(**pool.connection_kwargs)
+    except TypeError as error:
+        unknown = str(error).rpartition(" ")[2]
+        raise unusable(url, f"asks for {unknown}, which redis-py does not know.") from None
+    except RedisError as error:
+        raise unusable(url, f"cannot be used: {error}") from None
+    return client
 
 
 def nodes_at(

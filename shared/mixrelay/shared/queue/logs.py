@@ -10,6 +10,7 @@ its own place, so that after a death between two of them each line still goes in
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,8 +23,8 @@ from mixrelay.shared.queue.ids import new_id
 LINES_AT_MOST = 1_000
 """Of one slice; a script takes no more."""
 _CHUNK = 1024 * 1024
-_BLANKS = b" \t\r\n"
-"""Of JSON, around a tuple; a producer's spool begins with some."""
+_MARK = re.compile(rb"\A[ \t]{64}(?=[^ \t\r\n])")
+"""What a file of a producer's spool begins with, before its first tuple."""
 _FIRST_LINE_BYTES = 64 * 1024
 """Of the first line: enough to tell two logs apart."""
 
@@ -144,10 +145,11 @@ def slices(
     for lines in _all_lines(log, start, chunk_bytes, growing=growing):
         for first in range(0, len(lines), lines_at_most):
             part = lines[first : first + lines_at_most]
+            unmarked = part if offset else [_MARK.sub(b"", part[0], count=1), *part[1:]]
             for line in part:
                 digest.update(line)
                 offset += len(line)
-            tuples = [stripped for line in part if (stripped := line.strip(_BLANKS))]
+            tuples = [stripped for line in unmarked if (stripped := line.rstrip(b"\r\n")).strip()]
             place = Place(offset, digest.hexdigest(), start.partitions)
             yield Slice(tuples, str(place), offset, digest.copy())
 
