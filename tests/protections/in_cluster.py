@@ -53,4 +53,22 @@ IN_CLUSTER = (
         proof=_PROOF,
         test="test_one_node_that_hangs_holds_up_nobody_who_asks_for_slots",
     ),
+    Protection(
+        name="threads that ask for slots share an answer",
+        against="behind nodes that hang each thread waits for all that came before it",
+        file=f"{_CONNECTION}/topology.py",
+        old="        if self._askings == askings:\n",
+        new="        if True:\n",
+        proof="unit/shared/test_connection_topology.py",
+        test="test_threads_that_wait_for_nodes_that_hang_wait_together",
+    ),
+    Protection(
+        name="a node that left the cluster",
+        against="it is believed that no node serves any slot",
+        file=f"{_CONNECTION}/topology.py",
+        old="                if told.masters():\n",
+        new="                if True:\n",
+        proof="unit/shared/test_connection_topology.py",
+        test="test_a_node_that_left_the_cluster_is_not_believed",
+    ),
 )

@@ -197,6 +197,33 @@ _GUARDS = (
         proof="integration/queue/test_scripts.py",
         test="test_a_number_that_is_none_stops_routing_before_it_takes_anything",
     ),
+    Protection(
+        name="numbers of a record that became a list",
+        against="its second record takes its neighbour's number, and on replay its letter's place",
+        file=f"{LUA}/expand.lua",
+        old="  if not base or is_made_of_record(past) then base, first = number, 1 end\n",
+        new="  if not base then base, first = number, 1 end\n",
+        proof="integration/queue/test_expand.py",
+        test="test_a_record_that_was_edited_into_a_list_takes_no_neighbour_s_number",
+    ),
+    Protection(
+        name="a message from a time ahead",
+        against="the linger is waited for until that time, by the whole lane",
+        file=f"{LUA}/reserve.lua",
+        old="age >= 0 and age < linger",
+        new="age < linger",
+        proof="integration/queue/test_importing.py",
+        test="test_a_letter_from_a_time_ahead_holds_its_lane_up_for_nobody",
+    ),
+    Protection(
+        name="imports that no script could read",
+        against="a letter with a time before 1970 blocks its lane for the fleet once it is replayed",
+        file=f"{QUEUE}/importing.py",
+        old="    if ms < 0:\n",
+        new="    if False:\n",
+        proof="integration/queue/test_importing.py",
+        test="test_a_line_that_no_script_could_read_is_none",
+    ),
 )
 
 IN_QUEUE = (*_MOVES, *_GUARDS, *IN_LANES, *IN_PARTITIONS)

@@ -118,4 +118,5 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   const why = { 0: "the dashboard does not answer", 503: "the dashboard does not reach Redis" }[status];
   note.textContent = `What is below is as it was at ${seen} UTC: ${why ?? `the dashboard answers ${status}`}.`;
   note.hidden = detail.successful === true;
+  note.className = note.hidden ? "" : "banner bad";
 });
