@@ -217,7 +217,7 @@ _GUARDS = (
     ),
     Protection(
         name="imports that no script could read",
-        against="a letter with a time before 1970 blocks its lane for the fleet once it is replayed",
+        against="a letter with a time before 1970 blocks its lane once it is replayed",
         file=f"{QUEUE}/importing.py",
         old="    if ms < 0:\n",
         new="    if False:\n",
