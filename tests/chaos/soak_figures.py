@@ -55,7 +55,7 @@ def leftovers(client: Redis, queue: str) -> dict[str, int]:
     root = f"{{{queue}}}:"
     found = {}
     for name in client.scan_iter(match="*mixpanel_queue*", count=1_000):
-        if client.ttl(name) < 0:
+        if client.ttl(name) == -1:  # -2 is one that ended since it was listed
             found[name.decode().removeprefix(root)] = int(client.memory_usage(name) or 0)
     return found
 

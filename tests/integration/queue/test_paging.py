@@ -83,7 +83,7 @@ def test_a_rare_match_is_looked_for_in_bounded_steps(bench: Bench) -> None:
     assert len(page.letters) + len(rest.letters) == 1
 
 
-@pytest.mark.parametrize("cursor", ["x", "1", "1:", ":0-1", "-1:0-1"])
+@pytest.mark.parametrize("cursor", ["x", "1", "1:", ":0-1", "-1:0-1", "²:0-1"])
 def test_a_cursor_that_is_none_of_ours_is_refused(bench: Bench, cursor: str) -> None:
     with pytest.raises(ValueError, match="no place"):
         bench.queue.letters.page(LetterFilter(), cursor)

@@ -95,7 +95,7 @@ class Job:
             first,
             state=_state(each),
             named=sum(one.named for one in each),
-            rate=(live or each)[0].rate,
+            rate=(live or each[-1:])[0].rate,  # what is changed late reaches those that are left
             background=any(one.background for one in each),
             looked=sum(one.looked for one in each),
             matched=sum(one.matched for one in each),

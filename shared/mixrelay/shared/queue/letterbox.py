@@ -93,7 +93,7 @@ class LetterBox:
             ValueError: the cursor is none of ours.
         """
         at, _, number = cursor.partition(":")
-        if cursor and not (at.isdigit() and number):
+        if cursor and not (at.isascii() and at.isdigit() and number):
             raise ValueError(f"{cursor!r} is no place among the letters: start again without it.")
         reply = self._scripts.run(
             "page",

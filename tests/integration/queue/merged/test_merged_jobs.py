@@ -200,6 +200,7 @@ def test_a_rate_that_is_changed_late_is_the_job_s_rate(three: Partitioned) -> No
     changed = three.queue.jobs.get(job.id)
     assert changed is not None
     assert changed.rate == 50.0
+    assert ended(three.queue, changed).rate == 50.0
 
 
 @pytest.mark.parametrize("count", [0, 2])
