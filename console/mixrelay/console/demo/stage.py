@@ -62,6 +62,10 @@ class Stage:
             "MIXPANEL_TOKEN": TOKEN,
             "MIXPANEL_API_HOST": self.sandbox_url,
             # An outage of seconds is to be seen within seconds.
+            # A push that is not answered in time is repeated, and the books are to add up exactly,
+            # on a machine that is busy too.
+            "MIXRELAY_PUSH_TIMEOUT": "10",
+            "MIXRELAY_PUSH_CONNECT_TIMEOUT": "10",
             "MIXRELAY_BACKOFF_BASE": "0.5",
             "MIXRELAY_BACKOFF_CAP": "2",
         }
