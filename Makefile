@@ -35,7 +35,7 @@ audit: $(READY)
 protections: $(READY)
 	$(BIN)/python -m tests.protections
 
-# Kills, signals, outages and failovers, at full size: about an hour. Ends with a table.
+# Kills, signals, outages and failovers, at full size: about half an hour. Ends with a table.
 chaos: $(READY)
 	MIXRELAY_CHAOS=full $(BIN)/python -m pytest tests/chaos -v -s -m 'not load and not soak'
 
