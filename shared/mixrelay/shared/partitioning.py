@@ -39,7 +39,8 @@ def partition_of_message(word: str, message: str, partitions: int) -> int:
     try:
         record = orjson.loads(message)["data"]
     except orjson.JSONDecodeError:
-        return 0
+        # Not only what is no JSON: of what is as deep as the parser goes, the parts can be read.
+        return partition_of_tuple(write(word, message), partitions)
     return partition_of_key(_key(kind, record, message), partitions)
 
 

@@ -124,6 +124,18 @@ def test_a_trace_that_is_none_hinders_no_delivery(works, spans, told):
     assert not spans()[-1].links
 
 
+def test_a_record_as_deep_as_the_parser_goes_has_no_trace_and_hinders_nothing(works, spans):
+    """It is read without what stands around it, which is one level more."""
+    word, message = json.loads(update("deep", **{"$set": {"traceparent": "HERE"}}))
+    deep = message.replace('"HERE"', "[" * 1_022 + "]" * 1_022)
+    payload = write(word, deep)
+    assert read(payload).data["$distinct_id"] == "deep"
+    works.push(payload, update("ann", **{"$set": {"plan": "pro"}}))
+    works.drain(otel=True)
+    assert "ann" in json.dumps(works.box.profiles)
+    assert not spans()[-1].links
+
+
 def test_a_refusal_and_a_broken_connection_are_errors_of_the_span(works, spans):
     works.push(event("ann"))
     works.box.fault("status", status=503, count=1)

@@ -130,3 +130,13 @@ def test_a_record_that_makes_no_sense_goes_somewhere(record: object) -> None:
         text = message(record)
         assert 0 <= partition_of_tuple(write(kind, text), 4) < 4
         assert 0 <= partition_of_message(kind, text, 4) < 4
+
+
+def test_a_message_as_deep_as_the_parser_goes_belongs_where_its_tuple_does() -> None:
+    for depth in range(1_000, 1_040):
+        deep = "[" * depth + "]" * depth
+        message = f'{{"data":{{"$token":"t","$distinct_id":"user-3","$set":{{"x":{deep}}}}}}}'
+        payload = write("profile_update", message)
+        assert partition_of_message("profile_update", message, 64) == partition_of_tuple(
+            payload, 64
+        ), depth

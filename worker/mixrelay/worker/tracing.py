@@ -126,8 +126,13 @@ def _link(trace_id: str, span_id: str, flags: str) -> "Link":
 
 def traceparent(payload: bytes) -> str:
     """What stands beside a message's `data`, not in it; empty where nothing does."""
-    _, message = orjson.loads(payload)
-    if isinstance(message, str):
-        message = orjson.loads(message)
+    try:
+        _, message = orjson.loads(payload)
+        if isinstance(message, str):
+            message = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        # A record as deep as the parser goes was read alone (`tuples.read`), the whole is a level
+        # too deep; what is read so has nothing but an api_key beside it.
+        return ""
     told = message.get("traceparent") if isinstance(message, dict) and "data" in message else None
     return told if isinstance(told, str) else ""
