@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mixrelay.sandbox import Sandbox
+from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.fleet import Fleet, wait_until
@@ -166,9 +167,10 @@ def test_what_a_lost_host_with_a_wrong_clock_held_is_taken_over_in_a_leases_time
 def cluster(
     clock_of: Callable[[int], Clock], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RedisCluster]:
-    """Three masters, of which the clock of one is right."""
+    """Three masters; the first partition's clock is ahead, one is behind, one is right."""
     with RedisCluster() as running:
-        for server, ahead in zip(running.servers, (600, -600), strict=False):
+        home = running.master_of(Queue(connect(running.url)).name)
+        for server, ahead in ((home, 600), (running.other_than(home), -600)):
             server.kill()
             with monkeypatch.context() as its:
                 for name, value in clock_of(ahead).environment.items():
@@ -189,8 +191,8 @@ def spread(
         tmp_path,
         MIXRELAY_PARTITIONS="6",
         MIXRELAY_RQ_REDIS_URL=redis_url,
-        MIXRELAY_BACKOFF_BASE="2",
-        MIXRELAY_BACKOFF_CAP="2",
+        MIXRELAY_BACKOFF_BASE="1",
+        MIXRELAY_BACKOFF_CAP="1",
         **LEASES,
     )
     assert len({cluster.master_of(name).port for name in fleet.queue.lists}) == 3
@@ -221,6 +223,18 @@ def test_nodes_whose_clocks_disagree_end_leases_and_pauses_when_their_time_is_up
         assert 0 <= min(waits) <= max(waits) < 10, waits
         spread.wait_until_drained(60)
         tell("a cluster whose clocks are 10 minutes apart", ledger.check())
+
+
+@pytest.mark.timeout(120)
+def test_a_pause_is_as_long_in_a_partition_of_any_node(spread: Fleet, mixpanel: Sandbox) -> None:
+    spread.start()
+    for name in spread.queue.lists:  # one at a time: no other may probe for it
+        mixpanel.fault("status", status=503, count=1)
+        spread.queue.redis.rpush(name, without_time(0))
+        began = time.monotonic()
+        wait_until(lambda: bool(spread.queue.books().paused), 20, "a pause")
+        spread.wait_until_drained(15)
+        assert time.monotonic() - began > 1, "it waits"
 
 
 def test_the_clocks_of_these_tests_are_wrong_indeed(clock_of: Callable[[int], Clock]) -> None:

@@ -1,5 +1,6 @@
 """A partitioned queue on a cluster of three masters: slots move, masters and workers die."""
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -132,3 +133,15 @@ def kill_a_worker(_: RedisCluster, __: Queue, fleet: Fleet, chance: Random) -> N
 
 
 ATTACKS = (move_a_slot, kill_a_master, kill_a_worker)
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru", "volatile-ttl"])
+def test_one_node_that_may_evict_is_refused(
+    cluster: RedisCluster, fleet: Fleet, policy: str
+) -> None:
+    other = cluster.other_than(cluster.master_of(fleet.queue.name))
+    other.client.config_set("maxmemory-policy", policy)
+    [worker] = fleet.start()
+    assert worker.exit_code(20) not in (0, -signal.SIGTERM)
+    assert f"maxmemory-policy is {policy}" in worker.text()
+    assert "Traceback" not in worker.text()
