@@ -15,9 +15,10 @@ import pytest
 
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
-from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue import JobKind, LetterFilter, Queue, new_job_id
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.fleet import Fleet, wait_until
+from tests.support.letters import bury, event
 from tests.support.redis_cluster import RedisCluster
 
 Tell = Callable[[str, Findings], None]
@@ -235,6 +236,25 @@ def test_a_pause_is_as_long_in_a_partition_of_any_node(spread: Fleet, mixpanel: 
         wait_until(lambda: bool(spread.queue.books().paused), 20, "a pause")
         spread.wait_until_drained(15)
         assert time.monotonic() - began > 1, "it waits"
+
+
+@pytest.mark.timeout(120)
+def test_a_job_over_nodes_whose_clocks_disagree_takes_all_letters_at_its_rate(
+    spread: Fleet,
+) -> None:
+    queue, letters = spread.queue, 60
+    bury(queue, [event(f"e{n}", f"user-{n}") for n in range(letters)])
+    plan = queue.jobs.plan(LetterFilter(reason="invalid"))
+    assert plan.count == letters, "those too that died by a clock that is ahead"
+    began = time.monotonic()
+    job = queue.jobs.start(JobKind.DISCARD, plan.wanted, job_id=new_job_id(), who="ann", rate=10)
+    spread.start()
+    wait_until(lambda: queue.books().dead == 0, 40, "a job of six seconds")
+    assert time.monotonic() - began > letters / 10 - 2, "the rate is the whole job's"
+    assert queue.books().totals["discarded"] == letters
+    done = queue.jobs.get(job.id)
+    assert done is not None
+    assert done.moved == letters
 
 
 def test_the_clocks_of_these_tests_are_wrong_indeed(clock_of: Callable[[int], Clock]) -> None:

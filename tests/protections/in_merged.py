@@ -30,7 +30,7 @@ IN_MERGED = (
         name="a rate is the whole job's",
         against="a job of many partitions begins in each of them at once",
         file=f"{QUEUE}/merged/jobs.py",
-        old="return max(0.0, until - self._now().timestamp()) if until else 0.0",
+        old="return max((self._owed_by(one) for one in before), default=0.0)",
         new="return 0.0",
         proof=_JOBS,
         test="test_a_rate_holds_for_the_whole_job",

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from mixrelay.shared.connection import node_of
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number, partition_of
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.jobs import rate_text
 from mixrelay.shared.queue.letters import LetterFilter
 from mixrelay.shared.queue.merged.letters import MergedLetters
+from mixrelay.shared.queue.partition import Partition
 from mixrelay.shared.queue.partitions import Partitions
 from mixrelay.shared.queue.planning import Plan, count_on, plan
 
@@ -50,7 +52,8 @@ class MergedJobs:
         Indexed filters are counted at once; of others the first 5,000 letters are looked at,
         and `count_on` goes on. A job that is started with the plan's filter takes the same.
         """
-        now = self._now() + timedelta(milliseconds=1)
+        # By the clock that is furthest: each part of a job ends at the time of its own node.
+        now = max(map(_now, self._partitions)) + timedelta(milliseconds=1)
         until = min(wanted.until, now) if wanted.until else now
         return plan(self._letters, _until(wanted, until))
 
@@ -193,9 +196,12 @@ class MergedJobs:
         """Seconds for which the parts before have used up the rate, where this one begins."""
         if part.rate is None or part.started:
             return 0.0
-        before = [one.next_at for one in job.each if one.partition < part.partition]
-        until = max(before, default=0.0) / 1000
-        return max(0.0, until - self._now().timestamp()) if until else 0.0
+        before = [one for one in job.each if one.partition < part.partition]
+        return max((self._owed_by(one) for one in before), default=0.0)
+
+    def _owed_by(self, part: Job) -> float:
+        """Asks its own node for the time: clocks of nodes differ."""
+        return max(0.0, part.next_at / 1000 - _now(self._partitions[part.partition]).timestamp())
 
     def _change(
         self, job_id: str, what: str, value: str = "", *, who: str = "", why: str = ""
@@ -208,9 +214,10 @@ class MergedJobs:
             parts.append(part)
         return _together(reversed(parts))
 
-    def _now(self) -> datetime:
-        seconds, micros = self._partitions[0].redis.time()
-        return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
+
+def _now(partition: Partition) -> datetime:
+    seconds, micros = node_of(partition.redis, partition.name).time()
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
 
 
 def _together(parts: Iterable[Job | None]) -> Job | None:
