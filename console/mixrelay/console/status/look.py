@@ -4,6 +4,7 @@ from redis.exceptions import ResponseError
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import workers
+from mixrelay.console.strays import find_strays
 from mixrelay.shared.connection import infos
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.rq_queue import queue_name
@@ -28,9 +29,7 @@ def _strays(queue: Queue) -> dict[str, int]:
     """
     if len(queue.lists) == 1:
         return {}
-    announced = Queue(queue.redis, queue.name).refresh()
-    lengths = {name: int(queue.redis.llen(name)) for name in queue.lists[announced:]}  # type: ignore[arg-type, unused-ignore]
-    return {name: length for name, length in lengths.items() if length}
+    return find_strays(queue.redis, queue.name, len(queue.lists)).waiting
 
 
 def _eviction(queue: Queue) -> str | None:
