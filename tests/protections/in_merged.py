@@ -4,6 +4,7 @@ from tests.protections.protection import LUA, QUEUE, Protection
 
 _LETTERS = "integration/queue/merged/test_merged_letters.py"
 _JOBS = "integration/queue/merged/test_merged_jobs.py"
+_CLOCKS = "chaos/test_clocks.py"
 _FIGURES = "integration/queue/merged/test_merged_figures.py"
 _LOADS = "integration/queue/merged/test_merged_loads.py"
 
@@ -25,6 +26,24 @@ IN_MERGED = (
         new="or_at=False",
         proof=_FIGURES,
         test="test_the_trail_is_paged_without_a_gap_or_a_repetition",
+    ),
+    Protection(
+        name="each part of a job by its own node's clock",
+        against="where clocks disagree a job stands still between partitions",
+        file=f"{QUEUE}/merged/jobs.py",
+        old="_now(self._partitions[part.partition]).timestamp()",
+        new="min(map(_now, self._partitions)).timestamp()",
+        proof=_CLOCKS,
+        test="test_a_job_over_nodes_whose_clocks_disagree_takes_all_letters_at_its_rate",
+    ),
+    Protection(
+        name="a plan by the clock that is furthest",
+        against="a job leaves out what died of late by a clock that is ahead",
+        file=f"{QUEUE}/merged/jobs.py",
+        old="max(map(_now, self._partitions))",
+        new="min(map(_now, self._partitions))",
+        proof=_CLOCKS,
+        test="test_a_job_over_nodes_whose_clocks_disagree_takes_all_letters_at_its_rate",
     ),
     Protection(
         name="a rate is the whole job's",
