@@ -73,12 +73,17 @@ def _repetition(lost: Exchange, later: list[Exchange]) -> list[str]:
 
 
 def _second_asking(lost: Exchange, later: list[Exchange]) -> list[str]:
+    # In full: the claims of one asking differ by the partition's number behind them.
     claim = words(lost.request)[_CLAIM]
-    asked = [one for one in later if move_of(one.request) == "reserve" and claim in one.request]
+    asked = [one for one in later if _claim(one) == claim]
     if not asked:
         return ["the claim was not asked with again"]
     batches = {_batch(one) for one in (lost, *asked)}
     return [] if len(batches) == 1 else [f"one claim was answered with {batches}"]
+
+
+def _claim(one: Exchange) -> bytes | None:
+    return words(one.request)[_CLAIM] if move_of(one.request) == "reserve" else None
 
 
 def _batch(reserve: Exchange) -> bytes:
