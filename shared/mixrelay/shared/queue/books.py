@@ -9,6 +9,7 @@ import orjson
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
+from mixrelay.shared.queue.token_state import TokenState, token_states
 
 KeyT = TypeVar("KeyT")
 
@@ -71,6 +72,8 @@ class Books:
     or a failure while others passed. What is not named has no limit."""
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
+    tokens: tuple[TokenState, ...] = ()
+    """What is known of project tokens, those that are refused first."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -93,7 +96,7 @@ class Books:
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
-        """The figures of all partitions together; pauses, paces and holds are the first one's."""
+        """The figures of all partitions together; gates and tokens are the first one's."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -147,6 +150,7 @@ class Books:
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
+            tokens=token_states(raw.get("tokens") or {}),
             head=reply[1] if len(reply) > 1 else None,
         )
 
