@@ -25,6 +25,9 @@ class DailyCounts:
         self._counts: dict[Hashable, int] = {}
         self._older: dict[Hashable, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._counts) + len(self._older)
+
     def add(self, key: Hashable) -> int:
         """Count an event of an identifier on a date, and return how many there are."""
         count = self._counts.get(key)

@@ -56,6 +56,9 @@ class Simplified:
         self._keep = keep
         self._user_of: dict[str, str] = {}
 
+    def __len__(self) -> int:
+        return len(self._user_of)
+
     def learn(self, event: dict[str, Any]) -> Note | None:
         if event["event"] in IDENTITY_EVENTS:
             text = "ignored: the project uses Simplified ID Merge"
@@ -95,6 +98,9 @@ class Original:
     def __init__(self, keep: int | None) -> None:
         self._keep = keep
         self._clusters: dict[str, list[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._clusters)
 
     def learn(self, event: dict[str, Any]) -> Note | None:
         properties = event["properties"]
