@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -62,6 +63,8 @@ class QueueCollector(Collector):
         yield from _letters(figures)
         yield from _requests(figures.books.totals)
         yield from _fleet(figures)
+        yield from token_metrics(figures.books)
+        yield from unasked_metrics(figures.books)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",

@@ -2,7 +2,14 @@
 
 from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
-from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
+from mixrelay.shared.queue.books import (
+    TOTALS,
+    Books,
+    HotShard,
+    Notice,
+    PausedDestination,
+    TokenState,
+)
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
@@ -45,6 +52,7 @@ __all__ = [
     "Expansion",
     "Group",
     "Hold",
+    "HotShard",
     "Imported",
     "Job",
     "JobKind",
@@ -56,6 +64,7 @@ __all__ = [
     "Member",
     "NoLetterError",
     "Nothing",
+    "Notice",
     "Number",
     "Outlook",
     "Page",
@@ -72,6 +81,7 @@ __all__ = [
     "Settled",
     "Settlement",
     "Step",
+    "TokenState",
     "new_id",
     "new_job_id",
 ]

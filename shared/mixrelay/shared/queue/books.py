@@ -44,6 +44,49 @@ class PausedDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenState:
+    """What is known of a project token at one base address."""
+
+    fingerprint: str
+    state: str
+    """`proven`, `refused` or `unproven`."""
+    at_ms: int
+    since_ms: int
+    masked: str
+    base: str
+    status: int = 0
+    error: str = ""
+    likelier: str = "unknown"
+    elsewhere: str | None = None
+    own: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The first example of something that Mixpanel changes or drops without an error."""
+
+    kind: str
+    at_ms: int
+    lane: str
+    name: str
+    field: str
+    detail: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class HotShard:
+    """An id with so many events in a UTC day that Mixpanel will take some from it."""
+
+    kind: str
+    id: str
+    fingerprint: str
+    count: int
+    limit: int
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """The figures that rule 1 of docs/internals.md relates, read by one script."""
 
@@ -71,6 +114,9 @@ class Books:
     or a failure while others passed. What is not named has no limit."""
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
+    tokens: tuple[TokenState, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    hot: tuple[HotShard, ...] = ()
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
