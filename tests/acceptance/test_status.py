@@ -121,7 +121,7 @@ def test_every_message_is_counted_where_it_is(queue: Queue, redis: Redis, redis_
     assert (totals["received"], totals["delivered"], totals["dead"]) == (11, 3, 3)
     text = plain(redis_url)
     assert "no problem, 1 note" in text
-    assert "3 dead letters in the last two minutes" in text
+    assert "3 new dead letters within two minutes" in text
     assert "queued 4" in text
     assert "invalid 400 event 2" in text
     assert "invalid 400 unknown 1" in text

@@ -179,8 +179,8 @@ def test_the_region_that_knows_the_project_is_named(monkeypatch):
         monkeypatch.setattr("mixrelay.shared.mixpanel.endpoints.REGIONS", regions)
         found = of_mixpanel(token="mine")
 
-    assert found["token"].found == "Not known in region 'us', but in 'eu'."
-    assert found["token"].todo == "Set MIXPANEL_REGION=eu."
+    assert found["token"].found == "Mixpanel refuses it in region us, and knows it in eu."
+    assert found["token"].todo == "Set MIXPANEL_REGION=eu and restart the workers."
 
 
 @pytest.mark.parametrize("fault", ["html", "redirect", "empty"])

@@ -6,7 +6,12 @@ from datetime import datetime
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.problem import Problem
-from mixrelay.console.status.tokens import TOKEN_REFUSED, TOKEN_UNPROVEN, unproven_seconds
+from mixrelay.console.status.tokens import (
+    TOKEN_REFUSED,
+    TOKEN_UNPROVEN,
+    pauses_of_their_own,
+    unproven_seconds,
+)
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
@@ -71,7 +76,7 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
     """
     yield from _about_mixpanel(figures, oldest)
     yield from _about_letters(figures)
-    for pause in figures.books.paused:
+    for pause in pauses_of_their_own(figures.books):
         if _is_told(pause, figures, oldest):
             yield _about_pause(pause)
     yield from _about_age(figures, oldest)

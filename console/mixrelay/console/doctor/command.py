@@ -14,6 +14,7 @@ from mixrelay.console.doctor.crew import check_workers
 from mixrelay.console.doctor.delivery import check_mixpanel
 from mixrelay.console.doctor.findings import Area, Finding, Level
 from mixrelay.console.doctor.server import check_server
+from mixrelay.console.doctor.tokens import check_tokens
 from mixrelay.console.doctor.variables import check_names
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.helptext import examples
@@ -71,6 +72,7 @@ def doctor(
 
 def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator[Finding]:
     yield from check_workers(rq_redis_url, where.redis_url, where.queue)
+    yield from check_tokens(where.redis_url, where.queue)
     yield from (SETTINGS.warning(name, *said) for name, said in check_names(os.environ))
     try:
         worker = WorkerSettings.from_environment()

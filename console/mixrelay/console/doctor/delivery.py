@@ -9,6 +9,7 @@ project token"), so a token is proven at `/import` too, which takes it as a user
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from mixrelay.console.doctor.findings import Area, Finding
@@ -69,16 +70,26 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if not settings.token:
         yield MIXPANEL.warning(
             "token",
-            "MIXPANEL_TOKEN is not set: workers send only messages that bring a token.",
-            "Set it to the project's token (Mixpanel: Project settings).",
+            _without_token(settings),
+            "Set MIXPANEL_TOKEN to the token in Mixpanel's project settings.",
         )
         return
     yield _proven("token", Credentials.key(settings.token), settings, transport)
 
 
+def _without_token(settings: Settings) -> str:
+    """What workers can send without a token of their own."""
+    if settings.account is None:
+        return "MIXPANEL_TOKEN is not set: workers send only messages that bring a token."
+    return (
+        "MIXPANEL_TOKEN is not set: the service account serves events and imports without a "
+        "token; profile and group updates are sent only where they bring one."
+    )
+
+
 def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if settings.account is None:
-        yield MIXPANEL.ok("service account", "None: events go through /track.")
+        yield MIXPANEL.ok("service account", "None is set: requests carry the project token.")
         return
     yield _proven("service account", settings.account, settings, transport)
 
@@ -92,35 +103,80 @@ def _proven(
     reached = _reached(check, answer)
     if reached.todo:
         return reached
-    return MIXPANEL.ok(check, "/import knows it.")
+    return MIXPANEL.ok(check, f"/import accepts it {_place(settings)}.")
+
+
+def _place(settings: Settings) -> str:
+    return f"at {settings.base}" if settings.api_host else f"in region {settings.region}"
 
 
 def _refused(
     check: str, credentials: Credentials, settings: Settings, transport: Transport, answer: Answer
 ) -> Finding:
-    elsewhere = None if settings.api_host else _region_of(credentials, settings.region, transport)
-    if elsewhere:
+    elsewhere = _Elsewhere()
+    if not settings.api_host:
+        elsewhere = _in_other_regions(credentials, settings.region, transport)
+    if elsewhere.region:
         return MIXPANEL.error(
             check,
-            f"Not known in region {settings.region!r}, but in {elsewhere!r}.",
-            f"Set MIXPANEL_REGION={elsewhere}.",
+            f"Mixpanel refuses it in region {settings.region}, and knows it in {elsewhere.region}.",
+            f"Set MIXPANEL_REGION={elsewhere.region} and restart the workers.",
         )
+    too = ", and so do the other regions" if elsewhere.is_refused else ""
     return MIXPANEL.error(
         check,
-        f"Mixpanel refuses it: {answer.status} {answers.said(answer)[:200]}",
-        "Compare it with the project's settings in Mixpanel. Workers take a new one at their "
-        "restart, and send then what waits.",
+        f"Mixpanel refuses it {_place(settings)}{too}: {answer.status} "
+        f"{answers.said(answer)[:200]}",
+        f"{_what_to_compare(check, elsewhere)} {_KEPT}",
     )
 
 
-def _region_of(credentials: Credentials, refused: str, transport: Transport) -> str | None:
+_KEPT = "Workers read settings when they start; they keep what waits until then."
+_ESCAPE = (
+    "If Mixpanel shows this token, MIXRELAY_EVENTS_ENDPOINT=track with MIXRELAY_PROVE_TOKENS=off "
+    "sends without the proof."
+)
+
+
+def _what_to_compare(check: str, elsewhere: "_Elsewhere") -> str:
+    region = (
+        ""
+        if elsewhere.is_refused
+        else (" Compare MIXPANEL_REGION or MIXPANEL_API_HOST with the project's data residency.")
+    )
+    if check == "token":
+        return f"Compare MIXPANEL_TOKEN with Mixpanel's project settings.{region} {_ESCAPE}"
+    return (
+        "Compare MIXPANEL_SERVICE_ACCOUNT_USERNAME, …_SECRET and MIXPANEL_PROJECT_ID with "
+        f"Mixpanel; the account's role in the project must be Owner or Admin.{region}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """What the other regions say of refused credentials."""
+
+    region: str | None = None
+    """The one that knows them."""
+    is_refused: bool = False
+    """Whether all of them refuse them."""
+
+
+def _in_other_regions(credentials: Credentials, refused: str, transport: Transport) -> _Elsewhere:
+    are_refused = []
     for region, base in REGIONS.items():
         if region == refused:
             continue
         answer = _ask(transport, base, credentials)
-        if isinstance(answer, Answer) and answer.status not in _REFUSED | _TEMPORARY:
-            return region if _is_mixpanels(answer) else None
-    return None
+        is_refused = isinstance(answer, Answer) and answer.status in _REFUSED
+        if isinstance(answer, Answer) and not is_refused and _knows(answer):
+            return _Elsewhere(region)
+        are_refused.append(is_refused)
+    return _Elsewhere(is_refused=all(are_refused))
+
+
+def _knows(answer: Answer) -> bool:
+    return answer.status not in _TEMPORARY and _is_mixpanels(answer)
 
 
 def _ask(transport: Transport, base: str, credentials: Credentials) -> Answer | Failure:

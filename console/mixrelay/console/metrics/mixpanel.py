@@ -64,12 +64,12 @@ def unasked_metrics(books: Books) -> Iterator[Metric]:
 def _hot_shards(books: Books) -> Iterator[Metric]:
     many = GaugeMetricFamily(
         "mixrelay_hot_shards",
-        "Ids with more than half of Mixpanel's limit of events today (UTC).",
+        "Ids that have reached half of Mixpanel's limit of events a day.",
         labels=["kind"],
     )
     share = GaugeMetricFamily(
         "mixrelay_hot_shard_highest_ratio",
-        "The busiest id's events today (UTC), as a share of Mixpanel's limit; 0 below half.",
+        "Events of the busiest id as a share of Mixpanel's limit a day; 0 below half.",
         labels=["kind"],
     )
     for kind in SHARD_KINDS:

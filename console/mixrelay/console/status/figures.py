@@ -7,7 +7,12 @@ from typing import Any
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.problem import Problem
-from mixrelay.console.status.tokens import TOKEN_REFUSED, token_problems, tokens_as_json
+from mixrelay.console.status.tokens import (
+    TOKEN_REFUSED,
+    pauses_of_their_own,
+    token_problems,
+    tokens_as_json,
+)
 from mixrelay.console.status.unasked import (
     IGNORED,
     UNCONFIRMED,
@@ -71,7 +76,7 @@ class Figures:
         quiet = [str(problem) for problem in self.mixpanel_problems() if not problem.is_urgent]
         if dead := self.lately("dead"):
             quiet.append(
-                f"{count(dead, 'dead letter')} in the last two minutes: mixrelay dlq stats shows "
+                f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."
             )
         return quiet
@@ -88,9 +93,9 @@ class Figures:
             *self._about_the_workers(),
             *self._about_the_server(),
             *(
-                _about_pause(p, self.books.now_ms)
-                for p in self.books.paused
-                if _is_long(p, self.books)
+                _about_pause(pause, self.books.now_ms)
+                for pause in pauses_of_their_own(self.books)
+                if _is_long(pause, self.books)
             ),
             *(about_hold(hold, self.books.now_ms) for hold in self.books.held),
             *(self.outlook.warnings() if self.outlook else ()),

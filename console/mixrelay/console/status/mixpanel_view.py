@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mixrelay.console.status.tokens import region_of, sorted_tokens
-from mixrelay.console.status.unasked import noticed, percent, sorted_hot
+from mixrelay.console.status.unasked import noticed, percent, shard_kind, sorted_hot
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, duration, safe
 from mixrelay.shared.queue import Books
@@ -51,11 +51,12 @@ def _notices(books: Books) -> RenderableType:
 
 
 def _hot(books: Books) -> RenderableType:
-    shown = plain_table("hot shard", "of", ">events today (UTC)", ">limit", ">share")
+    shown = plain_table("hot shard", "of", "day (UTC)", ">events", ">limit", ">share")
     for shard in sorted_hot(books):
         cells = (
             cut(shard.id, _ID_SHOWN),
-            shard.kind,
+            cut(shard_kind(shard), _ID_SHOWN),
+            shard.day,
             f"{shard.count:,}",
             f"{shard.limit:,}",
             f"{percent(shard)}%",

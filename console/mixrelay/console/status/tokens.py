@@ -5,7 +5,7 @@ from typing import Any
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.text import count, cut, duration, iso_ms
 from mixrelay.shared.mixpanel.endpoints import REGIONS
-from mixrelay.shared.queue import Books, TokenState
+from mixrelay.shared.queue import Books, PausedDestination, TokenState
 
 TOKEN_REFUSED, TOKEN_UNPROVEN = "token_refused", "token_unproven"
 REFUSED, UNPROVEN, PROVEN = "refused", "unproven", "proven"
@@ -26,11 +26,17 @@ def token_problems(books: Books) -> list[Problem]:
 
 def sorted_tokens(books: Books) -> list[TokenState]:
     """Refused tokens first, then unproven, then proven; the worker's own before others."""
-    place = {state: number for number, state in enumerate(STATES)}
+    order = {state: number for number, state in enumerate(STATES)}
     return sorted(
         books.tokens,
-        key=lambda token: (place.get(token.state, 0), not token.own, token.fingerprint),
+        key=lambda token: (order.get(token.state, 0), not token.own, token.fingerprint),
     )
+
+
+def pauses_of_their_own(books: Books) -> list[PausedDestination]:
+    """The pauses without those that a refused token caused: `token_problems` has their cause."""
+    refused = {token.fingerprint for token in books.tokens if token.state == REFUSED}
+    return [pause for pause in books.paused if pause.token not in refused]
 
 
 def unproven_seconds(token: TokenState, now_ms: int) -> float:
@@ -71,13 +77,14 @@ def _refused(token: TokenState, books: Books) -> Problem:
     return Problem(
         TOKEN_REFUSED,
         token.fingerprint,
-        f"Mixpanel refuses token {token.masked}{from_messages} {_place(token)}{status}."
+        f"Mixpanel refuses token {token.masked}{from_messages} {place(token)}{status}."
         f"{found}{_kept(books)}",
         what_to_do,
     )
 
 
-def _place(token: TokenState) -> str:
+def place(token: TokenState) -> str:
+    """`in region us`, or `at http://…` for a proxy or the sandbox."""
     region = region_of(token.base)
     return f"in region {region}" if region else f"at {token.base}"
 
@@ -124,7 +131,7 @@ def _unproven(token: TokenState, now_ms: int) -> Problem:
     return Problem(
         TOKEN_UNPROVEN,
         token.fingerprint,
-        f"Token {token.masked} has been unproven {_place(token)} for "
+        f"Token {token.masked} has been unproven {place(token)} for "
         f"{duration(unproven_seconds(token, now_ms))}: /import has neither accepted nor refused "
         f"it{error}.",
         "Profile and group updates are sent meanwhile, and Mixpanel accepts them without an "

@@ -63,7 +63,7 @@ def noticed(books: Books) -> list[Noticed]:
 
 def percent(shard: HotShard) -> int:
     """The share of the day's limit that an id has used, rounded down."""
-    return _WHOLE * shard.count // shard.limit if shard.limit else _WHOLE
+    return _WHOLE * shard.count // max(shard.limit, 1)
 
 
 def sorted_hot(books: Books) -> list[HotShard]:
@@ -71,18 +71,25 @@ def sorted_hot(books: Books) -> list[HotShard]:
     return sorted(books.hot, key=lambda shard: (-percent(shard), shard.kind, shard.id))
 
 
+def shard_kind(shard: HotShard) -> str:
+    """`distinct_id`, or the property that names the group, as `group company`."""
+    return f"{shard.kind} {shard.group_key}" if shard.group_key else shard.kind
+
+
 def hot_problems(books: Books) -> Iterator[Problem]:
     """One problem for distinct_ids and one for groups. It names no id: ids are personal data."""
     for kind in sorted({shard.kind for shard in books.hot}):
         shards = [shard for shard in sorted_hot(books) if shard.kind == kind]
         top = shards[0]
+        others = f" ({len(shards) - 1:,} more are above half of it)" if len(shards) > 1 else ""
         yield Problem(
             HOT_SHARD,
             kind,
-            f"{count(len(shards), kind)} may exceed Mixpanel's limit of {top.limit:,} events a "
-            f"day: {top.count:,} today (UTC), {percent(top)}% of it.",
+            f"A {kind} has at least {top.count:,} events of {top.day} (UTC), {percent(top)}% of "
+            f"Mixpanel's limit of {top.limit:,} a day{others}.",
             "Above the limit Mixpanel renames events to $hotshard_events and takes them from the "
-            "user. mixrelay status names the ids: leave distinct_id empty where nobody is meant.",
+            f"{'group' if kind == 'group' else 'user'}. mixrelay status lists the ids: give each "
+            "user an id of their own, and nobody's events the empty distinct_id.",
         )
 
 
@@ -92,7 +99,7 @@ def unconfirmed_problem(books: Books, lately: int) -> Iterator[Problem]:
         yield Problem(
             UNCONFIRMED,
             "",
-            f"Mixpanel did not confirm {count(lately, 'record')} in the last two minutes, "
+            f"Mixpanel did not confirm {count(lately, 'record')} within two minutes, "
             f"{books.totals.get(UNCONFIRMED, 0):,} in all: it accepted their requests, and "
             "num_records_imported was less than what was sent.",
             "Compare the example in mixrelay status with the events in Mixpanel.",
@@ -112,6 +119,7 @@ def hot_as_json(books: Books) -> list[dict[str, Any]]:
     return [
         {
             "kind": shard.kind,
+            "group_key": shard.group_key,
             "id": shard.id,
             "token": shard.fingerprint,
             "count": shard.count,

@@ -41,6 +41,8 @@ class PausedDestination:
     failures: int
     """In a row."""
     since_ms: int
+    token: str = ""
+    """The fingerprint of the refused token that caused it; empty for any other cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class HotShard:
     count: int
     limit: int
     day: str
+    group_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,7 @@ def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
         seconds=max(0.0, (float(pause["until"]) - now) / 1000),
         failures=int(pause.get("failures", 0)),
         since_ms=int(float(pause.get("since", now))),
+        token=pause.get("token", ""),
     )
 
 
