@@ -9,6 +9,7 @@ import orjson
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
+from mixrelay.shared.queue.notices import HotShard, Notice, hot_shards, newest, notices
 
 KeyT = TypeVar("KeyT")
 
@@ -71,6 +72,10 @@ class Books:
     or a failure while others passed. What is not named has no limit."""
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
+    notices: tuple[Notice, ...] = ()
+    """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
+    hot: tuple[HotShard, ...] = ()
+    """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -115,6 +120,7 @@ class Books:
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
             empty_at_ms=stale.empty_at_ms,
+            notices=newest(notice for part in parts for notice in part.notices),
             head=stale.head,
         )
 
@@ -147,6 +153,8 @@ class Books:
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
+            notices=notices(raw["notices"]),
+            hot=hot_shards(raw["hot"], now),
             head=reply[1] if len(reply) > 1 else None,
         )
 
