@@ -2,14 +2,7 @@
 
 from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
-from mixrelay.shared.queue.books import (
-    TOTALS,
-    Books,
-    HotShard,
-    Notice,
-    PausedDestination,
-    TokenState,
-)
+from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
@@ -19,6 +12,14 @@ from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterF
 from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.merged.jobs import IDS_AT_MOST, new_job_id
 from mixrelay.shared.queue.merged.letters import Page
+from mixrelay.shared.queue.notices import (
+    Example,
+    HotShard,
+    Notice,
+    Noticed,
+    NoticeKind,
+    Shard,
+)
 from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
@@ -35,6 +36,7 @@ from mixrelay.shared.queue.settlement import (
     Settled,
     Settlement,
 )
+from mixrelay.shared.queue.token_state import TokenState
 
 __all__ = [
     "HOLDABLE",
@@ -49,6 +51,7 @@ __all__ = [
     "Edit",
     "Edited",
     "Entry",
+    "Example",
     "Expansion",
     "Group",
     "Hold",
@@ -65,6 +68,8 @@ __all__ = [
     "NoLetterError",
     "Nothing",
     "Notice",
+    "NoticeKind",
+    "Noticed",
     "Number",
     "Outlook",
     "Page",
@@ -80,6 +85,7 @@ __all__ = [
     "Returned",
     "Settled",
     "Settlement",
+    "Shard",
     "Step",
     "TokenState",
     "new_id",

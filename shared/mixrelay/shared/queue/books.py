@@ -9,6 +9,8 @@ import orjson
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
+from mixrelay.shared.queue.notices import HotShard, Notice, hot_shards, newest, notices
+from mixrelay.shared.queue.token_state import TokenState, token_states
 
 KeyT = TypeVar("KeyT")
 
@@ -46,50 +48,6 @@ class PausedDestination:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenState:
-    """What is known of a project token at one base address."""
-
-    fingerprint: str
-    state: str
-    """`proven`, `refused` or `unproven`."""
-    at_ms: int
-    since_ms: int
-    masked: str
-    base: str
-    status: int = 0
-    error: str = ""
-    likelier: str = "unknown"
-    elsewhere: str | None = None
-    own: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """The first example of something that Mixpanel changes or drops without an error."""
-
-    kind: str
-    at_ms: int
-    lane: str
-    name: str
-    field: str
-    detail: str
-    number: str
-
-
-@dataclass(frozen=True, slots=True)
-class HotShard:
-    """An id with so many events in a UTC day that Mixpanel will take some from it."""
-
-    kind: str
-    id: str
-    fingerprint: str
-    count: int
-    limit: int
-    day: str
-    group_key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Books:
     """The figures that rule 1 of docs/internals.md relates, read by one script."""
 
@@ -118,8 +76,11 @@ class Books:
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
     tokens: tuple[TokenState, ...] = ()
+    """What is known of project tokens, those that are refused first."""
     notices: tuple[Notice, ...] = ()
+    """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
     hot: tuple[HotShard, ...] = ()
+    """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -164,6 +125,7 @@ class Books:
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
             empty_at_ms=stale.empty_at_ms,
+            notices=newest(notice for part in parts for notice in part.notices),
             head=stale.head,
         )
 
@@ -196,6 +158,9 @@ class Books:
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
+            tokens=token_states(raw.get("tokens") or {}),
+            notices=notices(raw["notices"]),
+            hot=hot_shards(raw["hot"], now),
             head=reply[1] if len(reply) > 1 else None,
         )
 
