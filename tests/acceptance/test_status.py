@@ -163,7 +163,7 @@ def test_wrong_credentials_need_an_eye(queue: Queue, redis: Redis, redis_url: st
     pause(queue, PauseKind.CONFIGURATION)
     text = plain(redis_url, ExitCode.FINDING)
     assert "is paused since" in text
-    assert "correct the settings" in text
+    assert "Correct the settings and restart the workers." in text
 
 
 def test_a_pause_that_is_over_is_due_for_its_next_try(

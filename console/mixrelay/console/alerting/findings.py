@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
@@ -15,7 +16,6 @@ from mixrelay.console.status.tokens import (
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
-from mixrelay.shared.queue.holding import OPERATOR
 
 _REASON_SHOWN = 300
 
@@ -134,15 +134,11 @@ def _is_told(pause: PausedDestination, figures: Figures, oldest: float) -> bool:
 
 
 def _about_pause(pause: PausedDestination) -> Finding:
-    todo = {
-        PauseKind.CONFIGURATION.value: "Correct the settings and restart the workers.",
-        OPERATOR: f"When it may go on: mixrelay resume {pause.lane}.",
-    }
     return Finding(
         PAUSED,
         cut(pause.destination, _REASON_SHOWN),
         f"{cut(pause.destination, _REASON_SHOWN)} is paused: {cut(pause.reason, _REASON_SHOWN)}",
-        todo.get(pause.kind, "Nothing is lost: it is tried again. Watch the memory of Redis."),
+        pause_advice(pause),
     )
 
 

@@ -32,7 +32,7 @@ from mixrelay.shared.queue.measures import (
 
 TYPES = ("event", "import", "profile_update", "group_update", "unknown")
 REDELIVERED_CAUSES = ("death", "lease", "stop")
-DISCARDED_REASONS = ("operator", "expired")
+DISCARDED_REASONS = ("operator", "expired", "ignored")
 PAUSE_REASONS = ("configuration", "outage", "operator")
 _MS = 0.001
 
@@ -133,7 +133,7 @@ def _ended(figures: Figures) -> Iterator[Metric]:
     )
     yield _counter(
         "mixrelay_discarded",
-        "Letters deleted for good.",
+        "Dead letters deleted for good, and events with $ignore, which are not sent.",
         ["reason"],
         _by(totals, "discarded", DISCARDED_REASONS),
     )

@@ -26,8 +26,7 @@ def token_metrics(books: Books) -> Iterator[Metric]:
     yield states
     refused = GaugeMetricFamily(
         "mixrelay_token_refused",
-        "1 where Mixpanel refuses a project token in this region: its messages are kept; "
-        f"{TOKENS_SHOWN} tokens at most.",
+        f"1 where Mixpanel refuses a project token in this region; {TOKENS_SHOWN} tokens at most.",
         labels=["token", "fingerprint", "region"],
     )
     for token in sorted_tokens(books)[:TOKENS_SHOWN]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
@@ -185,10 +186,10 @@ def _is_long(pause: PausedDestination, books: Books) -> bool:
 
 def _about_pause(pause: PausedDestination, now_ms: int) -> str:
     since = duration(_paused_for(pause, now_ms))
-    advice = "correct the settings" if pause.kind == "configuration" else "nothing is lost"
     # A pause that is over stands until something was accepted: what comes next finds out.
     state = "is paused" if pause.seconds else "is due for its next try, after failures"
-    return f"{pause.destination} {state} since {since}: {pause.reason} ({advice})."
+    reason = pause.reason.rstrip(".")
+    return f"{pause.destination} {state} since {since}: {reason}. {pause_advice(pause)}"
 
 
 def _paused_for(pause: PausedDestination, now_ms: int) -> float:
