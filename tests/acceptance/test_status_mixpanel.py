@@ -94,7 +94,7 @@ def test_an_unproven_token_is_a_note_since_nothing_is_held_back(
     verdict, first, *_ = lines(redis_url)
     assert verdict == "mixpanel_queue  no problem, 1 note"
     assert first.startswith("- Token 3f2a…b7 has been unproven in region us for 3 min: /import")
-    assert "neither accepted nor refused it: Mixpanel answered 503. Profile" in first
+    assert "neither accepts nor refuses it (Mixpanel answered 503). Updates are sent" in first
 
 
 def test_a_proven_token_is_well(queue: Queue, redis_url: str) -> None:
@@ -174,7 +174,7 @@ def test_records_that_mixpanel_does_not_confirm_are_a_problem_for_two_minutes(
     settle(queue, unconfirmed=3)
     verdict, first, *_ = lines(redis_url, ExitCode.FINDING)
     assert verdict.endswith("degraded, 1 problem")
-    assert "did not confirm 3 records within two minutes, 3 in all" in first
+    assert "did not confirm 3 records within two minutes (3 in all)" in first
     for minute in redis.keys("{mixpanel_queue}:minute:*"):
         redis.delete(minute)  # as minutes go by
     shown = lines(redis_url)

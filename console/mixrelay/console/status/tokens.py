@@ -127,14 +127,14 @@ def _kept(books: Books) -> str:
 
 
 def _unproven(token: TokenState, now_ms: int) -> Problem:
-    error = f": {cut(token.error, _ERROR_SHOWN).rstrip('.')}" if token.error else ""
+    error = f" ({cut(token.error, _ERROR_SHOWN).rstrip('.')})" if token.error else ""
     return Problem(
         TOKEN_UNPROVEN,
         token.fingerprint,
         f"Token {token.masked} has been unproven {place(token)} for "
-        f"{duration(unproven_seconds(token, now_ms))}: /import has neither accepted nor refused "
+        f"{duration(unproven_seconds(token, now_ms))}: /import neither accepts nor refuses "
         f"it{error}.",
-        "Profile and group updates are sent meanwhile, and Mixpanel accepts them without an "
-        "error even where the token is wrong: mixrelay doctor asks again.",
+        "Updates are sent meanwhile, and Mixpanel takes them under a wrong token too: check the "
+        "token with mixrelay doctor.",
         is_urgent=False,
     )

@@ -13,6 +13,14 @@ IGNORED = "ignored"
 _WHOLE = 100
 _TEXT_SHOWN = 80
 
+_TAKEN = "Above it Mixpanel renames events to $hotshard_events and takes them from the"
+_HOT_ADVICE = {
+    "distinct_id": f"{_TAKEN} user. Find the id in mixrelay status; give each user an id of "
+    "their own, and events of nobody the empty distinct_id.",
+    "group": f"{_TAKEN} group. Find the group in mixrelay status, and leave it out of events "
+    "that need no group.",
+}
+
 TITLES = {
     "cut_text": "texts over 255 characters, which Mixpanel cuts",
     "cut_list": "lists and objects over Mixpanel's size limit, which it cuts",
@@ -87,9 +95,7 @@ def hot_problems(books: Books) -> Iterator[Problem]:
             kind,
             f"A {kind} has at least {top.count:,} events of {top.day} (UTC), {percent(top)}% of "
             f"Mixpanel's limit of {top.limit:,} a day{others}.",
-            "Above the limit Mixpanel renames events to $hotshard_events and takes them from the "
-            f"{'group' if kind == 'group' else 'user'}. mixrelay status lists the ids: give each "
-            "user an id of their own, and nobody's events the empty distinct_id.",
+            _HOT_ADVICE.get(kind, "mixrelay status lists it."),
         )
 
 
@@ -99,9 +105,9 @@ def unconfirmed_problem(books: Books, lately: int) -> Iterator[Problem]:
         yield Problem(
             UNCONFIRMED,
             "",
-            f"Mixpanel did not confirm {count(lately, 'record')} within two minutes, "
-            f"{books.totals.get(UNCONFIRMED, 0):,} in all: it accepted their requests, and "
-            "num_records_imported was less than what was sent.",
+            f"Mixpanel did not confirm {count(lately, 'record')} within two minutes "
+            f"({books.totals.get(UNCONFIRMED, 0):,} in all): num_records_imported was less than "
+            "the number sent.",
             "Compare the example in mixrelay status with the events in Mixpanel.",
         )
 
