@@ -1,4 +1,4 @@
-"""What the page says of Mixpanel: refused tokens, what it changes, ids that have too many events."""
+"""What the page says of Mixpanel: refused tokens, cut values, ids that have too many events."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
