@@ -28,6 +28,7 @@ from mixrelay.shared.queue.settlement import (
     Dead,
     Division,
     Expansion,
+    KeepCopy,
     Park,
     Part,
     Pause,
@@ -36,7 +37,8 @@ from mixrelay.shared.queue.settlement import (
     Settled,
     Settlement,
 )
-from mixrelay.shared.queue.token_state import TokenState
+from mixrelay.shared.queue.token_state import TokenState, TokenStatus
+from mixrelay.shared.queue.tokens import Identity, Kept, Next, PutBack, Refusal, TokenAnswer, Tokens
 
 __all__ = [
     "HOLDABLE",
@@ -56,15 +58,19 @@ __all__ = [
     "Group",
     "Hold",
     "HotShard",
+    "Identity",
     "Imported",
     "Job",
     "JobKind",
     "JobState",
+    "KeepCopy",
+    "Kept",
     "Lane",
     "Letter",
     "LetterFilter",
     "Limits",
     "Member",
+    "Next",
     "NoLetterError",
     "Nothing",
     "Notice",
@@ -80,14 +86,19 @@ __all__ = [
     "PauseKind",
     "PausedDestination",
     "Plan",
+    "PutBack",
     "Queue",
+    "Refusal",
     "Request",
     "Returned",
     "Settled",
     "Settlement",
     "Shard",
     "Step",
+    "TokenAnswer",
     "TokenState",
+    "TokenStatus",
+    "Tokens",
     "new_id",
     "new_job_id",
 ]

@@ -103,7 +103,7 @@ class Books:
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
-        """The figures of all partitions together; pauses, paces and holds are the first one's."""
+        """The figures of all partitions together; gates and tokens are the first one's."""
         first = parts[0]
         if len(parts) == 1:
             return first
