@@ -1,6 +1,7 @@
 """`mixrelay status` says what Mixpanel refuses, and what it changes without an error."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from mixrelay.shared.queue import Batch, Example, Lane, Limits, Noticed, Queue, 
 from mixrelay.shared.queue.ids import new_id
 from tests.support.console import called
 from tests.support.letters import event
-from tests.support.tokens import OURS, THEIRS, US, note_token
+from tests.support.tokens import OURS, THEIRS, US, leave_unproven, prove, refuse
 
 TODAY = datetime.now(UTC).date()
 DAY = (TODAY - datetime.fromtimestamp(0, UTC).date()).days
@@ -48,7 +49,7 @@ def test_a_token_of_another_region_is_named_first_with_the_region_to_set(
     queue: Queue, redis_url: str
 ) -> None:
     queue.push([event("E")] * 4_812)
-    note_token(queue, OURS, "refused", status=401, likelier="region", elsewhere="eu")
+    refuse(queue, OURS, likelier="region", elsewhere="eu")
     verdict, first, *_ = lines(redis_url, ExitCode.FINDING)
     assert verdict == "mixpanel_queue  degraded, 1 problem"
     assert first == (
@@ -57,18 +58,16 @@ def test_a_token_of_another_region_is_named_first_with_the_region_to_set(
     )
 
 
-def test_a_token_that_every_region_refuses_is_likelier_wrong_itself(
-    queue: Queue, redis_url: str
-) -> None:
-    note_token(queue, OURS, "refused", status=401, likelier="token")
+def test_a_token_may_be_likelier_wrong_than_the_region(queue: Queue, redis_url: str) -> None:
+    refuse(queue, OURS, likelier="token")
     _, first, *_ = lines(redis_url, ExitCode.FINDING)
-    assert "The other regions refuse it too." in first
-    assert "Compare MIXPANEL_TOKEN with the project token in Mixpanel's project settings" in first
+    assert "The token is likelier wrong than the region." in first
+    assert "Compare MIXPANEL_TOKEN, and the token that the application gives" in first
     assert "MIXPANEL_REGION" not in first
 
 
 def test_where_nobody_can_say_both_settings_are_named(queue: Queue, redis_url: str) -> None:
-    note_token(queue, OURS, "refused", status=401, base="http://proxy:8080")
+    refuse(queue, replace(OURS, base="http://proxy:8080"))
     _, first, *_ = lines(redis_url, ExitCode.FINDING)
     assert first.startswith("! Mixpanel refuses token 3f2a…b7 at http://proxy:8080 (401).")
     for setting in ("MIXPANEL_TOKEN", "MIXPANEL_REGION", "MIXPANEL_API_HOST"):
@@ -76,21 +75,22 @@ def test_where_nobody_can_say_both_settings_are_named(queue: Queue, redis_url: s
 
 
 def test_a_token_inside_messages_is_said_to_come_from_them(queue: Queue, redis_url: str) -> None:
-    note_token(queue, OURS, "proven")
-    note_token(queue, THEIRS, "refused", status=401, likelier="token")
+    prove(queue, OURS)
+    refuse(queue, THEIRS, likelier="token")
     _, first, *rest = lines(redis_url, ExitCode.FINDING)
     assert "token 9c1d…4e, which comes from messages, in region us (401)" in first
+    assert "Its messages become dead letters (unauthorized)." in first
     assert "the token that the application gives to its tracker" in first
     assert "MIXPANEL_TOKEN" not in first
     table = [line.split() for line in rest]
-    assert ["9c1d…4e", "us", "refused", "401", "3", "min", "messages"] in table
-    assert ["3f2a…b7", "us", "proven", "-", "3", "min", "MIXPANEL_TOKEN"] in table
+    assert ["9c1d…4e", "us", "refused", "401", "3", "min", "no"] in table
+    assert ["3f2a…b7", "us", "proven", "-", "3", "min", "yes"] in table
 
 
 def test_an_unproven_token_is_a_note_since_nothing_is_held_back(
     queue: Queue, redis_url: str
 ) -> None:
-    note_token(queue, OURS, "unproven", error="Mixpanel answered 503.")
+    leave_unproven(queue, OURS)
     verdict, first, *_ = lines(redis_url)
     assert verdict == "mixpanel_queue  no problem, 1 note"
     assert first.startswith("- Token 3f2a…b7 has been unproven in region us for 3 min: /import")
@@ -98,26 +98,26 @@ def test_an_unproven_token_is_a_note_since_nothing_is_held_back(
 
 
 def test_a_proven_token_is_well(queue: Queue, redis_url: str) -> None:
-    note_token(queue, OURS, "proven")
+    prove(queue, OURS)
     assert lines(redis_url)[0] == "mixpanel_queue  all is well"
 
 
 def test_programs_read_tokens_notices_and_hot_shards(queue: Queue, redis_url: str) -> None:
-    note_token(queue, THEIRS, "refused", status=401, error="no such token", likelier="token")
+    refuse(queue, THEIRS, likelier="token")
     example = Example("Checked Out", "properties.Cart", "812 characters, 255 kept", "0-1")
     settle(queue, noticed={"cut_text": Noticed(3, example)}, unconfirmed=2)
-    queue.hot.add({Shard(DAY, "distinct_id", OURS[0], "", "bot"): 150_001})
+    queue.hot.add({Shard(DAY, "distinct_id", OURS.fingerprint, "", "bot"): 150_001})
     object_, said = found(redis_url, ExitCode.FINDING)
     [token] = object_["tokens"]  # type: ignore[misc]
     assert token | {"since": 0, "at": 0} == {
         "token": "9c1d…4e",
-        "fingerprint": THEIRS[0],
+        "fingerprint": THEIRS.fingerprint,
         "state": "refused",
         "own": False,
         "region": "us",
         "base": US,
         "status": 401,
-        "error": "no such token",
+        "error": "Invalid credentials",
         "likelier": "token",
         "elsewhere": None,
         "since": 0,
@@ -143,7 +143,7 @@ def test_programs_read_tokens_notices_and_hot_shards(queue: Queue, redis_url: st
             "kind": "distinct_id",
             "group_key": "",
             "id": "bot",
-            "token": OURS[0],
+            "token": OURS.fingerprint,
             "count": 150_001,
             "limit": 200_000,
             "percent": 75,
@@ -185,12 +185,12 @@ def test_records_that_mixpanel_does_not_confirm_are_a_problem_for_two_minutes(
 def test_a_hot_shard_is_a_problem_before_mixpanel_takes_its_events(
     queue: Queue, redis_url: str
 ) -> None:
-    queue.hot.add({Shard(DAY, "distinct_id", OURS[0], "", "bot"): 99_999})
+    queue.hot.add({Shard(DAY, "distinct_id", OURS.fingerprint, "", "bot"): 99_999})
     assert lines(redis_url)[0].endswith("all is well")
     queue.hot.add(
         {
-            Shard(DAY, "distinct_id", OURS[0], "", "bot"): 1,
-            Shard(DAY, "group", OURS[0], "company", "Acme"): 900_000,
+            Shard(DAY, "distinct_id", OURS.fingerprint, "", "bot"): 1,
+            Shard(DAY, "group", OURS.fingerprint, "company", "Acme"): 900_000,
         }
     )
     shown = lines(redis_url, ExitCode.FINDING)

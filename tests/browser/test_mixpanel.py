@@ -11,7 +11,7 @@ from mixrelay.shared.queue import Example, Noticed, Settlement, Shard
 from tests.browser.scenes import an_hour, night
 from tests.browser.test_looking import SCREENS, SERIOUS
 from tests.support.bench import Bench, event
-from tests.support.tokens import OURS, THEIRS, note_token
+from tests.support.tokens import OURS, THEIRS, leave_unproven, prove, refuse
 
 DAY = (datetime.now(UTC).date() - datetime.fromtimestamp(0, UTC).date()).days
 
@@ -25,12 +25,14 @@ def refused(bench: Bench) -> None:
     bench.queue.settle(
         bench.take(), Settlement(delivered="all", noticed=noticed, unconfirmed=3, sent=True)
     )
-    note_token(bench.queue, OURS, "refused", status=401, likelier="region", elsewhere="eu")
-    note_token(bench.queue, THEIRS, "unproven", error="Mixpanel answered 503.")
+    refuse(bench.queue, OURS, likelier="region", elsewhere="eu")
+    leave_unproven(bench.queue, THEIRS)
     bench.queue.hot.add(
         {
-            Shard(DAY, "distinct_id", OURS[0], "", "checkout-service@shop.example.com"): 150_001,
-            Shard(DAY, "group", OURS[0], "company", "Acme"): 990_000,
+            Shard(
+                DAY, "distinct_id", OURS.fingerprint, "", "checkout-service@shop.example.com"
+            ): 150_001,
+            Shard(DAY, "group", OURS.fingerprint, "company", "Acme"): 990_000,
         }
     )
 
@@ -38,14 +40,14 @@ def refused(bench: Bench) -> None:
 def test_a_refused_token_stands_in_the_banner_with_what_to_set(
     open_page: Callable[..., Page], bench: Bench
 ) -> None:
-    note_token(bench.queue, OURS, "refused", status=401, likelier="region", elsewhere="eu")
+    refuse(bench.queue, OURS, likelier="region", elsewhere="eu")
     page = open_page("/")
     banner = page.locator("#live .banner.bad")
     expect(banner).to_contain_text("Degraded: 1 problem")
     expect(banner).to_contain_text("Mixpanel refuses token 3f2a…b7 in region us (401)")
     expect(banner).to_contain_text("Set MIXPANEL_REGION=eu and restart the workers.")
 
-    note_token(bench.queue, OURS, "proven")
+    prove(bench.queue, OURS)
 
     expect(page.get_by_role("status")).to_contain_text("All is well")
 

@@ -8,7 +8,7 @@ from mixrelay.console.alerting.findings import ALERTS, findings
 from mixrelay.console.status.look import look
 from mixrelay.shared.queue import Queue, Settlement, Shard
 from tests.support.bench import Bench, event
-from tests.support.tokens import OURS, THEIRS, note_token
+from tests.support.tokens import CIRCUITS, OURS, THEIRS, leave_unproven, prove, refuse
 
 DAY = (datetime.now(UTC).date() - datetime.fromtimestamp(0, UTC).date()).days
 
@@ -34,38 +34,35 @@ def test_a_refused_token_is_an_alert_in_status_s_words_until_it_is_proven(
     queue: Queue, figures, fired
 ) -> None:
     assert fired() == {}
-    note_token(queue, OURS, "refused", status=401, elsewhere="eu", likelier="region")
-    note_token(queue, THEIRS, "refused", status=401, likelier="token")
+    refuse(queue, OURS, elsewhere="eu", likelier="region")
+    refuse(queue, THEIRS, likelier="token")
     told = fired()
-    assert set(told) == {f"token_refused:{OURS[0]}", f"token_refused:{THEIRS[0]}"}
+    assert set(told) == {f"token_refused:{OURS.fingerprint}", f"token_refused:{THEIRS.fingerprint}"}
     assert set(told.values()) <= set(figures().warnings())
-    assert "Set MIXPANEL_REGION=eu" in told[f"token_refused:{OURS[0]}"]
-    note_token(queue, OURS, "proven")
-    note_token(queue, THEIRS, "proven")
+    assert "Set MIXPANEL_REGION=eu" in told[f"token_refused:{OURS.fingerprint}"]
+    prove(queue, OURS)
+    prove(queue, THEIRS)
     assert fired() == {}
 
 
 def test_the_circuits_that_a_refused_token_opened_are_the_same_alert(
     bench: Bench, figures, fired
 ) -> None:
-    note_token(bench.queue, OURS, "refused", status=401)
-    for name in ("engage:1", "groups:1"):
-        pause = {"lane": "profile_update", "kind": "configuration", "reason": "r", "until": 1}
-        bench.redis.hset(bench.key(f"pause:{name}"), mapping=pause | {"token": OURS[0]})
-        bench.redis.sadd(bench.key("pauses"), name)
-    assert set(fired()) == {f"token_refused:{OURS[0]}"}
-    assert len([line for line in figures().warnings() if "engage:1" in line]) == 0
-    # One whose token is not known as refused is told by itself.
-    bench.redis.hset(bench.key("pause:engage:1"), "token", "another")
-    assert set(fired()) == {f"token_refused:{OURS[0]}", "paused:engage:1"}
-    assert any("engage:1" in line for line in figures().warnings())
+    refuse(bench.queue, OURS, opens=CIRCUITS)
+    assert {pause.destination for pause in figures().books.paused} == dict(CIRCUITS).keys()
+    assert set(fired()) == {f"token_refused:{OURS.fingerprint}"}
+    assert len(figures().warnings()) == 1
+    # A circuit that opened for another reason is an alert of its own.
+    bench.redis.hdel(bench.key("pause:engage:0badc0de"), "token")
+    assert set(fired()) == {f"token_refused:{OURS.fingerprint}", "paused:engage:0badc0de"}
+    assert len(figures().warnings()) == 2
 
 
 def test_a_token_that_is_unproven_for_long(queue: Queue, figures, fired) -> None:
-    note_token(queue, OURS, "unproven", error="no answer")  # for three minutes
+    leave_unproven(queue, OURS)  # for three minutes
     assert fired(oldest=300) == {}
     told = fired(oldest=120)
-    assert set(told) == {f"token_unproven:{OURS[0]}"}
+    assert set(told) == {f"token_unproven:{OURS.fingerprint}"}
     assert set(told.values()) <= set(figures().remarks())
 
 
@@ -81,7 +78,7 @@ def test_records_that_are_not_confirmed(bench: Bench, figures, fired) -> None:
 
 
 def test_a_hot_shard_ahead_names_no_id(queue: Queue, figures, fired) -> None:
-    queue.hot.add({Shard(DAY, "distinct_id", OURS[0], "", "ann@example.com"): 199_999})
+    queue.hot.add({Shard(DAY, "distinct_id", OURS.fingerprint, "", "ann@example.com"): 199_999})
     told = fired()
     assert set(told) == {"hot_shard:distinct_id"}
     assert "99% of Mixpanel's limit of 200,000" in told["hot_shard:distinct_id"]

@@ -175,7 +175,7 @@ def test_the_region_that_knows_the_project_is_named(monkeypatch):
         Sandbox(Options(tokens=frozenset({"mine"}))) as eu,
     ):
         regions = {"us": us.url, "eu": eu.url, "in": us.url}
-        monkeypatch.setattr(delivery, "REGIONS", regions)
+        monkeypatch.setattr("mixrelay.shared.mixpanel.proving.REGIONS", regions)
         monkeypatch.setattr("mixrelay.shared.mixpanel.endpoints.REGIONS", regions)
         found = of_mixpanel(token="mine")
 

@@ -1,6 +1,7 @@
 """What a scrape tells of tokens, notices and hot shards, and what it must never tell."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ from mixrelay.console.metrics.mixpanel import TOKENS_SHOWN
 from mixrelay.console.status.look import look
 from mixrelay.shared.queue import Example, Noticed, Queue, Settlement, Shard
 from tests.support.bench import Bench, event
-from tests.support.tokens import OURS, THEIRS, note_token
+from tests.support.tokens import OURS, THEIRS, leave_unproven, prove, refuse
 
 DAY = (datetime.now(UTC).date() - datetime.fromtimestamp(0, UTC).date()).days
 Value = Callable[..., float | None]
@@ -30,17 +31,17 @@ def value(registry: CollectorRegistry) -> Value:
 
 
 def test_a_refused_token_is_1_and_goes_back_to_0(queue: Queue, value: Value) -> None:
-    ours = {"token": OURS[1], "fingerprint": OURS[0], "region": "us"}
+    ours = {"token": OURS.masked, "fingerprint": OURS.fingerprint, "region": "us"}
     assert value("mixrelay_tokens", state="refused") == 0
     assert value("mixrelay_token_refused", **ours) is None
-    note_token(queue, OURS, "refused", status=401)
-    note_token(queue, THEIRS, "unproven", base="http://127.0.0.1:1")
+    refuse(queue, OURS)
+    leave_unproven(queue, replace(THEIRS, base="http://127.0.0.1:1"))
     assert value("mixrelay_token_refused", **ours) == 1
-    theirs = {"token": THEIRS[1], "fingerprint": THEIRS[0], "region": "other"}
+    theirs = {"token": THEIRS.masked, "fingerprint": THEIRS.fingerprint, "region": "other"}
     assert value("mixrelay_token_refused", **theirs) == 0
     states = ("refused", "unproven", "proven")
     assert [value("mixrelay_tokens", state=state) for state in states] == [1, 1, 0]
-    note_token(queue, OURS, "proven")
+    prove(queue, OURS)
     assert value("mixrelay_token_refused", **ours) == 0
 
 
@@ -48,8 +49,8 @@ def test_a_thousand_tenants_make_no_more_than_so_many_series(
     queue: Queue, registry: CollectorRegistry, value: Value
 ) -> None:
     for number in range(300):
-        note_token(queue, (f"{number:012}", f"{number:04}…00"), "proven")
-    note_token(queue, ("f" * 12, "ffff…ff"), "refused", status=401)
+        prove(queue, replace(THEIRS, fingerprint=f"{number:012}", masked=f"{number:04}…00"))
+    refuse(queue, replace(THEIRS, fingerprint="f" * 12, masked="ffff…ff"))
     series = [
         line
         for line in generate_latest(registry).decode().splitlines()
@@ -90,7 +91,9 @@ def test_hot_shards_are_counted_and_no_id_is_told(
 ) -> None:
     assert value("mixrelay_hot_shard_highest_ratio", kind="distinct_id") == 0
     counts = {"ann@example.com": 150_000, "bob@example.com": 100_000, "eve@example.com": 9}
-    queue.hot.add({Shard(DAY, "distinct_id", OURS[0], "", who): n for who, n in counts.items()})
+    queue.hot.add(
+        {Shard(DAY, "distinct_id", OURS.fingerprint, "", who): n for who, n in counts.items()}
+    )
     assert value("mixrelay_hot_shards", kind="distinct_id") == 2
     assert value("mixrelay_hot_shards", kind="group") == 0
     assert value("mixrelay_hot_shard_highest_ratio", kind="distinct_id") == 0.75

@@ -1,29 +1,25 @@
 """Mixpanel: does each endpoint answer, and does it know these credentials?
 
-What is sent leaves nothing in a project: an empty list, and to `/import` one record without a
-name, a time or an `$insert_id`, which strict mode refuses (Mixpanel: Import Events). The answers
-still show whether the address is Mixpanel's and whether the credentials are known there. The
-other endpoints answer alike to any token (Mixpanel: Track Events, "This does not signify a valid
-project token"), so a token is proven at `/import` too, which takes it as a user name.
+What is sent leaves nothing in a project: an empty list, and to `/import` the nameless record of
+`proving`. The other endpoints answer alike to any token, so a token is proven at `/import`.
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from mixrelay.console.doctor.findings import Area, Finding
 from mixrelay.console.text import duration
-from mixrelay.shared.mixpanel import answers
-from mixrelay.shared.mixpanel.endpoints import REGIONS, Credentials, Destination, Endpoint
+from mixrelay.shared.mixpanel import answers, proving
+from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
 from mixrelay.shared.mixpanel.failures import Failure
+from mixrelay.shared.mixpanel.proving import Elsewhere
 from mixrelay.shared.mixpanel.transport import Answer, Transport
 from mixrelay.shared.settings import Settings
 
 MIXPANEL = Area("mixpanel")
 
 NOTHING = b"[]"
-REFUSED_FOR_SURE = b'[{"event":"","properties":{}}]'
 _REFUSED = frozenset({401, 403})
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _CLOCK_SECONDS = 60.0
@@ -113,21 +109,22 @@ def _place(settings: Settings) -> str:
 def _refused(
     check: str, credentials: Credentials, settings: Settings, transport: Transport, answer: Answer
 ) -> Finding:
-    elsewhere = _Elsewhere()
+    elsewhere: str | Elsewhere = Elsewhere.UNKNOWN
     if not settings.api_host:
-        elsewhere = _in_other_regions(credentials, settings.region, transport)
-    if elsewhere.region:
+        elsewhere = proving.look_elsewhere(transport.post, settings.base, credentials)
+    if not isinstance(elsewhere, Elsewhere):
         return MIXPANEL.error(
             check,
-            f"Mixpanel refuses it in region {settings.region}, and knows it in {elsewhere.region}.",
-            f"Set MIXPANEL_REGION={elsewhere.region} and restart the workers.",
+            f"Mixpanel refuses it in region {settings.region}, and knows it in {elsewhere}.",
+            f"Set MIXPANEL_REGION={elsewhere} and restart the workers.",
         )
-    too = ", and so do the other regions" if elsewhere.is_refused else ""
+    everywhere = elsewhere is Elsewhere.NOWHERE
+    too = ", and so do the other regions" if everywhere else ""
     return MIXPANEL.error(
         check,
         f"Mixpanel refuses it {_place(settings)}{too}: {answer.status} "
         f"{answers.said(answer)[:200]}",
-        f"{_what_to_compare(check, elsewhere)} {_KEPT}",
+        f"{_what_to_compare(check, everywhere=everywhere)} {_KEPT}",
     )
 
 
@@ -138,12 +135,11 @@ _ESCAPE = (
 )
 
 
-def _what_to_compare(check: str, elsewhere: "_Elsewhere") -> str:
-    region = (
-        ""
-        if elsewhere.is_refused
-        else (" Compare MIXPANEL_REGION or MIXPANEL_API_HOST with the project's data residency.")
-    )
+def _what_to_compare(check: str, *, everywhere: bool) -> str:
+    """Which settings to look at, after a refusal in this region, or `everywhere`."""
+    region = ""
+    if not everywhere:
+        region = " Compare MIXPANEL_REGION or MIXPANEL_API_HOST with the project's data residency."
     if check == "token":
         return f"Compare MIXPANEL_TOKEN with Mixpanel's project settings.{region} {_ESCAPE}"
     return (
@@ -152,35 +148,8 @@ def _what_to_compare(check: str, elsewhere: "_Elsewhere") -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Elsewhere:
-    """What the other regions say of refused credentials."""
-
-    region: str | None = None
-    """The one that knows them."""
-    is_refused: bool = False
-    """Whether all of them refuse them."""
-
-
-def _in_other_regions(credentials: Credentials, refused: str, transport: Transport) -> _Elsewhere:
-    are_refused = []
-    for region, base in REGIONS.items():
-        if region == refused:
-            continue
-        answer = _ask(transport, base, credentials)
-        is_refused = isinstance(answer, Answer) and answer.status in _REFUSED
-        if isinstance(answer, Answer) and not is_refused and _knows(answer):
-            return _Elsewhere(region)
-        are_refused.append(is_refused)
-    return _Elsewhere(is_refused=all(are_refused))
-
-
-def _knows(answer: Answer) -> bool:
-    return answer.status not in _TEMPORARY and _is_mixpanels(answer)
-
-
 def _ask(transport: Transport, base: str, credentials: Credentials) -> Answer | Failure:
-    return transport.post(_destination(Endpoint.IMPORT, base, credentials), REFUSED_FOR_SURE)
+    return proving.ask_import(transport.post, base, credentials)
 
 
 def _is_mixpanels(answer: Answer) -> bool:

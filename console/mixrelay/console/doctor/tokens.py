@@ -62,5 +62,5 @@ def _finding(problem: Problem, masked: str) -> Finding:
 
 def _proven(token: TokenState, now_ms: int) -> str:
     ago = duration(max(0.0, (now_ms - token.at_ms) / 1000))
-    where_from = "set by MIXPANEL_TOKEN" if token.own else "from messages"
-    return f"Proven {place(token)} {ago} ago, {where_from}."
+    others = "" if token.own else "; it comes from messages and is not MIXPANEL_TOKEN"
+    return f"Proven {place(token)} {ago} ago{others}."

@@ -24,7 +24,7 @@ def mixpanel(books: Books) -> list[RenderableType]:
 
 
 def _tokens(books: Books) -> RenderableType:
-    shown = plain_table("token", "region", "state", ">status", ">since", "set by")
+    shown = plain_table("token", "region", "state", ">status", ">since", "own")
     tokens = sorted_tokens(books)
     for token in tokens[:_TOKENS_SHOWN]:
         cells = (
@@ -33,7 +33,7 @@ def _tokens(books: Books) -> RenderableType:
             token.state,
             str(token.status or "-"),
             duration(max(0.0, (books.now_ms - token.since_ms) / 1000)),
-            "MIXPANEL_TOKEN" if token.own else "messages",
+            "yes" if token.own else "no",
         )
         shown.add_row(*(Text(safe(cell)) for cell in cells))
     if len(tokens) <= _TOKENS_SHOWN:

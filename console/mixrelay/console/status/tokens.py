@@ -73,12 +73,12 @@ def tokens_as_json(books: Books) -> list[dict[str, Any]]:
 def _refused(token: TokenState, books: Books) -> Problem:
     from_messages = "" if token.own else ", which comes from messages,"
     status = f" ({token.status})" if token.status else ""
-    found, what_to_do = _advice(token)
+    why, what_to_do = _advice(token)
     return Problem(
         TOKEN_REFUSED,
         token.fingerprint,
-        f"Mixpanel refuses token {token.masked}{from_messages} {place(token)}{status}."
-        f"{found}{_kept(books)}",
+        f"Mixpanel refuses token {token.masked}{from_messages} {place(token)}{status}. "
+        f"{why}{_fate(token, books)}",
         what_to_do,
     )
 
@@ -92,13 +92,13 @@ def place(token: TokenState) -> str:
 def _advice(token: TokenState) -> tuple[str, str]:
     """What the other regions said about a refused token, and what to set."""
     if token.elsewhere:
-        return f" Region {token.elsewhere} knows it.", _set_region(token, token.elsewhere)
+        return f"Region {token.elsewhere} knows it.", _set_region(token, token.elsewhere)
     if token.likelier == "token":
-        return " The other regions refuse it too.", _correct_token(token)
+        return "The token is likelier wrong than the region.", _correct_token(token)
     compare = (
         "Compare MIXPANEL_REGION (or MIXPANEL_API_HOST) with the project's data residency too."
     )
-    doubt = " Whether the token or the region is wrong is not known."
+    doubt = "Whether the token or the region is wrong is not known."
     return doubt, f"{_correct_token(token)} {compare}"
 
 
@@ -112,18 +112,28 @@ def _set_region(token: TokenState, region: str) -> str:
 def _correct_token(token: TokenState) -> str:
     settings = "the project token in Mixpanel's project settings"
     if token.own:
-        return f"Compare MIXPANEL_TOKEN with {settings}, correct it and {_RESTART}."
+        return (
+            "Compare MIXPANEL_TOKEN, and the token that the application gives to its tracker, "
+            f"with {settings}; correct it and {_RESTART}."
+        )
     return f"Compare the token that the application gives to its tracker with {settings}."
 
 
-def _kept(books: Books) -> str:
-    """How many messages wait: of this token, where there is no other."""
-    waiting = books.waiting
-    if not waiting:
+def _fate(token: TokenState, books: Books) -> str:
+    """What becomes of the messages under a refused token, as docs/operate.md says."""
+    if not token.own and _is_own_proven(token.base, books):
+        return " Its messages become dead letters (unauthorized)."
+    if not books.waiting:
         return ""
+    waiting = count(books.waiting, "message")
     if len(books.tokens) == 1:
-        return f" {count(waiting, 'message')} {'is' if waiting == 1 else 'are'} kept."
-    return f" Its messages are kept ({count(waiting, 'message')} in the backlog)."
+        return f" {waiting} {'is' if books.waiting == 1 else 'are'} kept."
+    return f" Its messages are kept ({waiting} in the backlog)."
+
+
+def _is_own_proven(base: str, books: Books) -> bool:
+    """Whether the same workers have a token that Mixpanel knows: then the region is right."""
+    return any(one.own and one.state == PROVEN and one.base == base for one in books.tokens)
 
 
 def _unproven(token: TokenState, now_ms: int) -> Problem:
