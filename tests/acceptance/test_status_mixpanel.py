@@ -84,7 +84,7 @@ def test_a_token_inside_messages_is_said_to_come_from_them(queue: Queue, redis_u
     assert "MIXPANEL_TOKEN" not in first
     table = [line.split() for line in rest]
     assert ["9c1d…4e", "us", "refused", "401", "3", "min", "no"] in table
-    assert ["3f2a…b7", "us", "proven", "-", "3", "min", "yes"] in table
+    assert ["3f2a…b7", "us", "proven", "-"] in [row[:4] for row in table]
 
 
 def test_an_unproven_token_is_a_note_since_nothing_is_held_back(

@@ -29,9 +29,7 @@ def refused(bench: Bench) -> None:
     leave_unproven(bench.queue, THEIRS)
     bench.queue.hot.add(
         {
-            Shard(
-                DAY, "distinct_id", OURS.fingerprint, "", "checkout-service@shop.example.com"
-            ): 150_001,
+            Shard(DAY, "distinct_id", OURS.fingerprint, "", "checkout@shop.example.com"): 150_001,
             Shard(DAY, "group", OURS.fingerprint, "company", "Acme"): 990_000,
         }
     )
