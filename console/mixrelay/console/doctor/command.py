@@ -26,6 +26,7 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker.settings import WorkerSettings
 
 SETTINGS = Area("settings")
+_WHERE = "Correct it where the workers are started."
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 _WIDTH = max(map(len, Level)) + 2
 
@@ -78,9 +79,9 @@ def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator
         worker = WorkerSettings.from_environment()
         settings = Settings.from_environment(given=asdict(where))
     except ConfigurationError as error:
-        yield SETTINGS.error("variables", str(error), "Correct it where the workers are started.")
+        yield SETTINGS.error("variables", str(error), _WHERE)
         return
-    yield SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
+    yield _variables(settings)
     if not mixpanel:
         return
     transport = Transport(
@@ -90,6 +91,15 @@ def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator
         yield from check_mixpanel(settings, transport)
     finally:
         transport.close()
+
+
+def _variables(settings: Settings) -> Finding:
+    """Whether a worker starts with settings that can be read."""
+    try:
+        settings.check_for_worker()
+    except ConfigurationError as error:
+        return SETTINGS.error("variables", str(error), _WHERE)
+    return SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
 
 
 def _show(found: Sequence[Finding]) -> None:

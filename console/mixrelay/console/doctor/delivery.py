@@ -74,20 +74,25 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
 
 
 def _without_token(settings: Settings) -> str:
-    """What workers can send without a token of their own."""
+    """What workers do without MIXPANEL_TOKEN."""
     if settings.account is None:
         return "MIXPANEL_TOKEN is not set: workers send only messages that bring a token."
-    return (
-        "MIXPANEL_TOKEN is not set: the service account serves events and imports without a "
-        "token; profile and group updates are sent only where they bring one."
-    )
+    return "MIXPANEL_TOKEN is not set: workers with a service account do not start without it."
 
 
 def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if settings.account is None:
-        yield MIXPANEL.ok("service account", "None is set: requests carry the project token.")
+        yield MIXPANEL.ok(
+            "service account", f"None is set: the token serves. {_events_go_to(settings)}"
+        )
         return
     yield _proven("service account", settings.account, settings, transport)
+
+
+def _events_go_to(settings: Settings) -> str:
+    if settings.events_endpoint == "import":
+        return "Events go to /import."
+    return "Events go to /track, which drops what it refuses without an error."
 
 
 def _proven(
