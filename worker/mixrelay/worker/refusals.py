@@ -1,18 +1,23 @@
-"""What a refused token means, in words: which token and region, which is likelier wrong, what to set.
+"""What a refused token means, in words: which token, where, what is likelier wrong, what to set.
 
 Pure functions, without Redis or network.
 """
 
 from __future__ import annotations
 
+from mixrelay.shared.mixpanel.answers import said
 from mixrelay.shared.mixpanel.endpoints import REGIONS
 from mixrelay.shared.mixpanel.proving import Elsewhere
+from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import Identity
 
 _IF_TRACK_TAKES_IT = (
     "Should this project's /import refuse a token that /track takes, set "
     "MIXRELAY_EVENTS_ENDPOINT=track and MIXRELAY_PROVE_TOKENS=off."
 )
+
+
+_BURIED = "Its messages are dead letters, since MIXPANEL_TOKEN is another and is accepted."
 
 
 def region_of(base: str) -> str | None:
@@ -34,15 +39,37 @@ def likelier(elsewhere: str | Elsewhere | None, *, others_proven: bool) -> str:
     return "unknown"
 
 
-def error(identity: Identity, answer: str, likelier_wrong: str, elsewhere: str | None) -> str:
-    """What happened, why, and what to set."""
-    region = region_of(identity.base)
-    where = f"in region {region!r}" if region else f"at {identity.base}"
+def error(
+    identity: Identity, answer: str, likelier_wrong: str, elsewhere: str | None, *, buries: bool
+) -> str:
+    """What happened, why, and what to set.
+
+    Args:
+        identity: the token.
+        answer: what Mixpanel said.
+        likelier_wrong: as `likelier` returns it.
+        elsewhere: the region that knows the token.
+        buries: its messages become dead letters, since it is not MIXPANEL_TOKEN, which is known.
+    """
+    if buries:
+        what, becomes, todo = "a message's own project token", _BURIED, _what_to_push(elsewhere)
+    else:
+        what, becomes = "the project token", "Its messages are kept in the queue."
+        todo = _what_to_set(identity, likelier_wrong, elsewhere)
     return (
-        f"Mixpanel refuses the project token {identity.masked} {where} ({answer}). "
-        f"{_why(likelier_wrong, elsewhere)}Its messages are kept in the queue. "
-        f"{_what_to_set(identity, likelier_wrong, elsewhere)} {_IF_TRACK_TAKES_IT}"
+        f"Mixpanel refuses {what} {_which(identity)} ({answer}). "
+        f"{_why(likelier_wrong, elsewhere)}{becomes} {todo} {_IF_TRACK_TAKES_IT}"
     )
+
+
+def quoted(answer: Answer) -> str:
+    """What an answer says, short enough for a log line."""
+    return f"{answer.status} {said(answer)[:200]}"
+
+
+def _which(identity: Identity) -> str:
+    region = region_of(identity.base)
+    return f"{identity.masked} {f'in region {region!r}' if region else f'at {identity.base}'}"
 
 
 def _why(likelier_wrong: str, elsewhere: str | None) -> str:
@@ -54,20 +81,17 @@ def _why(likelier_wrong: str, elsewhere: str | None) -> str:
 def _what_to_set(identity: Identity, likelier_wrong: str, elsewhere: str | None) -> str:
     if elsewhere:
         return f"Set MIXPANEL_REGION={elsewhere} for the workers."
-    token = "MIXPANEL_TOKEN, or the token that the application pushes with its messages,"
+    which = "MIXPANEL_TOKEN, or the token that the application pushes with its messages,"
     if likelier_wrong == "token":
-        return f"Set {token} to the one in the project's settings in Mixpanel."
+        return f"Set {which} to the one in the project's settings in Mixpanel."
     address = "MIXPANEL_REGION" if region_of(identity.base) else "MIXPANEL_API_HOST"
     return (
-        f"Compare {token} with the project's settings in Mixpanel, and {address} with the "
+        f"Compare {which} with the project's settings in Mixpanel, and {address} with the "
         "project's data residency."
     )
 
 
-def foreign_error(identity: Identity, answer: str) -> str:
-    """The same, of a token that a message brought and that is not MIXPANEL_TOKEN."""
-    return (
-        f"Mixpanel refuses the message's own project token {identity.masked} ({answer}), and "
-        "knows MIXPANEL_TOKEN: correct the token in what pushes these messages. "
-        f"{_IF_TRACK_TAKES_IT}"
-    )
+def _what_to_push(elsewhere: str | None) -> str:
+    if elsewhere:
+        return f"Send them with workers of their own that have MIXPANEL_REGION={elsewhere}."
+    return "Correct the token in the application that pushes them, and the letters, and replay."

@@ -170,18 +170,27 @@ class Tokens:
             self._drop(index, identity.fingerprint, began_ms)
         return returned
 
-    def refused(self, identity: Identity, refusal: Refusal) -> PutBack:
-        """Mixpanel refuses the token: opens its circuits, then puts back what may be lost."""
-        self._write(identity, "refused", identity.facts() | refusal.facts())
-        return self.put_back(identity, refusal.error, refusal.status)
+    def refused(self, identity: Identity, refusal: Refusal) -> tuple[bool, PutBack]:
+        """Mixpanel refuses the token: opens its circuits, then puts back what may be lost.
+
+        Returns:
+            Whether it was not refused before, and what was put back.
+        """
+        before = self._write(identity, "refused", identity.facts() | refusal.facts())
+        return before != "refused", self.put_back(identity, refusal.error, refusal.status)
 
     def amend(self, identity: Identity, refusal: Refusal) -> None:
         """Says more of a refusal; changes nothing else."""
         self._write(identity, "refused", identity.facts() | refusal.facts() | {"amends": True})
 
-    def silent(self, identity: Identity, refusal: Refusal) -> None:
-        """A proof got no answer. What was refused stays so, with another pause."""
-        self._write(identity, "silent", identity.facts() | refusal.facts())
+    def silent(self, identity: Identity, refusal: Refusal) -> bool:
+        """A proof got no answer. What was refused stays so, with another pause.
+
+        Returns:
+            Whether the token was refused before.
+        """
+        before = self._write(identity, "silent", identity.facts() | refusal.facts())
+        return before == "refused"
 
     def kept(self, partition: int, fingerprint: str) -> Kept:
         """What is kept in one partition."""

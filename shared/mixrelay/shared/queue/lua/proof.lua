@@ -59,8 +59,10 @@ end
 
 local function refuse()
   local token = note("refused")
+  -- What a new answer leaves open, an older one may have told; silence tells nothing.
+  local told = outcome == "refused" and facts or {}
   for _, field in ipairs({ "error", "likelier", "elsewhere", "status" }) do
-    token[field] = facts[field] or (was_refused and before[field]) or nil
+    token[field] = told[field] or (was_refused and before[field]) or nil
   end
   token.status = token.status or 0
   -- Several that are refused in the same moment are one failure.
