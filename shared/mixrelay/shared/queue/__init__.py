@@ -12,6 +12,14 @@ from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterF
 from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.merged.jobs import IDS_AT_MOST, new_job_id
 from mixrelay.shared.queue.merged.letters import Page
+from mixrelay.shared.queue.notices import (
+    Example,
+    HotShard,
+    Notice,
+    Noticed,
+    NoticeKind,
+    Shard,
+)
 from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
@@ -45,9 +53,11 @@ __all__ = [
     "Edit",
     "Edited",
     "Entry",
+    "Example",
     "Expansion",
     "Group",
     "Hold",
+    "HotShard",
     "Identity",
     "Imported",
     "Job",
@@ -63,6 +73,9 @@ __all__ = [
     "Next",
     "NoLetterError",
     "Nothing",
+    "Notice",
+    "NoticeKind",
+    "Noticed",
     "Number",
     "Outlook",
     "Page",
@@ -80,6 +93,7 @@ __all__ = [
     "Returned",
     "Settled",
     "Settlement",
+    "Shard",
     "Step",
     "TokenAnswer",
     "TokenState",

@@ -21,6 +21,7 @@ from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
+from mixrelay.shared.queue.hot import HotShards
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import LetterLoads, Returned
 from mixrelay.shared.queue.jobs import Jobs
@@ -85,6 +86,7 @@ class Partition:
         self.alerts = Alerts(redis, self._keys, self._scripts)
         self.history = History(redis, self._keys)
         self.retention = Retention(redis, self._keys, self._scripts)
+        self.hot = HotShards(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 

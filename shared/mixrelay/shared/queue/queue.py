@@ -70,6 +70,7 @@ class Queue:
         self.loads = MergedLoads(self._partitions)
         self.alerts = self._partitions[0].alerts
         self.letter_loads = self._partitions[0].letter_loads
+        self.hot = self._partitions[0].hot
 
     def announce(self) -> int:
         """Notes how many partitions there are, for everyone; returns how many there ever were.

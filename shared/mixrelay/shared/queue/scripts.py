@@ -2,7 +2,7 @@
 
 Every script that takes messages out is allowed to run when Redis is full (flag `allow-oom`): a
 worker must be able to drain the queue that fills the memory (Redis: Lua API reference, script
-flags). `load` and `import`, which put messages in, are not.
+flags). `load` and `import`, which put messages in, are not, nor is `hot`, which can wait.
 """
 
 import hashlib
@@ -50,11 +50,13 @@ NAMES = (
     "books",
     "page",
     "groups",
+    "hot",
 )
 _FLAGS = {
     **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
+    "hot": "",
 }
 _AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
 _JOBS = (*_LETTERS, "_jobs")
@@ -65,7 +67,7 @@ _PARTS = {
     "hold": _AUDIT,
     "leased": ("_paces",),
     **dict.fromkeys(("probe", "report"), _GATES),
-    "settle": (*_GATES, "_kept"),
+    "settle": (*_GATES, "_notices", "_kept"),
     "token": (*_GATES, "_tokens"),
     "proof": (*_GATES, "_tokens"),
     **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),

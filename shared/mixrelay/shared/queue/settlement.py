@@ -1,12 +1,13 @@
 """How a worker ends what it began with a batch: the arguments of `settle` and `divide`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
 from mixrelay.shared.queue.batch import Lane, Number
 from mixrelay.shared.queue.measures import SECONDS_BOUNDS, SIZE_BOUNDS, bucket
+from mixrelay.shared.queue.notices import Noticed
 
 
 class Settled(StrEnum):
@@ -135,6 +136,12 @@ class Settlement:
     dead: Sequence[Dead] = ()
     move_to: Lane | None = None
     move: Sequence[Number] = ()
+    ignored: Sequence[Number] = ()
+    """Events that Mixpanel would drop (`$ignore`): they count as discarded, and are not sent."""
+    noticed: Mapping[str, Noticed] = field(default_factory=dict)
+    """By kind, what Mixpanel does unasked with those that are delivered."""
+    unconfirmed: int = 0
+    """How many of those that are delivered Mixpanel's answer does not confirm."""
     rest: Literal["keep", "back"] | Park = "keep"
     """Keep the lease, give the members back to where they came from, or park them."""
     sent: bool = False
@@ -167,6 +174,9 @@ class Settlement:
                 "delivered": self.delivered if self.delivered == "all" else list(self.delivered),
                 "dead": [_dead(dead) for dead in self.dead],
                 "move": {"lane": self.move_to, "numbers": list(self.move)} if self.move else None,
+                "ignored": list(self.ignored),
+                "noticed": {str(kind): one.plan() for kind, one in self.noticed.items()},
+                "unconfirmed": self.unconfirmed or None,
                 "rest": "park" if park else self.rest,
                 "park": _park(park) if park else None,
                 "exhausts": self.exhausts,
@@ -273,4 +283,4 @@ def _park(park: Park) -> dict[str, Any]:
 
 
 def _without_nothing(plan: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in plan.items() if value not in (None, False, [], ())}
+    return {name: value for name, value in plan.items() if value not in (None, False, [], (), {})}

@@ -8,6 +8,9 @@
 --   own          true: with the worker's own credentials
 --   delivered    "all", or a list of numbers
 --   dead         list of {number, reason, status, error, field, unsent (not in the request)}
+--   ignored      list of numbers that Mixpanel would drop: discarded, and never sent
+--   noticed      {kind: {count, example}}: what Mixpanel does unasked with those delivered (`note`)
+--   unconfirmed  how many of those delivered its answer does not confirm
 --   move         {lane, numbers}: to the end of another lane
 --   rest         "keep", "park" or "back": what happens to members without a verdict
 --   park         {delay (ms), counts, ambiguous, error, status, cornered,
@@ -44,6 +47,7 @@ local function expect_rivals()
   end
 end
 local wrong = expect_batch(id, state) or expect_indexes(plan.dead or {}) or expect_rivals()
+  or expect_notices(plan.noticed)
   or (plan.destination and expect("hash", key("pause:" .. plan.destination)))
   or (plan.keep and expect_kept(plan.keep.token))
   or (plan.park and plan.park.cornered
@@ -79,16 +83,19 @@ local function verdicts()
     for _, number in ipairs(plan.delivered) do of[number] = "delivered" end
   end
   for _, number in ipairs(plan.move and plan.move.numbers or {}) do of[number] = "move" end
+  for _, number in ipairs(plan.ignored or {}) do of[number] = "ignored" end
   for _, dead in ipairs(plan.dead or {}) do of[dead.number] = dead end
   return of
 end
 
 local function carry_out()
-  local of, delivered, moved, left = verdicts(), {}, {}, {}
+  local of, delivered, moved, ignored, left = verdicts(), {}, {}, {}, {}
   for _, member in ipairs(members_of(id)) do
     local verdict = of[split_member(member)]
     if verdict == "move" then
       moved[#moved + 1] = member
+    elseif verdict == "ignored" then
+      ignored[#ignored + 1] = member
     elseif type(verdict) == "table" then
       verdict.attempts = attempts - (verdict.unsent and plan.sent and 1 or 0)
       bury(member, state.lane, verdict)
@@ -100,6 +107,8 @@ local function carry_out()
   end
   if plan.move then push("RPUSH", key("lane:" .. plan.move.lane), moved) end
   forget(delivered)
+  forget(ignored)
+  count_ignored(ignored)
   return #delivered, left, delivered
 end
 
@@ -276,13 +285,15 @@ local function end_batch(count, delivered)
 end
 
 local count, left, delivered
-if plan.delivered == "all" and not plan.dead and not plan.move then
+if plan.delivered == "all" and not (plan.dead or plan.move or plan.ignored) then
   count, left = all_delivered()
 else
   count, left, delivered = carry_out()
 end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
+tally("unconfirmed", plan.unconfirmed or 0)
+note(plan.noticed, state.lane)
 measure_latency(count)
 if plan.accepted and state.destination then accept() end
 if plan.exhausts and state.rivals and plan.exhausts == state.rivals[1] then
