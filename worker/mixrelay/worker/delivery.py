@@ -29,6 +29,7 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.log_json import about
 from mixrelay.worker.odd import settle_odd
@@ -58,6 +59,7 @@ class Delivery:
         stopping: Callable[[], bool],
         homes: Mapping[Lane, str],
         tracing: Tracing | None = None,
+        shards: ShardCounts | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -70,6 +72,7 @@ class Delivery:
             stopping: whether no further request may begin.
             homes: where this worker's own records of each lane go.
             tracing: what puts each request into a span.
+            shards: counts whose events are delivered.
         """
         self._ledger = ledger
         self._transport = transport
@@ -79,6 +82,8 @@ class Delivery:
         self._stopping = stopping
         self._homes = homes
         self._tracing = tracing
+        self._shards = shards
+        self._reader = shards.reader if shards else None
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
@@ -114,10 +119,10 @@ class Delivery:
 
     def _sorted(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._now_ms())
+        found = sort(held.batch, preparation, self._now_ms(), self._reader)
         while found.lists:
             self._expand(held, found)
-            found = sort(held.batch, preparation, self._now_ms())
+            found = sort(held.batch, preparation, self._now_ms(), self._reader)
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
@@ -215,7 +220,8 @@ class Delivery:
         return self._homes.get(held.batch.lane)
 
     def _outcome(self, held: Held, found: Sorted) -> Outcome:
-        return Outcome(held, found, self._ledger, self._settings, self._home(held))
+        home = self._home(held)
+        return Outcome(held, found, self._ledger, self._settings, home, self._shards)
 
     def _settle_rest(self, held: Held, found: Sorted, settlement: Settlement) -> None:
         """Ends a batch of which nothing is sent."""

@@ -112,6 +112,11 @@ class Credentials:
         return _fingerprint(self.username, self.password, self.project_id or "")
 
 
+def token_fingerprint(base: str, token: str) -> str:
+    """Return a short hash that names a project token at a base address and gives it not away."""
+    return _fingerprint(base, "token", token)
+
+
 def _fingerprint(*parts: str) -> str:
     # Lengths are part of it: ("ab", "c") is not ("a", "bc").
     text = "".join(f"{len(part)}:{part}" for part in parts)

@@ -1,0 +1,105 @@
+"""What Mixpanel will do without an error to the records of a batch: found, counted, exemplified."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from mixrelay.shared.mixpanel import unasked
+from mixrelay.shared.mixpanel.unasked import Finding
+from mixrelay.shared.queue import Example, Lane, Member, Noticed, NoticeKind, Number
+from mixrelay.shared.tuples import Kind, Message
+from mixrelay.worker.alike import Alike
+
+log = logging.getLogger(__name__)
+
+EVENTS = frozenset({Kind.EVENT, Kind.IMPORT})
+
+Found = tuple[Number, Finding]
+"""The number of a message, and what was found in it."""
+
+
+def is_ignored(message: Message) -> bool:
+    """Whether it is an event that Mixpanel drops (`$ignore`)."""
+    return message.kind in EVENTS and unasked.is_ignored(message.data)
+
+
+def may_be_ignored(read: Alike) -> bool:
+    """Whether one of some messages may be such an event."""
+    if read.frame.kind not in EVENTS:
+        return False
+    try:
+        return bool([True for record in read.records if "$ignore" in record["properties"]])
+    except (KeyError, TypeError):
+        # Properties that are none: whoever judges each by itself says so.
+        return True
+
+
+def findings(message: Message, number: Number) -> tuple[Found, ...]:
+    """What Mixpanel will do to a message that may be sent."""
+    if not unasked.may_be_changed(message.text):
+        return ()
+    look = unasked.event_findings if message.kind in EVENTS else unasked.update_findings
+    return tuple((number, one) for one in look(message.data))
+
+
+def findings_together(read: Alike, members: Sequence[Member]) -> tuple[Found, ...]:
+    """The same for messages that were checked as one: of most a look at their texts is enough."""
+    if not unasked.may_one_be_changed(read.texts):
+        return ()
+    return tuple(
+        found
+        for member, message in zip(members, read.messages(), strict=True)
+        for found in findings(message, member.number)
+    )
+
+
+def counted(
+    found: Iterable[Found], *, leave_out: frozenset[Number] = frozenset()
+) -> dict[str, Noticed]:
+    """How often each kind was found, and the first example of it.
+
+    Args:
+        found: the findings of a batch.
+        leave_out: messages that were refused.
+    """
+    noticed: dict[str, Noticed] = {}
+    for number, one in found:
+        if number in leave_out:
+            continue
+        before = noticed.get(one.kind)
+        example = before.example if before else Example(one.name, one.field, one.detail, number)
+        noticed[one.kind] = Noticed(1 + (before.count if before else 0), example)
+    return noticed
+
+
+def unconfirmed(count: int, expected: int, endpoint: str, number: Number) -> dict[str, Noticed]:
+    """The notice that an answer confirms fewer records than it should; empty where it does not."""
+    if not count:
+        return {}
+    detail = f"{expected - count} of {expected} records confirmed"
+    example = Example(f"/{endpoint}", "num_records_imported", detail, number)
+    return {NoticeKind.UNCONFIRMED: Noticed(count, example)}
+
+
+def log_ignored(count: int, lane: Lane) -> None:
+    """Says that events are not sent."""
+    if count:
+        log.info(
+            "ignored: %d events of %s have $ignore and are not sent: Mixpanel drops them",
+            count,
+            lane,
+            extra={"records": count},
+        )
+
+
+def log_unconfirmed(count: int, sent: int, destination: str) -> None:
+    """Says that Mixpanel counts less than it was sent."""
+    log.warning(
+        "unconfirmed: Mixpanel confirms %d of %d records sent to %s; the others count as delivered "
+        "and unconfirmed",
+        sent - count,
+        sent,
+        destination,
+        extra={"records": count, "destination": destination},
+    )
