@@ -27,12 +27,14 @@ from mixrelay.worker.shards import ShardReader
 USERS = 1_000_000
 HOT, HOT_SHARE = "the hot one", 0.001
 SLICE = 20_000
-_SEED = 1
+
+
+_draw = random.Random(1)
 
 
 def tuples(count: int, users: Counter[str]) -> Iterator[bytes]:
     """Tuples as our producer writes them, each with a user of its own; `users` counts them."""
-    draw = random.Random(_SEED)
+    draw = _draw
     made = events.tuples()
     placed = [_parted(one) for one in made[:1_000]]
     for at in range(count):

@@ -21,15 +21,15 @@ from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.mixpanel.answers import printable
 from mixrelay.shared.queue import HotShard, Queue, Shard, new_id
 from mixrelay.shared.queue.hot import GROUP, SHARDS_AT_MOST
-from mixrelay.worker.shards import Family, Seen, ShardReader
+from mixrelay.worker.shards import SAMPLE, Family, Seen, ShardReader
 
 log = logging.getLogger(__name__)
 
 PLACES = 16_384
 """Ids that are kept when there are twice as many."""
 FLUSH_SECONDS = 10.0
-LARGE, LARGE_AT_THE_END = 64, 4
-"""Events from which on a count goes to Redis."""
+LARGE, LARGE_AT_THE_END = 16, 2
+"""Events that were looked at, from which on a count goes to Redis."""
 ID_BYTES = 160
 """A longer id is cut, and a hash of the whole stands behind it."""
 _HASH_BYTES = 8
@@ -108,7 +108,7 @@ class ShardCounts:
             for _, family, name in heavy:
                 del self._counts[family][name]
             self._counts = {family: names for family, names in self._counts.items() if names}
-        return {Shard(*family, _short(name)): count for count, family, name in heavy}
+        return {Shard(*family, _short(name)): count * SAMPLE for count, family, name in heavy}
 
 
 def compacted(counts: _Counts) -> _Counts:

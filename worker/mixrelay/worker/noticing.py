@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from mixrelay.shared.mixpanel import unasked
 from mixrelay.shared.mixpanel.unasked import Finding
@@ -24,29 +25,45 @@ def is_ignored(message: Message) -> bool:
     return message.kind in EVENTS and unasked.is_ignored(message.data)
 
 
-def may_be_ignored(read: Alike) -> bool:
-    """Whether one of some messages may be such an event."""
+class Look(NamedTuple):
+    """What a first look at messages that were read together shows.
+
+    Attributes:
+        ignored: one of them may be an event that Mixpanel drops.
+        changed: something may be found in one of them.
+    """
+
+    ignored: bool
+    changed: bool
+
+
+def look(read: Alike) -> Look:
+    """Look at messages that were read together: of most this is all that it takes."""
+    changed = unasked.may_one_be_cut(read.texts)
     if read.frame.kind not in EVENTS:
-        return False
+        return Look(ignored=False, changed=changed or any(map(unasked.may_be_changed, read.texts)))
     try:
-        return bool([True for record in read.records if "$ignore" in record["properties"]])
+        named = unasked.names_of_note([record["properties"] for record in read.records])
     except (KeyError, TypeError):
         # Properties that are none: whoever judges each by itself says so.
-        return True
+        return Look(ignored=True, changed=True)
+    return Look(ignored=named and _may_be_ignored(read), changed=changed or named)
+
+
+def _may_be_ignored(read: Alike) -> bool:
+    return any("$ignore" in record["properties"] for record in read.records)
 
 
 def findings(message: Message, number: Number) -> tuple[Found, ...]:
     """What Mixpanel will do to a message that may be sent."""
     if not unasked.may_be_changed(message.text):
         return ()
-    look = unasked.event_findings if message.kind in EVENTS else unasked.update_findings
-    return tuple((number, one) for one in look(message.data))
+    of = unasked.event_findings if message.kind in EVENTS else unasked.update_findings
+    return tuple((number, one) for one in of(message.data))
 
 
 def findings_together(read: Alike, members: Sequence[Member]) -> tuple[Found, ...]:
-    """The same for messages that were checked as one: of most a look at their texts is enough."""
-    if not unasked.may_one_be_changed(read.texts):
-        return ()
+    """The same for messages that were checked as one."""
     return tuple(
         found
         for member, message in zip(members, read.messages(), strict=True)

@@ -9,6 +9,7 @@ date"). An event with an empty distinct_id is nobody's and counts nowhere: Mixpa
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +23,9 @@ from mixrelay.worker.alike import Alike
 from mixrelay.worker.noticing import EVENTS
 
 DAY_MS = 86_400_000
+SAMPLE = 4
+"""One event of so many is looked at, and counts for all of them, for a fourth of the time. Of
+100,000 events of an id so many are counted, give or take 550 (the standard deviation)."""
 GROUP_KEYS_AT_MOST = 64
 """That are remembered: each costs a look at every event."""
 _TOKENS_AT_MOST = 1_024
@@ -43,7 +47,7 @@ class Family(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Ids of one family, one for each event."""
+    """Ids of one family, one for each event that was looked at."""
 
     family: Family
     ids: Sequence[str]
@@ -78,7 +82,11 @@ class ShardReader:
             self._learn(read.records[0]["$token"], (one["$group_key"] for one in read.records))
         if read.frame.kind not in EVENTS:
             return ()
-        properties = [one["properties"] for one in read.records]
+        # Spread, not secrecy; and not the same place each time, for what comes in turns.
+        first = int(random.random() * SAMPLE)  # noqa: S311
+        properties = [one["properties"] for one in read.records[first::SAMPLE]]
+        if not properties:
+            return ()
         fingerprint = self._fingerprint(properties[0]["token"])
         times = [one["time"] for one in properties]
         ends = span(times)
@@ -98,6 +106,8 @@ class ShardReader:
         if message.kind is Kind.GROUP_UPDATE:
             self._learn(record["$token"], [record["$group_key"]])
         if message.kind not in EVENTS or record["event"] in IDENTITY_EVENTS:
+            return ()
+        if random.random() * SAMPLE >= 1:  # noqa: S311 - spread, not secrecy
             return ()
         properties = record["properties"]
         time = milliseconds(properties.get("time"))

@@ -7,7 +7,7 @@ from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member
 from mixrelay.shared.queue.members import Members
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, take
 from mixrelay.worker.alike import read_alike
-from mixrelay.worker.noticing import findings, findings_together, is_ignored, may_be_ignored
+from mixrelay.worker.noticing import findings, findings_together, is_ignored, look
 from mixrelay.worker.plain import plain
 from mixrelay.worker.records import Preparation, Ready, Refused
 from mixrelay.worker.shards import ShardReader
@@ -52,15 +52,18 @@ class _Sorting:
         alike = read_alike(_payloads(members))
         if alike is None:
             self.one_by_one(members)
-        elif not may_be_ignored(alike) and (
-            one := plain(alike, members, self._preparation, self._now_ms)
-        ):
+            return
+        seen = look(alike)
+        one = None
+        if not seen.ignored:
+            one = plain(alike, members, self._preparation, self._now_ms)
+        if one:
             # Not by a method of this: what is found would hold who found it, and a circle waits
             # for the garbage collector, with all that the batch weighs.
             how = (self._lane, self._preparation, self._now_ms, self._shards)
-            found = findings_together(alike, members)
-            seen = self._shards.together(alike) if self._shards else ()
-            self.found.add(Run(one, len(members), lambda: _apart(members, *how), found, seen))
+            found = findings_together(alike, members) if seen.changed else ()
+            shards = self._shards.together(alike) if self._shards else ()
+            self.found.add(Run(one, len(members), lambda: _apart(members, *how), found, shards))
         else:
             for member, message in zip(members, alike.messages(), strict=True):
                 self._prepare(member, message)

@@ -83,21 +83,27 @@ def is_ignored(record: dict[str, Any]) -> bool:
     return ignore is True or (isinstance(ignore, str) and ignore != "")
 
 
+def names_of_note(properties: Iterable[dict[str, Any]]) -> bool:
+    """Whether any of some events' properties are named `$ignore`, `bucket` or `$bucket`."""
+    return bool([1 for o in properties if "$ignore" in o or "bucket" in o or "$bucket" in o])
+
+
 def may_be_changed(text: str) -> bool:
     """Whether an event's or update's JSON leaves it open that something is found in it.
 
-    It is quick, and may be asked about many texts that are joined: of most there is nothing to
-    find. An escaped quote hides where a text ends, so such a text is always looked at.
+    It is quick: of most there is nothing to find. An escaped quote hides where a text ends, so a
+    record with one is always looked at.
     """
-    return len(text) > _LONG_RECORD or _has_long_run(text) or '\\"' in text or 'bucket"' in text
+    return _may_be_cut(text, len(text)) or 'bucket"' in text
 
 
-def may_one_be_changed(texts: list[str]) -> bool:
-    """Whether `may_be_changed` is true of any of some texts."""
-    if max(map(len, texts)) > _LONG_RECORD:
-        return True
-    joined = "".join(texts)
-    return _has_long_run(joined) or '\\"' in joined or 'bucket"' in joined
+def may_one_be_cut(texts: list[str]) -> bool:
+    """Whether one of some records may have a text or a list that is cut."""
+    return _may_be_cut("".join(texts), max(map(len, texts)))
+
+
+def _may_be_cut(text: str, longest: int) -> bool:
+    return longest > _LONG_RECORD or _has_long_run(text) or ("\\" in text and '\\"' in text)
 
 
 def event_findings(record: dict[str, Any]) -> list[Finding]:
