@@ -40,6 +40,13 @@ _JITTER = (0.5, 2.5)
 """Of the backoff's base: 1 to 5 s where that is 2 s (Mixpanel: 429 Rate Limit Exceeded)."""
 
 
+_MERGE_NEEDS = (
+    "Mixpanel takes $merge by a service account, not by this project token; set MIXPANEL_PROJECT_ID, "
+    "MIXPANEL_SERVICE_ACCOUNT_USERNAME and MIXPANEL_SERVICE_ACCOUNT_SECRET, and replay it"
+)
+"""Mixpanel: Merge Identities, whose security is a service account or a project secret."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """One request's end. `carry_out` says whether the batch is done with."""
@@ -118,7 +125,10 @@ class Outcome:
 
     @_apply.register
     def _(self, verdict: Unauthorized) -> bool:
-        self._all_dead(Reason.UNAUTHORIZED, verdict.status, verdict.said)
+        said = verdict.said
+        if self.found.destination.is_merges:
+            said = f"{_MERGE_NEEDS}: {said}"
+        self._all_dead(Reason.UNAUTHORIZED, verdict.status, said)
         return True
 
     @_apply.register
