@@ -15,6 +15,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import cast
 
 import orjson
 
@@ -25,6 +26,7 @@ from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
 from mixrelay.worker.shards import ShardReader
 
 USERS = 1_000_000
+Pairs = list[tuple[bytes, float]]
 HOT, HOT_SHARE = "the hot one", 0.001
 SLICE = 20_000
 
@@ -127,7 +129,7 @@ def report(
         orjson.loads(name)[-1]: int(score)
         for key in keys
         if at.redis.type(key) == b"zset"
-        for name, score in at.redis.zrange(key, 0, -1, withscores=True)
+        for name, score in cast("Pairs", at.redis.zrange(key, 0, -1, withscores=True))
     }
     print(f"{scores.get(HOT, 0):8} events counted of the hot user's {true[HOT]}")
 

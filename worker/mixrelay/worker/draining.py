@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from mixrelay.shared.connection import connect
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.transport import Transport
-from mixrelay.shared.queue import Lane, Limits, Queue
+from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import Kind
 from mixrelay.worker.delivery import Delivery, Preparations
@@ -20,7 +20,11 @@ from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.met_tokens import MetTokens
+from mixrelay.worker.outcome import pause_of
 from mixrelay.worker.patience import PASSING, hurry, persist
+from mixrelay.worker.proofs import Proofs
+from mixrelay.worker.prover import Prover
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.reserving import Reserver
 from mixrelay.worker.routes import Routes
@@ -195,9 +199,26 @@ class Draining:
             settings=worker,
             stopping=lambda: self._stop.requested,
             homes=own_destinations(self._setup.settings),
+            proofs=self._proofs() if self._setup.settings.prove_tokens else None,
             tracing=self._tracing,
             shards=self._shards,
         )
+
+    def _proofs(self) -> Proofs:
+        settings, worker = self._setup.settings, self._setup.worker
+        met = MetTokens(base=settings.base, own=settings.token or None)
+        prover = Prover(
+            self._queue.tokens,
+            met,
+            self._transport.post,
+            base=settings.base,
+            proof_seconds=worker.deadline,
+            pause=lambda: pause_of(worker, PauseKind.CONFIGURATION),
+            now_ms=self._now_ms,
+            stopping=lambda: self._stop.requested,
+            abandon=self._abandon,
+        )
+        return Proofs(self._queue.tokens, met, prover)
 
     def _preparation(self, queue_id: str) -> Preparation:
         settings = self._setup.settings

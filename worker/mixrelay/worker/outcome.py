@@ -10,6 +10,7 @@ from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
     Dead,
     Division,
+    KeepCopy,
     Park,
     Part,
     Pause,
@@ -21,6 +22,7 @@ from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.noticing import counted, log_ignored, log_unconfirmed, unconfirmed
+from mixrelay.worker.proofs import REFUSED_MS
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Sorted
 from mixrelay.worker.verdicts import (
@@ -29,6 +31,7 @@ from mixrelay.worker.verdicts import (
     Partial,
     Retry,
     Split,
+    TokenRefused,
     TooLarge,
     Unauthorized,
     Verdict,
@@ -57,6 +60,8 @@ class Outcome:
     settings: WorkerSettings
     home: str | None
     """Where this worker's own records of the lane go: they follow when that changes."""
+    keep: KeepCopy | None = None
+    """A copy of what is accepted, where the endpoint accepts any token."""
     shards: ShardCounts | None = None
     """Counts whose events were delivered."""
     seconds: float = 0.0
@@ -144,6 +149,11 @@ class Outcome:
         return True
 
     @_apply.register
+    def _(self, verdict: TokenRefused) -> bool:
+        self._park(Park(verdict.said, verdict.status, delay_ms=REFUSED_MS), sent=True)
+        return True
+
+    @_apply.register
     def _(self, verdict: Retry) -> bool:
         log.warning(
             "retry: %d records for %s after %.2f s: %s",
@@ -172,15 +182,16 @@ class Outcome:
             log_unconfirmed(not_confirmed, sent, self.found.destination.name)
             number = self.found.records[0].number
             noticed |= unconfirmed(not_confirmed, sent, endpoint, number)
-        settlement = Settlement(
+        accepted = Settlement(
             delivered="all",
             dead=dead,
             accepted=True,
             exhausts=batch.rival,
+            keep=self.keep,
             noticed=noticed,
             unconfirmed=not_confirmed,
         )
-        self.settle(self._sent(settlement))
+        self.settle(self._sent(accepted))
         if self.shards:
             self.shards.count(self.found.shards(refused))
         log.info(
@@ -246,16 +257,21 @@ class Outcome:
         return replace(settlement, sent=True, destination=name, own=name == self.home)
 
     def _pause(self, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
-        base = self.settings.backoff_base
-        # Spread, not secrecy.
-        jitter = base * random.uniform(*_JITTER)  # noqa: S311
-        return Pause(
-            kind,
-            base_ms=round(base * 1000),
-            cap_ms=round(self.settings.backoff_cap * 1000),
-            jitter_ms=round(jitter * 1000),
-            at_least_ms=round(at_least * 1000),
-        )
+        return pause_of(self.settings, kind, at_least=at_least)
+
+
+def pause_of(settings: WorkerSettings, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
+    """How long nobody sends to a destination that failed, with some chance in it."""
+    base = settings.backoff_base
+    # Spread, not secrecy.
+    jitter = base * random.uniform(*_JITTER)  # noqa: S311
+    return Pause(
+        kind,
+        base_ms=round(base * 1000),
+        cap_ms=round(settings.backoff_cap * 1000),
+        jitter_ms=round(jitter * 1000),
+        at_least_ms=round(at_least * 1000),
+    )
 
 
 def _why(dead: list[Dead]) -> str:

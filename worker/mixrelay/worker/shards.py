@@ -118,7 +118,7 @@ class ShardReader:
     def _of_day(
         self, day: int, fingerprint: str, properties: Sequence[dict[str, Any]]
     ) -> Iterable[Seen]:
-        users = [one.get("distinct_id") for one in properties]
+        users: list[Any] = [one.get("distinct_id") for one in properties]
         # Of most records one look at all types is enough.
         if set(map(type, users)) != _TEXT:
             users = [user for one in properties if (user := _user(one))]

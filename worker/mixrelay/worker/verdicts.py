@@ -102,7 +102,17 @@ class Retry:
     sent: bool = True
 
 
-Verdict = Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | Retry
+@dataclass(frozen=True, slots=True)
+class TokenRefused:
+    """The project token is refused, and all its circuits are open: keep the batch behind them."""
+
+    status: int
+    said: str
+
+
+Verdict = (
+    Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | TokenRefused | Retry
+)
 
 
 class _Row(Enum):

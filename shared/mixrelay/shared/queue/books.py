@@ -10,6 +10,7 @@ from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
 from mixrelay.shared.queue.notices import HotShard, Notice, hot_shards, newest, notices
+from mixrelay.shared.queue.token_state import TokenState, token_states
 
 KeyT = TypeVar("KeyT")
 
@@ -72,6 +73,8 @@ class Books:
     or a failure while others passed. What is not named has no limit."""
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
+    tokens: tuple[TokenState, ...] = ()
+    """What is known of project tokens, those that are refused first."""
     notices: tuple[Notice, ...] = ()
     """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
     hot: tuple[HotShard, ...] = ()
@@ -98,7 +101,7 @@ class Books:
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
-        """The figures of all partitions together; pauses, paces and holds are the first one's."""
+        """The figures of all partitions together; gates and tokens are the first one's."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -155,6 +158,7 @@ class Books:
             held=held,
             notices=notices(raw["notices"]),
             hot=hot_shards(raw["hot"], now),
+            tokens=token_states(raw.get("tokens") or {}),
             head=reply[1] if len(reply) > 1 else None,
         )
 

@@ -248,6 +248,19 @@ class Partition:
         counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
         return counts
 
+    def drop_kept(self, token: str, began_ms: int, most: int) -> int:
+        """Drops copies of what was sent under a token before evidence for it began.
+
+        Returns:
+            How many batches, at most `most`.
+        """
+        return int(self._scripts.run("drop_kept", token, began_ms, most))
+
+    def put_back(self, token: str, error: str, status: int, most: int) -> tuple[int, int]:
+        """Makes batches again of copies kept for a token; returns how many, and their messages."""
+        batches, messages = self._scripts.run("put_back", token, error, status, most)
+        return int(batches), int(messages)
+
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
     ) -> int:

@@ -117,6 +117,17 @@ class Request:
         ]
 
 
+class KeepCopy(NamedTuple):
+    """That a copy of what was delivered is kept until there is evidence for its token."""
+
+    token: str
+    """Its fingerprint."""
+    sent: int
+    """When the request began (ms, by Redis's clock)."""
+    bytes: int
+    """Of its body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """A verdict for each member, or none: what has none follows `rest`."""
@@ -148,6 +159,8 @@ class Settlement:
     """Where one was made and is not counted yet."""
     refusals: int = 0
     """How often Redis refused this settlement before."""
+    keep: KeepCopy | None = None
+    """Where the endpoint accepts any token: a copy of what was delivered is kept."""
 
     def plan(self) -> dict[str, Any]:
         """As the script reads it; what is not set is left out, since Lua takes null for true."""
@@ -170,6 +183,7 @@ class Settlement:
                 "behind": self.behind,
                 "request": self.request.plan() if self.request else None,
                 "refusals": self.refusals or None,
+                "keep": self.keep._asdict() if self.keep else None,
             }
         )
 

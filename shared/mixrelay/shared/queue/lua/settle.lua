@@ -20,6 +20,7 @@
 --   refusals     how often Redis refused this settlement before
 --   behind       the whole trial holds its rivals' profiles: it waits behind the head
 --   tells        Q's own slot is another, and is to be told what this means for destinations
+--   keep         {token, sent (ms), bytes}: a copy of what was delivered is kept (_kept.lua)
 --   elsewhere    {destination: batches leased in the other partitions}, for the pace of a pause
 --   passed       when the destination last accepted something, as Q's own slot says, by its clock
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed);
@@ -48,6 +49,7 @@ end
 local wrong = expect_batch(id, state) or expect_indexes(plan.dead or {}) or expect_rivals()
   or expect_notices(plan.noticed)
   or (plan.destination and expect("hash", key("pause:" .. plan.destination)))
+  or (plan.keep and expect_kept(plan.keep.token))
   or (plan.park and plan.park.cornered
     and expect_indexes({ { reason = "exhausted", status = plan.park.status } }))
 if wrong then return wrong end
@@ -107,7 +109,7 @@ local function carry_out()
   forget(delivered)
   forget(ignored)
   count_ignored(ignored)
-  return #delivered, left
+  return #delivered, left, delivered
 end
 
 local function all_delivered()
@@ -274,11 +276,19 @@ local function measure_latency(messages)
   tally("latency:sum", ms * messages)
 end
 
-local count, left
+local function end_batch(count, delivered)
+  release_probe(id, state)
+  if not plan.keep or count == 0 then return finish(id, state) end
+  if delivered then replace_members(id, delivered) end
+  finish(id, state, true)
+  keep(id, state, plan.keep, count)
+end
+
+local count, left, delivered
 if plan.delivered == "all" and not (plan.dead or plan.move or plan.ignored) then
   count, left = all_delivered()
 else
-  count, left = carry_out()
+  count, left, delivered = carry_out()
 end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
@@ -292,8 +302,7 @@ end
 if plan.behind then state.behind = state.rivals and state.rivals[1] end
 
 if #left == 0 then
-  release_probe(id, state)
-  finish(id, state)
+  end_batch(count, delivered)
 else
   replace_members(id, left)
   if plan.rest == "park" and convicted(plan.park, left) then
