@@ -2,7 +2,7 @@
 
 A million ids do not fit: what is kept are the heaviest, by the "Frequent" algorithm (Misra, Gries:
 Finding Repeated Elements). Of N counted events no count is too low by more than N / PLACES; in
-practice by far less. What is large goes to Redis every ten seconds (`mixrelay.shared.queue.hot`),
+practice by far less. What is large goes to Redis every half minute (`mixrelay.shared.queue.hot`),
 what is small stays here, and at the end of the drain job all but the smallest goes.
 """
 
@@ -21,14 +21,14 @@ from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.mixpanel.answers import printable
 from mixrelay.shared.queue import HotShard, Queue, Shard, new_id
 from mixrelay.shared.queue.hot import GROUP, SHARDS_AT_MOST
-from mixrelay.worker.shards import SAMPLE, Family, Seen, ShardReader
+from mixrelay.worker.shards import SAMPLE, Family, GroupKeys, Seen, ShardReader
 
 log = logging.getLogger(__name__)
 
 PLACES = 16_384
 """Ids that are kept when there are twice as many."""
-FLUSH_SECONDS = 10.0
-LARGE, LARGE_AT_THE_END = 16, 2
+FLUSH_SECONDS = 30.0
+LARGE, LARGE_AT_THE_END = 8, 2
 """Events that were looked at, from which on a count goes to Redis."""
 ID_BYTES = 160
 """A longer id is cut, and a hash of the whole stands behind it."""
@@ -53,7 +53,10 @@ class ShardCounts:
         self._lock = threading.Lock()
         self._pending: tuple[str, dict[Shard, int]] | None = None
         """What Redis has not answered yet, with the move's id."""
-        self._is_idle = True
+        self._is_idle = False
+        """Nothing was counted since the last flush; the first asks for group keys all the same."""
+        self._told: GroupKeys | None = None
+        """The group keys that Redis was told."""
 
     def count(self, seen: Iterable[Seen]) -> None:
         """Counts events that Mixpanel took."""
@@ -75,15 +78,20 @@ class ShardCounts:
             WrongKeyType: a key there holds a foreign value.
         """
         if self._pending is None:
-            if self._is_idle and not (at_the_end and self._counts):
+            if self._has_nothing_to_tell(at_the_end=at_the_end):
                 return
             self._pending = new_id(), self._take(LARGE_AT_THE_END if at_the_end else LARGE)
         op, counts = self._pending
-        told = self._queue.hot.add(counts, self.reader.learned, op=op)
-        self._pending = None
+        learned = self.reader.learned
+        told = self._queue.hot.add(counts, learned, op=op)
+        self._pending, self._told = None, learned
         self.reader.know(told.group_keys)
         for shard, level in told.crossed:
             _warn(shard, level)
+
+    def _has_nothing_to_tell(self, *, at_the_end: bool) -> bool:
+        has_more = at_the_end and bool(self._counts)
+        return self._is_idle and not has_more and self._told == self.reader.learned
 
     def end(self) -> None:
         """Flushes what is left as far as Redis is there: nothing rests on these counts."""
@@ -140,8 +148,8 @@ def _short(name: str) -> str:
 def _warn(shard: HotShard, level: int) -> None:
     what = f"group {shard.group_key}" if shard.kind == GROUP else "distinct_id"
     log.warning(
-        "hot_shard: %s %s has at least %d events of %s, over %d %% of the %d that Mixpanel takes "
-        "of one; it renames those beyond to $hotshard_events",
+        "hot_shard: %s %s has about %d events of %s, %d %% of the %d that Mixpanel takes of one "
+        "and more; it renames those beyond to $hotshard_events",
         what,
         printable(shard.id),
         shard.count,

@@ -70,7 +70,7 @@ class HotShard:
     fingerprint: str
     """Of the token and the base address."""
     count: int
-    """At least so many events."""
+    """About so many events: workers look at one in eight."""
     limit: int
     day: str
     """Of the events' own times, as `2026-11-30`."""
