@@ -142,7 +142,7 @@ class Delivery:
         for place, member in enumerate(held.batch.members):
             one = lists.get(member.number)
             more = len(one.payloads) if one else 1
-            if place and size + more > self._settings.batch_records:
+            if place and size + more > self._settings.records_of(held.batch.lane):
                 self._part_off(held, [one.number for one in held.batch.members[place:]])
                 break
             size += more
@@ -222,7 +222,8 @@ class Delivery:
 
     def _part_off_overflow(self, held: Held, found: Sorted) -> None:
         limits = self._settings
-        tail = found.overflow(most=limits.batch_records, most_bytes=limits.batch_bytes)
+        most = limits.records_of(held.batch.lane)
+        tail = found.overflow(most=most, most_bytes=limits.batch_bytes)
         if tail:
             self._part_off(held, _numbers(tail))
             found.leave_out(set(_numbers(tail)))

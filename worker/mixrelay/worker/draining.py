@@ -172,7 +172,9 @@ class Draining:
             self._queue,
             owner=self._owner,
             lease_seconds=worker.lease,
-            limits=Limits(worker.batch_records, worker.batch_bytes, _linger(worker)),
+            limits=lambda lane: Limits(
+                worker.records_of(lane), worker.batch_bytes, _linger(worker)
+            ),
             destinations=own_destinations(self._setup.settings),
         )
         return Dispatcher(
