@@ -10,13 +10,13 @@ date"). An event with an empty distinct_id is nobody's and counts nowhere: Mixpa
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.mixpanel.rules import IDENTITY_EVENTS
-from mixrelay.shared.mixpanel.times import milliseconds, span
+from mixrelay.shared.mixpanel.times import milliseconds
 from mixrelay.shared.queue.hot import DISTINCT_ID, GROUP
 from mixrelay.shared.tuples import Kind, Message
 from mixrelay.worker.alike import Alike
@@ -29,6 +29,7 @@ Of 100,000 events of an id so many are counted, give or take 840 (the standard d
 GROUP_KEYS_AT_MOST = 64
 """That are remembered: each costs a look at every event."""
 _TOKENS_AT_MOST = 1_024
+_DAYS_AT_MOST = 1_024
 _TEXT = {str}
 
 GroupKeys = frozenset[tuple[str, str]]
@@ -78,22 +79,21 @@ class ShardReader:
 
     def together(self, read: Alike) -> tuple[Seen, ...]:
         """The shards of records that were checked as one (`plain`): one token, one unit of time."""
-        if read.frame.kind is Kind.GROUP_UPDATE:
+        kind = read.frame.kind
+        if kind is Kind.GROUP_UPDATE:
             self._learn(read.records[0]["$token"], (one["$group_key"] for one in read.records))
-        if read.frame.kind not in EVENTS:
+        if kind is not Kind.EVENT and kind is not Kind.IMPORT:
             return ()
         # Spread, not secrecy; and not the same place each time, for what comes in turns.
         first = int(random.random() * SAMPLE)  # noqa: S311
         properties = [one["properties"] for one in read.records[first::SAMPLE]]
         if not properties:
             return ()
-        fingerprint = self._fingerprint(properties[0]["token"])
         times = [one["time"] for one in properties]
-        ends = span(times)
-        if ends is None:
-            return ()
-        if ends[0] // DAY_MS == ends[1] // DAY_MS:
-            return tuple(self._of_day(int(ends[0] // DAY_MS), fingerprint, properties))
+        began, ended = min(times), max(times)
+        fingerprint = self._fingerprint(properties[0]["token"])
+        if (day := _day(began)) == _day(ended):
+            return self._of_day(day, fingerprint, properties)
         return tuple(
             seen
             for day, some in _by_day(times, properties).items()
@@ -113,22 +113,20 @@ class ShardReader:
         time = milliseconds(properties.get("time"))
         day = int((received_ms if time is None else time) // DAY_MS)
         fingerprint = self._fingerprint(properties.get("token") or self._token)
-        return tuple(self._of_day(day, fingerprint, [properties]))
+        return self._of_day(day, fingerprint, [properties])
 
     def _of_day(
         self, day: int, fingerprint: str, properties: Sequence[dict[str, Any]]
-    ) -> Iterable[Seen]:
+    ) -> tuple[Seen, ...]:
         users: list[Any] = [one.get("distinct_id") for one in properties]
         # Of most records one look at all types is enough.
         if set(map(type, users)) != _TEXT:
             users = [user for one in properties if (user := _user(one))]
-        yield Seen(Family(day, DISTINCT_ID, fingerprint, ""), users)
-        for key in self._groups.get(fingerprint, ()):
-            ids = [one[key] for one in properties if key in one]
-            if ids and set(map(type, ids)) != _TEXT:
-                ids = _flat(ids)
-            if ids:
-                yield Seen(Family(day, GROUP, fingerprint, key), ids)
+        seen = Seen(_users(day, fingerprint), users)
+        groups = self._groups.get(fingerprint)
+        if not groups:
+            return (seen,)
+        return (seen, *_of_groups(day, fingerprint, groups, properties))
 
     def _learn(self, token: str, group_keys: Iterable[Any]) -> None:
         fingerprint = self._fingerprint(token)
@@ -140,12 +138,32 @@ class ShardReader:
             )
 
 
+def _of_groups(
+    day: int, fingerprint: str, groups: Iterable[str], properties: Sequence[dict[str, Any]]
+) -> Iterator[Seen]:
+    for key in groups:
+        ids = [one[key] for one in properties if key in one]
+        if ids and set(map(type, ids)) != _TEXT:
+            ids = _flat(ids)
+        if ids:
+            yield Seen(Family(day, GROUP, fingerprint, key), ids)
+
+
+@lru_cache(_DAYS_AT_MOST)
+def _users(day: int, fingerprint: str) -> Family:
+    return Family(day, DISTINCT_ID, fingerprint, "")
+
+
+def _day(time: float) -> int:
+    return int((milliseconds(time) or 0) // DAY_MS)
+
+
 def _by_day(
     times: Sequence[float], properties: Sequence[dict[str, Any]]
 ) -> dict[int, list[dict[str, Any]]]:
     days: dict[int, list[dict[str, Any]]] = {}
     for time, one in zip(times, properties, strict=True):
-        days.setdefault(int((milliseconds(time) or 0) // DAY_MS), []).append(one)
+        days.setdefault(_day(time), []).append(one)
     return days
 
 
