@@ -179,7 +179,10 @@ def test_each_kind_of_alert_says_what_to_do(queue, redis_url, receiver):
         "no_worker",
     }
     assert "Mixpanel refuses the credentials" in told["paused:track:0badc0de"]["summary"]
-    assert "Correct the settings" in told["paused:track:0badc0de"]["what_to_do"]
+    assert (
+        "correct the settings and restart the workers"
+        in told["paused:track:0badc0de"]["what_to_do"]
+    )
     assert "mixrelay resume import" in told["paused:import"]["what_to_do"]
     assert "mixrelay worker" in told["no_worker"]["what_to_do"]
 

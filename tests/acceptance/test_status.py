@@ -85,7 +85,12 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
             "discarded": 0,
             "redelivered": 0,
             "ambiguous": 0,
+            "ignored": 0,
+            "unconfirmed": 0,
         },
+        "tokens": [],
+        "notices": [],
+        "hot": [],
     }
 
 
@@ -115,23 +120,30 @@ def test_every_message_is_counted_where_it_is(queue: Queue, redis: Redis, redis_
     assert isinstance(totals, dict)
     assert (totals["received"], totals["delivered"], totals["dead"]) == (11, 3, 3)
     text = plain(redis_url)
-    assert "all is well" in text
+    assert "no problem, 1 note" in text
+    assert "3 new dead letters within two minutes" in text
     assert "queued 4" in text
     assert "invalid 400 event 2" in text
     assert "invalid 400 unknown 1" in text
 
 
-def test_messages_that_wait_without_a_worker_need_an_eye(queue: Queue, redis_url: str) -> None:
+def test_messages_that_wait_without_a_worker_are_a_problem(queue: Queue, redis_url: str) -> None:
     queue.push([event("E")])
     ended = mixrelay("status", "--json", expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
     assert json.loads(ended.stdout)["queued"] == 1
     assert b"1 message waiting, and no worker runs" in ended.stderr
-    assert "needs an eye" in plain(redis_url, ExitCode.FINDING)
+    assert "degraded, 1 problem" in plain(redis_url, ExitCode.FINDING)
 
 
-def test_dead_letters_alone_are_well(queue: Queue, redis_url: str) -> None:
+def test_dead_letters_alone_are_no_problem_but_while_they_are_new_not_all_is_well(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
     bury(queue, [event("E")])
     assert status(redis_url)["dead"] == 1
+    assert "all is well" not in plain(redis_url)
+    for minute in redis.keys("{mixpanel_queue}:minute:*"):
+        redis.delete(minute)  # as minutes go by
+    assert "all is well" in plain(redis_url)
 
 
 def test_a_pause_by_wrong_settings_needs_an_eye_and_a_fresh_outage_does_not(
@@ -151,7 +163,7 @@ def test_wrong_credentials_need_an_eye(queue: Queue, redis: Redis, redis_url: st
     pause(queue, PauseKind.CONFIGURATION)
     text = plain(redis_url, ExitCode.FINDING)
     assert "is paused since" in text
-    assert "correct the settings" in text
+    assert "Correct the settings and restart the workers." in text
 
 
 def test_a_pause_that_is_over_is_due_for_its_next_try(

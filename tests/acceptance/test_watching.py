@@ -86,11 +86,11 @@ def test_what_was_counted_while_nobody_could_look_is_read_again(queue, redis, re
     assert len(rates.past("received")) == 59
 
 
-def test_a_line_tells_what_needs_an_eye(queue, redis_url):
+def test_a_line_names_the_first_problem(queue, redis_url):
     queue.push([event("E")])
     told = line(look(queue, redis_url))
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z queued 1, ", told)
-    assert "needs an eye: 1 message waiting, and no worker runs" in told
+    assert "degraded, 1 problem: 1 message waiting, and no worker runs" in told
     assert all(f"{name}/min" in told for name in RATES[:2])
 
 
@@ -102,7 +102,8 @@ def test_without_a_terminal_each_look_is_a_line(queue, redis_url):
         lines = [watching.stdout.readline() for _ in range(2)]
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
-    assert all(re.fullmatch(r"\S+Z queued 0, .*, dead 1, .*; all is well\n", one) for one in lines)
+    note = "no problem, 1 note: 1 new dead letter within two minutes: .*"
+    assert all(re.fullmatch(rf"\S+Z queued 0, .*, dead 1, .*; {note}\n", one) for one in lines)
 
 
 @contextmanager

@@ -43,6 +43,8 @@ class PausedDestination:
     failures: int
     """In a row."""
     since_ms: int
+    token: str = ""
+    """The fingerprint of the refused token that caused it; empty for any other cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,9 @@ class Books:
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
+            tokens=token_states(raw.get("tokens") or {}),
             notices=notices(raw["notices"]),
             hot=hot_shards(raw["hot"], now),
-            tokens=token_states(raw.get("tokens") or {}),
             head=reply[1] if len(reply) > 1 else None,
         )
 
@@ -203,6 +205,7 @@ def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
         seconds=max(0.0, (float(pause["until"]) - now) / 1000),
         failures=int(pause.get("failures", 0)),
         since_ms=int(float(pause.get("since", now))),
+        token=pause.get("token", ""),
     )
 
 

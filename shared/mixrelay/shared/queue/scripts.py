@@ -67,7 +67,7 @@ _PARTS = {
     "hold": _AUDIT,
     "leased": ("_paces",),
     **dict.fromkeys(("probe", "report"), _GATES),
-    "settle": (*_GATES, "_kept", "_notices"),
+    "settle": (*_GATES, "_notices", "_kept"),
     "token": (*_GATES, "_tokens"),
     "proof": (*_GATES, "_tokens"),
     **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),

@@ -49,8 +49,7 @@ return { cjson.encode({
   batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
-  held = hash(key("held")), tokens = tokens,
-  notices = hash(key("notices")), hot = hash(key("hot")),
+  held = hash(key("held")), tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
   oldest = oldest,
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }
