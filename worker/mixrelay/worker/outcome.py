@@ -42,8 +42,9 @@ _JITTER = (0.5, 2.5)
 
 
 _MERGE_NEEDS = (
-    "Mixpanel takes $merge by a service account, not by this project token; set MIXPANEL_PROJECT_ID, "
-    "MIXPANEL_SERVICE_ACCOUNT_USERNAME and MIXPANEL_SERVICE_ACCOUNT_SECRET, and replay it"
+    "Mixpanel refuses the project token for $merge, which needs a service account: set "
+    "MIXPANEL_PROJECT_ID, MIXPANEL_SERVICE_ACCOUNT_USERNAME and MIXPANEL_SERVICE_ACCOUNT_SECRET, "
+    "then replay this letter. Mixpanel's answer"
 )
 """Mixpanel: Merge Identities, whose security is a service account or a project secret."""
 
