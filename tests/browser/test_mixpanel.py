@@ -80,4 +80,4 @@ def test_what_mixpanel_does_unasked_has_an_example(
     expect(notices).to_contain_text("Checked Out, properties.Cart, 812 characters, 255 kept")
     hot = page.locator("div[aria-labelledby='hot-heading']")
     expect(hot.get_by_role("row").nth(1)).to_contain_text("Acme")
-    expect(hot.get_by_role("row").nth(1)).to_contain_text("99 %")
+    expect(hot.get_by_role("row").nth(1)).to_contain_text("99%")
