@@ -310,7 +310,7 @@ def test_the_guide_lists_every_alert_and_a_whole_notice():
     section = guide.partition("\n## Alerts\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(ALERTS)
     [notice] = re.findall(r"^\{.*\}$", section, re.MULTILINE)
-    finding = Finding("paused", "track:1f2e3d4c", "", "")
+    finding = Finding("token_refused", "0badc0de0bad", "", "")
     assert set(json.loads(notice)) == set(
         finding.notice(queue="", since=datetime.now(UTC), is_over=False)
     )

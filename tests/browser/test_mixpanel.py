@@ -53,7 +53,6 @@ def test_a_refused_token_stands_in_the_banner_with_what_to_set(
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_it_all_fits_the_screen_and_can_be_read_by_everyone(
     open_page: Callable[..., Page],
-    picture: Callable[[Page, str], None],
     bench: Bench,
     scheme: str,
     width: int,
@@ -64,7 +63,6 @@ def test_it_all_fits_the_screen_and_can_be_read_by_everyone(
     for name, path in {"refused": "/", "tokens": "/workers"}.items():
         page = open_page(path, dark=scheme == "dark", width=width)
         expect(page.locator("main")).to_contain_text("3f2a…b7")
-        picture(page, f"{name}-{'narrow' if width < 500 else scheme}")
         found = Axe().run(page).response["violations"]
         bad = [one["id"] for one in found if one["impact"] in SERIOUS]
         assert not bad, f"{name}: {bad}"
@@ -82,4 +80,4 @@ def test_what_mixpanel_does_unasked_has_an_example(
     expect(notices).to_contain_text("Checked Out, properties.Cart, 812 characters, 255 kept")
     hot = page.locator("div[aria-labelledby='hot-heading']")
     expect(hot.get_by_role("row").nth(1)).to_contain_text("Acme")
-    expect(hot.get_by_role("row").nth(1)).to_contain_text("99 %")
+    expect(hot.get_by_role("row").nth(1)).to_contain_text("99%")

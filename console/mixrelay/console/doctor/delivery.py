@@ -74,18 +74,11 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if not settings.token:
         yield MIXPANEL.warning(
             "token",
-            _without_token(settings),
+            "MIXPANEL_TOKEN is not set: workers send only messages that bring a token.",
             "Set MIXPANEL_TOKEN to the token in Mixpanel's project settings.",
         )
         return
     yield _proven("token", Credentials.key(settings.token), settings, transport)
-
-
-def _without_token(settings: Settings) -> str:
-    """What workers do without MIXPANEL_TOKEN."""
-    if settings.account is None:
-        return "MIXPANEL_TOKEN is not set: workers send only messages that bring a token."
-    return "MIXPANEL_TOKEN is not set: workers with a service account do not start without it."
 
 
 def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
