@@ -71,7 +71,7 @@ def test_an_unknown_region_is_refused_with_those_there_are():
         (Endpoint.TRACK, "https://h/track?verbose=1&ip=0"),
         (Endpoint.IMPORT, "https://h/import?strict=1"),
         (Endpoint.ENGAGE, "https://h/engage?verbose=1&strict=1&ip=0"),
-        (Endpoint.GROUPS, "https://h/groups?verbose=1&strict=1"),
+        (Endpoint.GROUPS, "https://h/groups?verbose=1&strict=1&ip=0"),
     ],
 )
 def test_each_endpoint_is_asked_to_tell_refusals(endpoint, url):

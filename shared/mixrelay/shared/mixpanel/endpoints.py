@@ -39,7 +39,7 @@ _QUERIES = {
     Endpoint.TRACK: "verbose=1&ip=0",
     Endpoint.IMPORT: "strict=1",
     Endpoint.ENGAGE: "verbose=1&strict=1&ip=0",
-    Endpoint.GROUPS: "verbose=1&strict=1",
+    Endpoint.GROUPS: "verbose=1&strict=1&ip=0",
 }
 
 
