@@ -17,8 +17,10 @@ from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.values import NotJSONError, simplify
 from mixrelay.shared.mixpanel.rules import PLACEHOLDERS
 
+# The prefix is what Mixpanel's own browser and mobile libraries put before a device's id.
 _UUID_V4: Final = re.compile(
-    "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
+    "(?:[$]device:)?[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    re.IGNORECASE,
 )
 
 _PLACEHOLDER_NUMBERS: Final = frozenset({0, -1})

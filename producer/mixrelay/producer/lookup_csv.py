@@ -69,7 +69,7 @@ def csv_of_rows(rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]]) -> 
         InvalidPropertyError: they are no table that Mixpanel takes; the path names the row.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     count = -1  # of the header
     for row in _checked_rows("rows", _named(rows)):
         writer.writerow(row)

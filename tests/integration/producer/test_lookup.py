@@ -64,7 +64,7 @@ def test_rows_replace_it_by_the_environments_account(mixpanel, monkeypatch):
     assert rows == 2
     assert sent(mixpanel)[-2:] == (
         "relay.a1b2c3:a-very-secret-secret",
-        b"id,Genre\ns1,Pop\ns2,\n",
+        b"id,Genre\r\ns1,Pop\r\ns2,\r\n",
     )
 
 

@@ -166,7 +166,7 @@ def test_an_id_is_not_made_the_same_as_itself(tracker, pushed, call, path):
         UUID_V4.replace("-4", "-1", 1),
         UUID_V4.replace("-9", "-c"),
         UUID_V4.replace("-", ""),
-        f"$device:{UUID_V4}",
+        f"device:{UUID_V4}",
         UUID("7c9e6679-7425-10de-944b-e07fc1f90ae7"),
     ],
 )
@@ -176,7 +176,9 @@ def test_the_anonymous_id_of_identify_is_a_uuid_v4(tracker, pushed, anonymous):
     assert pushed == []
 
 
-@pytest.mark.parametrize("anonymous", [UUID_V4, UUID_V4.upper(), uuid4(), str(uuid4())], ids=str)
+@pytest.mark.parametrize(
+    "anonymous", [UUID_V4, UUID_V4.upper(), UUID(UUID_V4), f"$device:{UUID_V4}", uuid4()]
+)
 def test_a_uuid_v4_identifies(tracker, pushed, anonymous):
     tracker.identify("ann", anonymous)
     assert only(pushed)["properties"] == {

@@ -88,8 +88,8 @@ def test_rows_of_dicts_have_the_first_ones_columns():
 
 
 def test_rows_of_lists_begin_with_the_header():
-    assert csv_of_rows([("id", "a"), ["s1", 'say "hi"']]) == (b'id,a\ns1,"say ""hi"""\n', 1)
-    assert csv_of_rows(iter([["id"], ["s1"]])) == (b"id\ns1\n", 1)
+    assert csv_of_rows([("id", "a"), ["s1", 'say "hi"']]) == (b'id,a\r\ns1,"say ""hi"""\r\n', 1)
+    assert csv_of_rows(iter([["id"], ["s1"]])) == (b"id\r\ns1\r\n", 1)
 
 
 @pytest.mark.parametrize(
