@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from mixrelay.sandbox import lookups
 from mixrelay.sandbox.control import control_routes
 from mixrelay.sandbox.endpoints import ENDPOINTS, Endpoint
 from mixrelay.sandbox.intake import Intake
@@ -33,6 +34,12 @@ def create_app(options: Options | None = None, *, intake: Intake | None = None) 
         handler = _handler(shared, endpoint)
         for path in (endpoint.path, f"{endpoint.path}/"):
             app.add_routes([web.post(path, handler), web.get(path, handler, allow_head=False)])
+    app.add_routes(
+        [
+            web.get(lookups.PATH, shared.take_lookup, allow_head=False),
+            web.put(f"{lookups.PATH}/{{id}}", shared.take_lookup),
+        ]
+    )
     return app
 
 

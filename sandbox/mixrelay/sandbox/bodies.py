@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -82,7 +82,9 @@ def understand(request: web.Request, raw: bytes, *, limit: int, gzip_allowed: bo
     Raises:
         BodyError: it is too large, compressed where that is not supported, or holds no records.
     """
-    body = _uncompressed(raw, request.headers.get("Content-Encoding", ""), limit, gzip_allowed)
+    body = uncompressed(
+        raw, request.headers.get("Content-Encoding", ""), limit, gzip_allowed=gzip_allowed
+    )
     params: dict[str, str] = dict(request.query)
     text = body
     if request.content_type != _NDJSON and not body.lstrip().startswith((b"[", b"{")):
@@ -93,7 +95,12 @@ def understand(request: web.Request, raw: bytes, *, limit: int, gzip_allowed: bo
     return Received(records, params, len(raw), scrutiny)
 
 
-def _uncompressed(raw: bytes, encoding: str, limit: int, gzip_allowed: bool) -> bytes:
+def uncompressed(raw: bytes, encoding: str, limit: int, *, gzip_allowed: bool) -> bytes:
+    """Return a body as it was before compression.
+
+    Raises:
+        BodyError: it is too large, no gzip, or compressed where that is not supported.
+    """
     if encoding.lower() in {"", "identity"}:
         return _within(raw, limit)
     if encoding.lower() != "gzip" or not gzip_allowed:
@@ -170,18 +177,18 @@ def _load(text: bytes) -> Any:
 
 
 def _hold_depth(parsed: Any) -> None:
-    level = [parsed]
+    level = [parsed] if isinstance(parsed, (dict, list)) else []
     for _ in range(_MAX_DEPTH):
-        level = [inner for part in level for inner in _inner(part)]
+        # Nothing but containers is followed: most of a request is texts and numbers.
+        level = [
+            inner
+            for part in level
+            for inner in (part.values() if type(part) is dict else part)
+            if type(inner) is dict or type(inner) is list
+        ]
         if not level:
             return
     raise UnreadableError(f"the body is nested more than {_MAX_DEPTH} deep")
-
-
-def _inner(part: Any) -> Iterable[Any]:
-    if isinstance(part, dict):
-        return part.values()
-    return part if isinstance(part, list) else ()
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,53 +1,64 @@
-"""Who may send to `/import` (Mixpanel: Import Events reference, Authentication)."""
+"""Who may send to `/import` and to `/lookup-tables` (Mixpanel: Import Events, Authentication)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from mixrelay.sandbox.options import Options
+from mixrelay.sandbox.known import Known
 
 
-def kind_of(authorization: str, params: Mapping[str, str], options: Options) -> str | None:
-    """How a request to `/import` showed who it is; None if it did not.
+class Caller(NamedTuple):
+    """How a request showed who it is.
 
-    Returns:
-        `service_account`, `token`, `api_secret` or `api_key`.
+    Attributes:
+        kind: `service_account`, `token`, `api_secret`, `api_key` or `oauth_token`.
+        token: the project token it showed, if that was it.
     """
-    username, secret = _basic(authorization)
+
+    kind: str
+    token: str | None = None
+
+
+def caller_of(authorization: str, params: Mapping[str, str], known: Known) -> Caller | None:
+    """Return who sends to `/import`; None if the credentials are missing or wrong."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        # Mixpanel: 401 Unauthorized, OAuth tokens; the project is named in the query.
+        is_known = encoded.strip() in known.oauth_tokens and bool(params.get("project_id"))
+        return Caller("oauth_token") if is_known else None
+    username, secret = _basic(scheme, encoded)
     api_key = params.get("api_key", "")
+    if not known.compares:
+        return _any_caller(username, secret, api_key, known)
     project = params.get("project_id", "")
-    if not options.has_credentials:
-        return _any_kind(username, secret, api_key)
     if username and secret:
-        account = (
-            options.service_account_username,
-            options.service_account_secret,
-            options.project_id,
-        )
-        return "service_account" if (username, secret, project) == account else None
+        is_known = known.account == (username, secret, project)
+        return Caller("service_account") if is_known else None
     # The token and the secret name the project themselves: "do not provide [project_id] if using
     # secret auth", "if project_id is not specified ... authenticated using the provided token".
     if username and not project:
-        return _lone_name(username, options)
-    return "api_key" if api_key in options.api_secrets else None
+        return _lone_name(username, known)
+    return Caller("api_key") if api_key in known.api_secrets else None
 
 
-def _any_kind(username: str, secret: str, api_key: str) -> str | None:
+def _any_caller(username: str, secret: str, api_key: str, known: Known) -> Caller | None:
+    if username and secret:
+        return Caller("service_account")
     if username:
-        return "service_account" if secret else "token"
-    return "api_key" if api_key else None
+        return Caller("token", username) if known.knows(username) else None
+    return Caller("api_key") if api_key else None
 
 
-def _lone_name(username: str, options: Options) -> str | None:
-    if username in options.tokens:
-        return "token"
-    return "api_secret" if username in options.api_secrets else None
+def _lone_name(username: str, known: Known) -> Caller | None:
+    if known.tokens is not None and username in known.tokens:
+        return Caller("token", username)
+    return Caller("api_secret") if username in known.api_secrets else None
 
 
-def _basic(authorization: str) -> tuple[str, str]:
-    scheme, _, encoded = authorization.partition(" ")
+def _basic(scheme: str, encoded: str) -> tuple[str, str]:
     if scheme.lower() != "basic":
         return "", ""
     try:

@@ -12,15 +12,22 @@ from typing import Any, NamedTuple
 from mixrelay.sandbox import answers, credentials
 from mixrelay.sandbox.answers import Answer
 from mixrelay.sandbox.bodies import BodyError, Received, UnreadableError
+from mixrelay.sandbox.known import Known
 from mixrelay.sandbox.operations import group_violation, profile_violation
 from mixrelay.sandbox.options import Options
-from mixrelay.sandbox.validation import import_violation, too_old_for_track, track_violation
+from mixrelay.sandbox.validation import (
+    import_violation,
+    is_ignored,
+    too_old_for_track,
+    track_violation,
+)
 from mixrelay.sandbox.violation import Violation
 
 MAX_RECORDS = 2_000
 FAILED = "some data points in the request failed validation"
 TOO_OLD = Violation("properties.time", "must be within the last 5 days on /track")
 UNKNOWN_TOKEN = Violation("token", "is not a token of this sandbox")
+IGNORED = Violation("properties.$ignore", "drops the event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Call:
     received: Received
     authorization: str
     options: Options
+    known: Known
     now: float
 
 
@@ -43,10 +51,13 @@ class Drop(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
+    """What becomes of a request; `project` is the token it was sent under, if it showed one."""
+
     answer: Answer
     accepted: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[Drop] = field(default_factory=list)
     credentials: str | None = None
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,11 @@ def receive(endpoint: Endpoint, call: Call) -> Outcome:
     if len(call.received.records) > MAX_RECORDS:
         # Mixpanel: 413 Payload Too Large lists the 2,000 events among its causes.
         return Outcome(answers.coded(413, f"request exceeds max limit of {MAX_RECORDS} records"))
-    return endpoint.takes(call)
+    outcome = endpoint.takes(call)
+    # /import has no such parameter (Mixpanel: Ingestion API).
+    if endpoint.path != "/import" and (function := call.received.params.get("callback")):
+        outcome.answer = answers.called_back(outcome.answer, function)
+    return outcome
 
 
 def refuse(endpoint: Endpoint, error: BodyError, call: Call) -> Outcome:
@@ -87,22 +102,31 @@ def _track(call: Call) -> Outcome:
         _sort(outcome, record, broken, silent=True)
     # "One or more objects provided are valid. This does not signify a valid project token".
     outcome.answer = _one_or_zero(received, None if valid else refused)
+    if received.flag("img"):
+        outcome.answer = answers.pixel()
     return outcome
 
 
 def _silent_violation(record: Any, call: Call) -> Violation | None:
+    properties = record["properties"]
+    if is_ignored(properties):
+        return IGNORED
     if too_old_for_track(record, call.now):
         return TOO_OLD
-    return None if _knows(call.options, record["properties"]["token"]) else UNKNOWN_TOKEN
+    return None if call.known.knows(properties["token"]) else UNKNOWN_TOKEN
 
 
 def _import(call: Call) -> Outcome:
     received = call.received
-    kind = credentials.kind_of(call.authorization, received.params, call.options)
-    if kind is None:
+    caller = credentials.caller_of(call.authorization, received.params, call.known)
+    if caller is None or (caller.kind == "token" and _merges_without_right(call)):
         return Outcome(answers.coded(401, "Invalid credentials"))
     strict = received.flag("strict")
-    outcome = Outcome(answers.plain(accepted=True), credentials=kind)
+    outcome = Outcome(
+        answers.plain(accepted=True),
+        credentials=caller.kind,
+        project=caller.token or call.known.only_token,
+    )
     failed: list[dict[str, Any]] = []
     for index, record in enumerate(received.records):
         broken = import_violation(
@@ -110,15 +134,31 @@ def _import(call: Call) -> Outcome:
         )
         if broken:
             failed.append(_failed_event(index, record, broken))
+        elif is_ignored(record["properties"]):
+            # "The ingestion API silently drops it": it is no failed record, nor counted.
+            _sort(outcome, record, IGNORED, silent=True)
+            continue
         _sort(outcome, record, broken, silent=not strict)
     outcome.answer = _import_answer(received, len(outcome.accepted), failed)
     return outcome
 
 
+def _merges_without_right(call: Call) -> bool:
+    """Return whether `$merge` comes under a project token alone.
+
+    Mixpanel: Merge Identities, "protected by the project api secret"; the Identity API lists a
+    service account, a project secret and an OAuth token.
+    """
+    if call.options.merge_by_token:
+        return False
+    records = call.received.records
+    return any(isinstance(record, dict) and record.get("event") == "$merge" for record in records)
+
+
 def _import_answer(received: Received, imported: int, failed: list[dict[str, Any]]) -> Answer:
     if "strict" not in received.params:
         # Old clients send no strict, and wait for the `1` or the `status` of /track.
-        return _one_or_zero(received, None if imported else failed[0]["message"])
+        return _one_or_zero(received, failed[0]["message"] if failed and not imported else None)
     if not failed or not received.flag("strict"):
         return answers.coded(200, num_records_imported=imported)
     return answers.coded(400, FAILED, failed_records=failed, num_records_imported=imported)
@@ -154,7 +194,7 @@ def _update(call: Call, violation: Callable[..., Violation | None]) -> Outcome:
             failed.append({"index": index, "field": broken.field, "message": broken.message})
             _sort(outcome, record, broken, silent=not strict)
         else:
-            known = _knows(call.options, record["$token"])
+            known = call.known.knows(record["$token"])
             _sort(outcome, record, None if known else UNKNOWN_TOKEN, silent=True)
     outcome.answer = _update_answer(received, failed)
     return outcome
@@ -174,10 +214,6 @@ def _sort(outcome: Outcome, record: Any, broken: Violation | None, *, silent: bo
         outcome.accepted.append(record)
     else:
         outcome.dropped.append(Drop(record, broken, silent))
-
-
-def _knows(options: Options, token: str) -> bool:
-    return not options.tokens or token in options.tokens
 
 
 def _one_or_zero(received: Received, error: str | None) -> Answer:

@@ -12,6 +12,7 @@ import threading
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
+from mixrelay.sandbox import lookups
 from mixrelay.sandbox.endpoints import ENDPOINTS
 
 ANY = "*"
@@ -99,7 +100,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"There is no fault {self.kind!r}. Known are: {', '.join(KINDS)}.")
-        paths = [ANY, *(endpoint.path for endpoint in ENDPOINTS)]
+        paths = [ANY, *(endpoint.path for endpoint in ENDPOINTS), lookups.PATH]
         if self.endpoint not in paths:
             raise ValueError(f"endpoint is one of {', '.join(paths)}, not {self.endpoint!r}.")
         for name, valid in self._checks().items():

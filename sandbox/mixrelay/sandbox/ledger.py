@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mixrelay.sandbox.endpoints import Drop, Outcome
+from mixrelay.sandbox.identity import System, system_of
 from mixrelay.sandbox.log import Log
+from mixrelay.sandbox.notes import Note
+from mixrelay.sandbox.options import Options
 from mixrelay.sandbox.profiles import Profiles
+from mixrelay.sandbox.storing import Storage, Stored, user_of
+from mixrelay.sandbox.validation import IDENTITY_EVENTS, time_of
 
 _FoldKey = tuple[str, Any, str, str]
 
 
 class Arrival(NamedTuple):
-    """A record that was kept; `number` counts events and updates each from 1."""
+    """A record that was kept; `number` counts events and updates each from 1.
+
+    Attributes:
+        record: as it is stored. Of an event that came several times the latest.
+        project: the token of its project; the empty text if none was shown.
+        user: the distinct_id it was kept under, before any merge of ids.
+        notes: what was changed without being asked for.
+        sent: the record as it was sent, where it is stored otherwise.
+    """
 
     number: int
     request: int
@@ -25,10 +39,17 @@ class Arrival(NamedTuple):
     at: float
     credentials: str | None
     record: dict[str, Any]
+    project: str = ""
+    user: str = ""
+    notes: tuple[Note, ...] = ()
+    sent: dict[str, Any] | None = None
 
 
 class Duplicate(NamedTuple):
-    """An event with the four-part key of event `of`; `same` if it equals that one altogether."""
+    """An event with the four-part key of event `of`, in whose place it is shown from now on.
+
+    `same` if it equals that one altogether; `replaced` is what was shown until then.
+    """
 
     of: int
     request: int
@@ -36,6 +57,23 @@ class Duplicate(NamedTuple):
     at: float
     same: bool
     record: dict[str, Any]
+    replaced: dict[str, Any]
+
+
+class User(NamedTuple):
+    """One person with everything that is attributed to them.
+
+    Attributes:
+        token: of the project.
+        id: the canonical distinct_id.
+        ids: all identifiers merged into it, itself among them.
+        events: what is attributed to any of them, in the order of arrival.
+    """
+
+    token: str
+    id: str
+    ids: tuple[str, ...]
+    events: list[dict[str, Any]]
 
 
 class Dropped(NamedTuple):
@@ -54,7 +92,8 @@ class Request(NamedTuple):
     """A request and what became of it.
 
     `status` is None where no answer is sent; `fault` is the kind of the fault that decided it;
-    `bytes` counts the body as it came over the wire; `at` is in seconds since the epoch.
+    `bytes` counts the body as it came over the wire; `at` is in seconds since the epoch; `query`
+    holds its parameters, those of a form too, without the records and without secrets.
     """
 
     number: int
@@ -74,14 +113,17 @@ class Request(NamedTuple):
     strict: bool
     verbose: bool
     ip: str | None
+    address: str
+    query: dict[str, str]
 
 
 class Ledger:
-    """The books of one sandbox."""
+    """All that one sandbox keeps."""
 
-    def __init__(self, keep: int | None) -> None:
+    def __init__(self, options: Options) -> None:
         self.lock = threading.RLock()
-        self._keep = keep
+        self._options = options
+        self._keep = options.keep
         self.clear()
 
     def clear(self) -> None:
@@ -92,11 +134,14 @@ class Ledger:
             self.duplicates: Log[Duplicate] = Log(self._keep)
             self.dropped: Log[Dropped] = Log(self._keep)
             self.requests: Log[Request] = Log(self._keep)
-            self.profiles = Profiles()
-            self.groups = Profiles()
+            self.profiles = Profiles(self._keep)
+            self.groups = Profiles(self._keep)
             self.reasons: Counter[str] = Counter()
+            self.noted: Counter[str] = Counter()
             self.silent = 0
             self._by_key: dict[_FoldKey, Arrival] = {}
+            self._storage = Storage(self._options)
+            self._systems: dict[str, System] = {}
 
     def enter(self, request: Request, outcome: Outcome | None) -> None:
         """Writes down a request, with what it brought unless a fault kept its records out."""
@@ -105,39 +150,106 @@ class Ledger:
             if outcome is None:
                 return
             for record in outcome.accepted:
-                self._keep_record(request, record)
+                self._keep_record(request, record, outcome)
             for drop in outcome.dropped:
                 self._keep_drop(request, drop)
 
-    def _keep_record(self, request: Request, record: dict[str, Any]) -> None:
+    def _keep_record(self, request: Request, record: dict[str, Any], outcome: Outcome) -> None:
         if request.endpoint == "/engage":
-            self.updates.append(self._arrival(self.updates, request, record))
-            self.profiles.apply(record, "$distinct_id")
+            system = self._system(record["$token"])
+            notes = self.profiles.apply(record, system.person(str(record["$distinct_id"])))
         elif request.endpoint == "/groups":
-            self.updates.append(self._arrival(self.updates, request, record))
-            self.groups.apply(record, "$group_key", "$group_id")
+            self._storage.know_group_key(str(record["$group_key"]))
+            identifiers = str(record["$group_key"]), str(record["$group_id"])
+            notes = self.groups.apply(record, *identifiers)
         else:
-            self._keep_event(request, record)
-
-    def _keep_event(self, request: Request, event: dict[str, Any]) -> None:
-        key = fold_key(event)
-        first = self._by_key.get(key) if key else None
-        if first:
-            same = first.record == event
-            self.duplicates.append(
-                Duplicate(first.number, request.number, request.endpoint, request.at, same, event)
-            )
+            self._keep_event(request, record, outcome)
             return
-        arrival = self._arrival(self.events, request, event)
+        self.noted.update(note.kind for note in notes)
+        number, shown = self.updates.total + 1, tuple(notes)
+        arrival = Arrival(
+            number,
+            request.number,
+            request.endpoint,
+            request.at,
+            request.credentials,
+            record,
+            project=record["$token"],
+            notes=shown,
+        )
+        self.updates.append(arrival)
+
+    def _keep_event(self, request: Request, sent: dict[str, Any], outcome: Outcome) -> None:
+        project = outcome.project or sent["properties"].get("token")
+        project = project if isinstance(project, str) else ""
+        system = self._system(project)
+        if sent["event"] in IDENTITY_EVENTS:
+            event, user, notes = Stored(sent, "")
+        else:
+            event, user, notes = self._storage.stored(sent, project, system.user_of, request)
+        if unmerged := system.learn(event):
+            notes = (*notes, unmerged)
+        if notes:
+            self.noted.update(note.kind for note in notes)
+        key = _fold_key(event, user)
+        first = self._by_key.get(key) if key else None
+        arrival = Arrival(
+            first.number if first else self.events.total + 1,
+            request.number,
+            request.endpoint,
+            request.at,
+            request.credentials,
+            event,
+            project,
+            user,
+            notes,
+            None if event is sent else sent,
+        )
         if key:
             self._by_key[key] = arrival
+        if first:
+            self._replace(request, first, arrival)
+            return
         forgotten = self.events.append(arrival)
-        if forgotten and (old := fold_key(forgotten.record)):
+        if forgotten and (old := _fold_key(forgotten.record, forgotten.user)):
             self._by_key.pop(old, None)
 
-    def _arrival(self, log: Log[Arrival], request: Request, record: dict[str, Any]) -> Arrival:
-        number, credentials = log.total + 1, request.credentials
-        return Arrival(number, request.number, request.endpoint, request.at, credentials, record)
+    def _replace(self, request: Request, first: Arrival, arrival: Arrival) -> None:
+        # Event Deduplication: "only the latest ingested one will be considered in queries".
+        self.events.replace(first.number, arrival)
+        event, earlier = arrival.record, first.record
+        self.duplicates.append(
+            Duplicate(
+                first.number,
+                request.number,
+                request.endpoint,
+                request.at,
+                earlier == event,
+                event,
+                earlier,
+            )
+        )
+
+    def _system(self, project: str) -> System:
+        system = self._systems.get(project)
+        if system is None:
+            system = system_of(self._options.id_merge, self._keep)
+            if self._keep is not None and len(self._systems) >= self._keep:
+                del self._systems[next(iter(self._systems))]
+            self._systems[project] = system
+        return system
+
+    def users(self) -> Iterator[User]:
+        """Yield each person with the events attributed to them; nobody's events are left out."""
+        with self.lock:
+            people: dict[tuple[str, str], list[dict[str, Any]]] = {}
+            for arrival in self.events:
+                if arrival.user:
+                    person = self._system(arrival.project).person(arrival.user)
+                    people.setdefault((arrival.project, person), []).append(arrival.record)
+            ids = {key: tuple(self._system(key[0]).ids(key[1])) for key in people}
+        for (token, person), events in people.items():
+            yield User(token, person, ids[token, person], events)
 
     def _keep_drop(self, request: Request, drop: Drop) -> None:
         field, rule = drop.violation
@@ -162,6 +274,7 @@ class Ledger:
                 "dropped": self.dropped.total,
                 "dropped_silently": self.silent,
                 "dropped_by_reason": dict(self.reasons),
+                "notes": dict(self.noted),
             }
 
 
@@ -171,15 +284,12 @@ def fold_key(event: dict[str, Any]) -> _FoldKey | None:
     Never folded are events without `$insert_id` ("will not qualify for the deduplication
     process") and without a time, which Mixpanel stamps at each arrival.
     """
+    return _fold_key(event, user_of(event["properties"]))
+
+
+def _fold_key(event: dict[str, Any], user: str) -> _FoldKey | None:
     properties = event["properties"]
-    time, insert_id = properties.get("time"), properties.get("$insert_id")
+    time, insert_id = time_of(properties), properties.get("$insert_id")
     if time is None or not isinstance(insert_id, str):
         return None
-    return event["event"], time, _user(properties), insert_id
-
-
-def _user(properties: dict[str, Any]) -> str:
-    for name in ("distinct_id", "$user_id", "$device_id"):
-        if properties.get(name) is not None:
-            return str(properties[name])
-    return ""
+    return event["event"], time, user, insert_id

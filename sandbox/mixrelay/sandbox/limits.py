@@ -28,7 +28,7 @@ def encoding_violation(record: Any) -> Violation | None:
 def nesting_violation(properties: dict[str, Any]) -> Violation | None:
     """A property whose lists or objects are too long, or whose objects nest too deep."""
     for name, value in properties.items():
-        if isinstance(value, (dict, list)):
+        if type(value) is dict or type(value) is list:
             rule = _broken_rule(value)
             if rule:
                 return Violation(f"properties.{name}", rule)

@@ -38,6 +38,12 @@ class Log(Generic[T]):
         self.total += 1
         return forgotten
 
+    def replace(self, number: int, entry: T) -> None:
+        """Put another entry in the place of the one added as `number`, counted from 1."""
+        place = number - 1 - (self.total - len(self._entries))
+        if 0 <= place < len(self._entries):
+            self._entries[place] = entry
+
     def page(self, offset: int, limit: int) -> list[T]:
         """Entries by their place since the beginning; forgotten ones are left out."""
         start = max(offset - (self.total - len(self._entries)), 0)

@@ -77,7 +77,7 @@ async def _hang(request: web.Request, fault: Fault, answer: Answer) -> web.Strea
 
 
 async def _trickle(request: web.Request, fault: Fault, answer: Answer) -> web.StreamResponse:
-    body = answer.body.encode()
+    body = answer.payload
     response = _stream(answer.status, answer.content_type, len(body))
     await response.prepare(request)
     for place in range(len(body)):
@@ -87,7 +87,7 @@ async def _trickle(request: web.Request, fault: Fault, answer: Answer) -> web.St
 
 
 async def _truncate(request: web.Request, _: Fault, answer: Answer) -> web.StreamResponse:
-    body = answer.body.encode()
+    body = answer.payload
     response = _stream(answer.status, answer.content_type, len(body) + 1_000)
     response.force_close()
     await response.prepare(request)

@@ -5,68 +5,117 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from mixrelay.sandbox.cutting import HIDDEN, MAX_TEXT, PROFILE_PROPERTY_BYTES, value_fitted
+from mixrelay.sandbox.notes import Note
 from mixrelay.sandbox.operations import PROFILE_OPERATIONS
 
 Properties = dict[str, Any]
 Key = tuple[str, ...]
+# Mixpanel: User Profiles, "Attempts to add more than 2,000 properties to a profile will fail".
+# The page names no answer for it: the others of the update are kept here, and 200 is answered.
+MAX_PROPERTIES = 2_000
+_LOCATION = ("$latitude", "$longitude")
 
 
 class Profiles:
     """The properties of each profile, by token and identifiers.
 
     Lists are replaced and never changed in place, so that a copy of a profile stays what it was.
+
+    Args:
+        keep: profiles kept; of more the one updated longest ago is forgotten. None keeps all.
     """
 
-    def __init__(self) -> None:
-        self._properties: dict[Key, Properties] = {}
+    def __init__(self, keep: int | None = None) -> None:
+        self._keep = keep
+        self._profiles: dict[Key, Properties] = {}
 
     def __len__(self) -> int:
-        return len(self._properties)
+        return len(self._profiles)
 
     def items(self) -> list[tuple[Key, Properties]]:
-        """A copy of all profiles: (token, identifiers …) and properties."""
-        return [(key, dict(properties)) for key, properties in self._properties.items()]
+        """Return a copy of all profiles: (token, identifiers …) and properties."""
+        return [(key, dict(properties)) for key, properties in self._profiles.items()]
 
-    def apply(self, record: dict[str, Any], *identifiers: str) -> None:
-        """Carries out a valid update on the profile that its fields named so identify."""
-        key = (record["$token"], *(str(record[name]) for name in identifiers))
+    def apply(self, record: dict[str, Any], *identifiers: str) -> list[Note]:
+        """Carry out a valid update on a profile, and return what was changed on its way."""
+        key = (record["$token"], *identifiers)
         if "$delete" in record:
-            self._properties.pop(key, None)
-            return
-        profile = self._properties.setdefault(key, {})
+            self._profiles.pop(key, None)
+            return []
+        if self._keep is None:
+            profile = self._profiles.setdefault(key, {})
+        else:
+            profile = self._profiles.pop(key, {})
+            self._profiles[key] = profile
+            if len(self._profiles) > self._keep:
+                del self._profiles[next(iter(self._profiles))]
+        update = _Update(profile)
         for name, operand in record.items():
             if name in PROFILE_OPERATIONS:
-                _EFFECTS[name](profile, operand)
+                _EFFECTS[name](update, operand)
+        return update.notes
 
 
-def _set(profile: Properties, values: Properties) -> None:
-    profile.update(values)
+class _Update:
+    """One update of one profile."""
+
+    def __init__(self, profile: Properties) -> None:
+        self.profile = profile
+        self.notes: list[Note] = []
+
+    def put(self, name: str, value: Any, *, operation: str) -> None:
+        """Give a property its value, as far as Mixpanel keeps it."""
+        field = f"{operation}.{name[:MAX_TEXT]}"
+        if len(name) > MAX_TEXT:
+            name = name[:MAX_TEXT]
+            self.notes.append(Note("cut_name", field, f"name cut to {MAX_TEXT} characters"))
+        if name in HIDDEN:
+            self.notes.append(Note("hidden_property", field, "hidden"))
+            return
+        if name not in self.profile and len(self.profile) >= MAX_PROPERTIES:
+            text = f"left out: the profile has {MAX_PROPERTIES:,} properties"
+            self.notes.append(Note("many_properties", field, text))
+            return
+        if name in _LOCATION:
+            # Mixpanel: Geolocation, "outside of the $set dictionary".
+            text = "has no effect on the location here: it stands beside the operation"
+            self.notes.append(Note("location_in_set", field, text))
+        if isinstance(value, (str, list, dict)):
+            value = value_fitted(value, PROFILE_PROPERTY_BYTES, field, self.notes)
+        self.profile[name] = value
 
 
-def _set_once(profile: Properties, values: Properties) -> None:
+def _set(update: _Update, values: Properties) -> None:
     for name, value in values.items():
-        profile.setdefault(name, value)
+        update.put(name, value, operation="$set")
 
 
-def _add(profile: Properties, amounts: Properties) -> None:
+def _set_once(update: _Update, values: Properties) -> None:
+    for name, value in values.items():
+        if name[:MAX_TEXT] not in update.profile:
+            update.put(name, value, operation="$set_once")
+
+
+def _add(update: _Update, amounts: Properties) -> None:
     for name, amount in amounts.items():
-        present = profile.get(name, 0)
+        present = update.profile.get(name, 0)
         if isinstance(present, (int, float)) and not isinstance(present, bool):
-            profile[name] = present + amount
+            update.put(name, present + amount, operation="$add")
 
 
-def _append(profile: Properties, values: Properties) -> None:
+def _append(update: _Update, values: Properties) -> None:
     for name, value in values.items():
-        present = profile.get(name, [])
+        present = update.profile.get(name, [])
         if isinstance(present, list):
-            profile[name] = [*present, value]
+            update.put(name, [*present, value], operation="$append")
 
 
-def _union(profile: Properties, additions: Properties) -> None:
+def _union(update: _Update, additions: Properties) -> None:
     for name, values in additions.items():
-        present = profile.get(name, [])
+        present = update.profile.get(name, [])
         if isinstance(present, list):
-            profile[name] = present + _missing(present, values)
+            update.put(name, present + _missing(present, values), operation="$union")
 
 
 def _missing(present: list[Any], values: list[Any]) -> list[Any]:
@@ -77,19 +126,19 @@ def _missing(present: list[Any], values: list[Any]) -> list[Any]:
     return added
 
 
-def _remove(profile: Properties, values: Properties) -> None:
+def _remove(update: _Update, values: Properties) -> None:
     for name, value in values.items():
-        present = profile.get(name)
+        present = update.profile.get(name)
         if isinstance(present, list):
-            profile[name] = [kept for kept in present if kept != value]
+            update.profile[name] = [kept for kept in present if kept != value]
 
 
-def _unset(profile: Properties, names: list[str]) -> None:
+def _unset(update: _Update, names: list[str]) -> None:
     for name in names:
-        profile.pop(name, None)
+        update.profile.pop(name, None)
 
 
-_EFFECTS: dict[str, Callable[[Properties, Any], None]] = {
+_EFFECTS: dict[str, Callable[[_Update, Any], None]] = {
     "$set": _set,
     "$set_once": _set_once,
     "$add": _add,

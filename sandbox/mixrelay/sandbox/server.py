@@ -17,7 +17,8 @@ from mixrelay.sandbox.app import create_app
 from mixrelay.sandbox.control import state
 from mixrelay.sandbox.faults import Fault
 from mixrelay.sandbox.intake import Intake
-from mixrelay.sandbox.ledger import Arrival, Dropped, Duplicate, Request
+from mixrelay.sandbox.ledger import Arrival, Dropped, Duplicate, Request, User
+from mixrelay.sandbox.lookups import LookupTable
 from mixrelay.sandbox.options import Options
 
 # Requests that hang are cut off at the end; those that are being answered get this long.
@@ -150,7 +151,7 @@ class Sandbox:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """All accepted events, in order, each four-part key once, as it first arrived."""
+        """All events as they are stored, in order of first arrival; of duplicates the latest."""
         with self._intake.ledger.lock:
             return [arrival.record for arrival in self._intake.ledger.events]
 
@@ -187,15 +188,57 @@ class Sandbox:
 
     @property
     def duplicates(self) -> list[Duplicate]:
-        """All events that were folded into an earlier one."""
+        """All events that took the place of an earlier one with the same four-part key."""
         with self._intake.ledger.lock:
             return list(self._intake.ledger.duplicates)
 
     @property
     def requests(self) -> list[Request]:
-        """All requests to the four endpoints."""
+        """All requests to Mixpanel's endpoints."""
         with self._intake.ledger.lock:
             return list(self._intake.ledger.requests)
+
+    @property
+    def users(self) -> dict[str, User]:
+        """Each person by canonical distinct_id, with all ids and events attributed to them.
+
+        Of equal ids in two projects the later one; `users_of` asks for one project's.
+        """
+        return {user.id: user for user in self._intake.ledger.users()}
+
+    def users_of(self, token: str) -> dict[str, User]:
+        """Return the same of the project of one token."""
+        return {user.id: user for user in self._intake.ledger.users() if user.token == token}
+
+    @property
+    def lookup_tables(self) -> dict[str, LookupTable]:
+        """The lookup tables by id, as they were uploaded last."""
+        return {table.id: table for table in self._intake.lookups.items()}
+
+    def know(self, *tokens: str) -> None:
+        """Know these project tokens too, from now on.
+
+        A sandbox that was given no tokens knows all; it only stops refusing these.
+        """
+        self._intake.known.know(*tokens)
+
+    def know_only(self, *tokens: str) -> None:
+        """Know these project tokens and no others, as the host of another region does."""
+        self._intake.known.know_only(*tokens)
+
+    def revoke(self, *tokens: str) -> None:
+        """Know these project tokens no more; the others stay as they are."""
+        self._intake.known.revoke(*tokens)
+
+    def set_account(
+        self, username: str | None, secret: str | None = None, project_id: str | None = None
+    ) -> None:
+        """Replace the service account that `/import` takes; `set_account(None)` takes it away.
+
+        Raises:
+            ValueError: it is given in part.
+        """
+        self._intake.known.set_account(username, secret, project_id)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -219,9 +262,8 @@ class Sandbox:
         self._intake.faults.clear(number)
 
     def reset(self) -> None:
-        """Forgets all that arrived, and all faults."""
-        self._intake.ledger.clear()
-        self._intake.faults.clear()
+        """Forgets all that arrived, all faults and all changes of credentials."""
+        self._intake.reset()
 
     def wait_for(self, predicate: Callable[[Self], bool], timeout: float = 10.0) -> None:
         """Waits until the predicate holds of this sandbox.

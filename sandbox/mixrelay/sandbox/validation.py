@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,6 +13,8 @@ MAX_PROPERTIES = 255
 TRACK_AGE_SECONDS = 5 * 24 * 3600
 FUTURE_SECONDS = 3600
 YEAR_1971_SECONDS = 31_536_000
+FIRST_MILLISECONDS = YEAR_1971_SECONDS * 1000
+"""Times from here on are in milliseconds; in seconds this would be the year 2969."""
 
 _INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}")
 # fmt: off
@@ -21,43 +24,82 @@ _PLACEHOLDERS = frozenset((
 ))
 # fmt: on
 _MERGED_IDS = 2
-# What an identity event must hold (Mixpanel: Identity API).
+# What an identity event must hold, as texts (Mixpanel: Create Identity, Create Alias).
 _IDENTITY_FIELDS = {
     "$identify": ("$identified_id", "$anon_id"),
     "$create_alias": ("distinct_id", "alias"),
 }
+IDENTITY_EVENTS = frozenset({"$identify", "$create_alias", "$merge"})
 
 
 def track_violation(record: Any, *, scrutinise: bool) -> Violation | None:
-    """Why `/track` would not keep this event, leaving its age and token aside."""
+    """Return why `/track` would not keep this event, leaving its age and token aside."""
     shape = _shape_violation(record) or (encoding_violation(record) if scrutinise else None)
     if shape:
         return shape
     name, properties = record["event"], record["properties"]
     if not _is_text(properties.get("token")):
         return Violation("properties.token", "must be the project token")
-    if name == "$merge":
-        return Violation("event", "$merge is taken by /import only")
-    for wanted in _IDENTITY_FIELDS.get(name, ()):
-        if properties.get(wanted) in (None, ""):
-            return Violation(f"properties.{wanted}", "is required on an identity event")
-    if "time" in properties and seconds_of(properties["time"]) is None:
+    if name in IDENTITY_EVENTS:
+        broken = _identity_violation(name, properties)
+    else:
+        broken = _distinct_id_violation(properties, required=False)
+    if broken:
+        return broken
+    time = time_of(properties)
+    if seconds_of(time) is None and (time is not None or "time" in properties):
         return _BAD_TIME
     return nesting_violation(properties)
 
 
+def _identity_violation(name: str, properties: dict[str, Any]) -> Violation | None:
+    if name == "$merge":
+        return Violation("event", "$merge is taken by /import only")
+    for wanted in _IDENTITY_FIELDS[name]:
+        if not _is_text(properties.get(wanted)):
+            return Violation(f"properties.{wanted}", "must be a text on an identity event")
+    return None
+
+
 def too_old_for_track(record: Any, now: float) -> bool:
-    """Whether `/track` drops the event by its age ("last 5 days only")."""
-    if "time" not in record["properties"]:
-        return False
-    occurred = seconds_of(record["properties"]["time"])
+    """Return whether `/track` drops the event by its age ("last 5 days only")."""
+    occurred = seconds_of(time_of(record["properties"]))
     return occurred is not None and occurred < now - TRACK_AGE_SECONDS
+
+
+def is_ignored(properties: dict[str, Any]) -> bool:
+    """Return whether Mixpanel drops the event without a word (Mixpanel: Block Unwanted Traffic).
+
+    The pages say "when this property is present"; they use `true` and a text. A `false` or an
+    empty text is how code says that an event is not to be ignored.
+    """
+    value = properties.get("$ignore")
+    return value is True or _is_text(value)
+
+
+def time_of(properties: dict[str, Any]) -> Any:
+    """Return `time`, or `$time` in its absence (Mixpanel: Reserved Properties names both)."""
+    return properties["time"] if "time" in properties else properties.get("$time")
+
+
+def distinct_id_of(properties: dict[str, Any]) -> Any:
+    """Return `distinct_id`, or `$distinct_id` in its absence (Reserved Properties names both)."""
+    if "distinct_id" in properties:
+        return properties["distinct_id"]
+    return properties.get("$distinct_id")
+
+
+def is_anonymous(properties: dict[str, Any]) -> bool:
+    """Return whether nothing in an event names its user, not even the empty text."""
+    if distinct_id_of(properties) is not None:
+        return False
+    return not (_is_text(properties.get("$user_id")) or _is_text(properties.get("$device_id")))
 
 
 def import_violation(
     record: Any, now: float, *, strict: bool, scrutinise: bool
 ) -> Violation | None:
-    """Why `/import` would refuse this event."""
+    """Return why `/import` would refuse this event."""
     shape = _shape_violation(record) or (encoding_violation(record) if scrutinise else None)
     if shape:
         return shape
@@ -65,8 +107,8 @@ def import_violation(
     if record["event"] == "$merge":
         return _merge_violation(properties)
     return (
-        _time_violation(properties.get("time"), now)
-        or _distinct_id_violation(properties)
+        _time_violation(time_of(properties), now)
+        or _distinct_id_violation(properties, required=strict)
         or _insert_id_violation(properties, required=strict)
         or nesting_violation(properties)
     )
@@ -74,11 +116,15 @@ def import_violation(
 
 def seconds_of(time: Any) -> float | None:
     """Seconds since the epoch of a time in seconds or milliseconds; None if it is no number."""
-    if isinstance(time, bool) or not isinstance(time, (int, float)):
-        return None
-    # In seconds this would be the year 2969, in milliseconds it is 1971: the first valid one.
+    kind = type(time)
+    if kind is not int:
+        if kind is not float:
+            return None
+        if math.isinf(time):  # 1e999 is JSON
+            return float(time)
     # Floor division, since a whole number may be too large to become a float.
-    return time // 1000 if time >= YEAR_1971_SECONDS * 1000 else time
+    seconds: float = time // 1000 if time >= FIRST_MILLISECONDS else time
+    return seconds
 
 
 _BAD_TIME = Violation("properties.time", "must be specified as seconds since epoch")
@@ -117,17 +163,24 @@ def _time_violation(time: Any, now: float) -> Violation | None:
     return None
 
 
-def _distinct_id_violation(properties: dict[str, Any]) -> Violation | None:
+def _distinct_id_violation(properties: dict[str, Any], *, required: bool) -> Violation | None:
     field = "properties.distinct_id"
-    if "distinct_id" not in properties:
-        # Mixpanel derives it from these two (Server-side events with no logged-in user).
-        if _is_text(properties.get("$user_id")) or _is_text(properties.get("$device_id")):
+    distinct_id = distinct_id_of(properties)
+    if distinct_id is None:
+        if not required:
+            # Mixpanel makes a user of the request's address, or takes the two ids below.
             return None
-        return Violation(field, "must be specified on every event")
-    distinct_id = properties["distinct_id"]
-    number = isinstance(distinct_id, (int, float)) and not isinstance(distinct_id, bool)
-    if not isinstance(distinct_id, str) and not number:
+        if "distinct_id" in properties:
+            return Violation(field, "must be a string")
+        # Mixpanel derives it from these two (Server-side events with no logged-in user).
+        if is_anonymous(properties):
+            return Violation(field, "must be specified on every event")
+        return None
+    # Numbers are "treated as a string" (Event Deduplication); bool is a type of its own in JSON.
+    if type(distinct_id) is not str and type(distinct_id) not in {int, float}:
         return Violation(field, "must be a string")
+    # The list of refused values stands in Import Events, and without an endpoint in Server-side
+    # events with no logged-in user; /track drops by it what /import names.
     if str(distinct_id) in _PLACEHOLDERS:
         return Violation(field, "is on the list of disallowed values")
     return None

@@ -5,18 +5,22 @@ import pytest
 from mixrelay.sandbox import Options
 
 
-def test_equal_four_part_keys_are_one_event_and_counted(client, event) -> None:
+def test_of_equal_four_part_keys_the_latest_is_shown_and_one_counted(client, event) -> None:
     first = event(plan="Free", time=int(time.time()))
+    between = event(**{"$insert_id": "between"})
     again = {"event": "Signed Up", "properties": {**first["properties"], "plan": "Paid"}}
 
-    client.post("/track", [first])
+    client.post("/track", [first, between])
     client.strict(first, again)
 
-    assert client.sandbox.events == [first]
+    assert client.sandbox.events == [again, between]
     assert [(d.of, d.endpoint, d.same) for d in client.sandbox.duplicates] == [
         (1, "/import", True),
         (1, "/import", False),
     ]
+    assert client.sandbox.duplicates[1].replaced == first
+    assert [arrival.request for arrival in client.sandbox.arrivals] == [2, 1]
+    assert client.sandbox.state["events"] == 2
     assert client.sandbox.state["duplicates"] == 2
 
 

@@ -61,7 +61,8 @@ def test_merge_is_lost_on_track_and_taken_by_import(client) -> None:
 
     client.post("/track", [merge])
     assert client.sandbox.events == []
-    assert client.strict(merge).json()["num_records_imported"] == 1
+    taken = client.post("/import?strict=1", [merge], auth=("an-account", "its-secret"))
+    assert taken.json()["num_records_imported"] == 1
     assert client.sandbox.events == [merge]
 
 
@@ -103,8 +104,7 @@ def test_track_takes_events_at_the_limits(client, event) -> None:
         event(a={str(i): i for i in range(254)}),
         event(a={"b": [{"c": [{"d": [1]}]}]}),
         event(**{str(i): i for i in range(250)}),
-        event(time=..., distinct_id=..., **{"$insert_id": ...}),
-        event(time=10**400),
+        event(time=..., distinct_id="", **{"$insert_id": ...}),
     ]
     for index, each in enumerate(at_limit[:4]):
         each["properties"]["$insert_id"] = f"id-{index}"

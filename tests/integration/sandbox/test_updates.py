@@ -142,3 +142,86 @@ def test_a_copy_of_a_profile_stays_what_it_was(client, update) -> None:
     engage(client, update(append={"l": 2}), update(set={"a": 1}))
 
     assert before == {"user-1": {"l": [1]}}
+
+
+def notes(client) -> list[tuple[str, str]]:
+    return [(note.kind, note.field) for note in client.sandbox.arrivals[-1].notes]
+
+
+def test_texts_and_names_of_a_profile_are_cut_at_255_characters(client, update) -> None:
+    engage(client, update(set={"a": "x" * 300, "n" * 300: 1}, append={"l": "y" * 300}))
+
+    assert client.sandbox.profiles == {"user-1": {"a": "x" * 255, "n" * 255: 1, "l": ["y" * 255]}}
+    assert notes(client) == [
+        ("cut_text", "$set.a"),
+        ("cut_name", f"$set.{'n' * 255}"),
+        ("cut_text", "$append.l"),
+    ]
+    assert client.sandbox.state["notes"] == {"cut_text": 2, "cut_name": 1}
+
+
+@pytest.mark.parametrize("way", ["set", "append", "union"])
+def test_a_list_of_a_profile_ends_at_256_kb(client, update, way) -> None:
+    item = "i" * 97  # 100 bytes with its quotes and its comma
+    items = [f"{n:04}{item[4:]}" for n in range(3_000)]
+    if way == "append":
+        engage(client, update(set={"l": items[:2_621]}))
+        engage(client, update(append={"l": items[0]}))
+    else:
+        engage(client, update(**{way: {"l": items}}))
+
+    kept = client.sandbox.profiles["user-1"]["l"]
+    assert kept == items[:2_621]
+    assert notes(client) == [("cut_list", f"${way}.l")]
+
+
+def test_a_profile_holds_2000_properties_and_no_more_are_added(client, update) -> None:
+    engage(client, update(set={f"p{n}": n for n in range(2_000)}))
+    answer = engage(client, update(set={"p0": "changed", "one-more": 1}, add={"another": 1}))
+
+    profile = client.sandbox.profiles["user-1"]
+    assert answer == {"status": 1, "error": None}
+    assert len(profile) == 2_000
+    assert profile["p0"] == "changed"
+    assert notes(client) == [
+        ("many_properties", "$set.one-more"),
+        ("many_properties", "$add.another"),
+    ]
+    engage(client, update(unset=["p1"]), update(set={"one-more": 1}))
+    assert client.sandbox.profiles["user-1"]["one-more"] == 1
+
+
+def test_bucket_is_hidden_in_profiles_too(client, update) -> None:
+    engage(client, update(set={"bucket": 1, "a": 1}, set_once={"$bucket": 2}))
+
+    assert client.sandbox.profiles == {"user-1": {"a": 1}}
+    assert notes(client) == [
+        ("hidden_property", "$set.bucket"),
+        ("hidden_property", "$set_once.$bucket"),
+    ]
+
+
+def test_ip_and_place_stand_beside_the_operation(client, update) -> None:
+    place = {"$ip": "203.0.113.9", "$latitude": 53.3, "$longitude": -6.2}
+    beside = {**update(set={"a": 1}), **place}
+    inside = update("two", set={"$latitude": 53.3, "$longitude": -6.2})
+
+    engage(client, beside, inside)
+
+    assert client.sandbox.updates == [beside, inside]
+    first, second = client.sandbox.arrivals
+    assert first.notes == ()
+    assert [(note.kind, note.field) for note in second.notes] == [
+        ("location_in_set", "$set.$latitude"),
+        ("location_in_set", "$set.$longitude"),
+    ]
+
+
+def test_profiles_and_groups_are_bounded_by_keep(client_of, update) -> None:
+    client = client_of(Options(keep=3))
+
+    engage(client, *(update(f"u{n}", set={"n": n}) for n in range(5)), update("u3", set={"a": 1}))
+    engage(client, update("u9", set={"n": 9}))
+
+    assert list(client.sandbox.profiles) == ["u4", "u3", "u9"]
+    assert client.sandbox.profiles["u3"] == {"n": 3, "a": 1}
