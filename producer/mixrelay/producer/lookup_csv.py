@@ -1,7 +1,7 @@
 """The CSV of a lookup table, checked before it replaces anything.
 
-What Mixpanel wants of it: UTF-8, a header, a key in the first column of every row, as many fields
-in each row as in the header (Mixpanel: Replace a Lookup Table, and its 400).
+What Mixpanel wants of it: UTF-8, a header, a key of its own in the first column of every row, as
+many fields in each row as in the header (Mixpanel: Replace a Lookup Table, and its 400).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _checked_rows(name: str, rows: Iterable[tuple[str, list[str]]]) -> Iterator[
     where, header = next(every, (name, []))
     _check_header(where, header)
     yield header
-    is_empty = True
+    keys: set[str] = set()
     for where, row in every:
         if len(row) != len(header):
             raise InvalidPropertyError(
@@ -125,9 +125,11 @@ def _checked_rows(name: str, rows: Iterable[tuple[str, list[str]]]) -> Iterator[
             )
         if not row[0].strip():
             raise InvalidPropertyError(where, "has no key in its first column")
+        if row[0] in keys:
+            raise InvalidPropertyError(where, "has the key of an earlier row; give each its own")
+        keys.add(row[0])
         yield row
-        is_empty = False
-    if is_empty:
+    if not keys:
         raise InvalidPropertyError(
             name,
             "has a header and no rows, and would empty the table; delete it in Lexicon instead",

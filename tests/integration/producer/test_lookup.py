@@ -14,6 +14,7 @@ from mixrelay.producer import (
     ServerError,
 )
 from mixrelay.producer.lookup import replace_lookup_table
+from mixrelay.sandbox import Options, Sandbox
 from tests.support.console import called
 
 TABLE = "d1b6d2e0-1330-4ad6-b520-d948ede3b1a7"
@@ -125,6 +126,28 @@ def test_no_connection_is_told_apart_from_no_answer(songs):
         with pytest.raises(ConnectionFailedError) as caught:
             replace_lookup_table(TABLE, songs, credentials=ACCOUNT, api_host=address, deadline=0.3)
         assert caught.value.maybe_delivered is True
+
+
+def test_what_mixpanel_has_is_replaced_as_a_whole(songs, tmp_path):
+    """Against the sandbox, which reads tables by Mixpanel's rules and not by ours."""
+    account = {"service_account_username": "u", "service_account_secret": "s", "project_id": "7"}
+    credentials = Credentials.service_account("u", "s", "7")
+    with Sandbox(Options(lookup_tables={TABLE: "Songs"}, **account)) as box:
+        replace_lookup_table(TABLE, songs, credentials=credentials, api_host=box.url)
+        rows = [{"id": "s3", "Genre": 'say "hi",\r\n ü'}, {"id": 4, "Genre": None}]
+        replace_lookup_table(TABLE, rows, credentials=credentials, api_host=box.url)
+        [table] = box.lookup_tables.values()
+        assert table.header == ("id", "Genre")
+        assert table.rows == [
+            {"id": "s3", "Genre": 'say "hi",\r\n ü'},
+            {"id": "4", "Genre": ""},
+        ]
+        for known, by, said in (
+            (TABLE, Credentials.service_account("u", "wrong", "7"), "refused the service account"),
+            (TABLE.replace("d", "e"), credentials, "no lookup table with this id"),
+        ):
+            with pytest.raises(ServerError, match=said):
+                replace_lookup_table(known, rows, credentials=by, api_host=box.url)
 
 
 def replaced(mixpanel, *arguments, expect, **variables):

@@ -1,4 +1,7 @@
-"""The sequences of docs/identity.md, run as they are printed, say whose every event is."""
+"""The sequences of docs/identity.md, run as they are printed: whose events are whose at the end.
+
+The sandbox plays both of Mixpanel's systems, from Mixpanel's pages.
+"""
 
 import pytest
 
@@ -16,95 +19,101 @@ ANN, BOB = "17", "18"
 PROFILE = (ANN, {"$name": "Ann", "$email": "ann@example.com"})
 
 
+class Play:
+    """One section of the page, played block by block against a project of one system."""
+
+    def __init__(self, heading, works):
+        self.blocks = [
+            block.code
+            for block in blocks_of("identity.md")
+            if block.heading == heading and block.language == "python"
+        ]
+        self._works = works
+        self._names = {}
+        self.box = works.box
+
+    def run(self, count):
+        """Run the next blocks, and drain what they queued as a service account."""
+        some, self.blocks = self.blocks[:count], self.blocks[count:]
+        for code in some:
+            exec(compile(code, "identity.md", "exec"), self._names)
+        self._works.drain(to=self._works.settings(token=TOKEN, **ACCOUNT))
+        assert self._works.letters() == []
+        assert self.box.dropped == []
+
+    def whose(self):
+        """The names of each person's events, in the order of their calls."""
+        found = {}
+        for person in self.box.users.values():
+            events = [one for one in person.events if not one["event"].startswith("$")]
+            events.sort(key=lambda one: one["properties"]["time"])
+            found[self.name(set(person.ids))] = [one["event"] for one in events]
+        return found
+
+    def name(self, ids):
+        """A person's user ids, and how many devices beside them."""
+        users = sorted(ids & {ANN, BOB})
+        return (*users, len(ids) - len(users))
+
+
 @pytest.fixture
-def played(redis_url, queue, tmp_path, monkeypatch):
-    """Run a section's blocks, drain what they queued as a service account, and return the box."""
+def play(redis_url, queue, tmp_path, monkeypatch):
+    """Begin a section of the page."""
     monkeypatch.setenv("MIXRELAY_REDIS_URL", redis_url)
     monkeypatch.setenv("MIXRELAY_SPOOL_DIR", str(tmp_path / "spool"))
     boxes = []
 
-    def play(heading, options):
-        box = Sandbox(options)
-        box.__enter__()
+    def begun(heading, id_merge):
+        box = Sandbox(Options(tokens=[TOKEN], id_merge=id_merge, **ACCOUNT))
+        box.start()
         boxes.append(box)
         monkeypatch.setenv("MIXPANEL_API_HOST", box.url)
-        works = Works(redis_url, queue, box, tmp_path)
-        names = {}
-        for block in blocks_of("identity.md"):
-            if block.heading == heading and block.language == "python":
-                exec(compile(block.code, heading, "exec"), names)
-        works.drain(to=works.settings(token=TOKEN, **ACCOUNT))
-        assert works.letters() == []
-        assert box.dropped == []
-        return box
+        return Play(heading, Works(redis_url, queue, box, tmp_path))
 
-    yield play
+    yield begun
     for box in boxes:
-        box.__exit__(None, None, None)
+        box.stop()
 
 
-class Devices:
-    """Names the devices in the order of their first events: D1, D2, …"""
-
-    def __init__(self):
-        self._names = {}
-
-    def name(self, one):
-        if one in {None, "", ANN, BOB}:
-            return one
-        return self._names.setdefault(one, f"D{len(self._names) + 1}")
+OF_ANN = [
+    *("Viewed Prices", "Signed Up", "Viewed Invoice", "Invoice Paid"),
+    *("Viewed Prices", "Signed In", "Signed Out"),
+]
 
 
-def in_order(box):
-    """The events in the order of their calls: requests may overtake each other."""
-    return sorted(box.events, key=lambda event: event["properties"].get("time", 0))
+def test_simplified_id_merge_knows_who_did_what(play):
+    page = play("Simplified ID Merge", "simplified")
+    start_and_visit = 2
+    page.run(start_and_visit)
+    assert page.whose() == {(1,): ["Viewed Prices"]}
+    page.run(1)
+    assert page.whose() == {(ANN, 1): ["Viewed Prices", "Signed Up"]}
+    page.run(len(page.blocks))
+    assert page.whose() == {(ANN, 2): OF_ANN, (BOB, 1): ["Viewed Prices", "Signed In"]}
+    sent = {name for event in page.box.events for name in event["properties"]}
+    assert sent >= {"$device_id", "$user_id"}
+    assert [(one["$distinct_id"], one["$set"]) for one in page.box.updates] == [PROFILE]
 
 
-def test_simplified_id_merge_is_told_the_device_and_the_user(played):
-    box = played("Simplified ID Merge", Options(tokens=[TOKEN]))
-    devices = Devices()
-    told = [
-        (
-            event["event"],
-            event["properties"].get("distinct_id"),
-            devices.name(event["properties"].get("$device_id")),
-            event["properties"].get("$user_id"),
-        )
-        for event in in_order(box)
-    ]
-    assert told == [
-        ("Viewed Prices", None, "D1", None),
-        ("Signed Up", None, "D1", ANN),
-        ("Viewed Invoice", None, "D1", ANN),
-        ("Invoice Paid", None, None, ANN),
-        ("Viewed Prices", None, "D2", None),
-        ("Signed In", None, "D2", ANN),
-        ("Signed Out", None, "D1", ANN),
-        ("Viewed Prices", None, "D3", None),
-        ("Signed In", None, "D3", BOB),
-    ]
-    assert [(one["$distinct_id"], one["$set"]) for one in box.updates] == [PROFILE]
+def test_original_id_merge_knows_who_did_what(play):
+    page = play("Original ID Merge", "original")
+    start_and_visit, the_merge = 2, 1
+    page.run(start_and_visit)
+    assert page.whose() == {(1,): ["Viewed Prices"]}
+    page.run(1)
+    assert page.whose() == {(ANN, 1): ["Viewed Prices", "Signed Up"]}
+    page.run(len(page.blocks) - the_merge)
+    assert page.whose() == {(ANN, 2): OF_ANN, (BOB, 1): ["Signed Up"]}
+    page.run(the_merge)
+    assert page.whose() == {(ANN, BOB, 3): [*OF_ANN, "Signed Up"]}
+    assert [(one["$distinct_id"], one["$set"]) for one in page.box.updates] == [PROFILE]
 
 
-def test_original_id_merge_is_told_who_and_who_that_was_before(played):
-    box = played("Original ID Merge", Options(tokens=[TOKEN]))
-    devices = Devices()
-    tracked = [one for one in in_order(box) if not one["event"].startswith("$")]
-    told = [(one["event"], devices.name(one["properties"]["distinct_id"])) for one in tracked]
-    assert told == [
-        ("Viewed Prices", "D1"),
-        ("Signed Up", ANN),
-        ("Viewed Invoice", ANN),
-        ("Invoice Paid", ANN),
-        ("Viewed Prices", "D2"),
-        ("Signed In", ANN),
-        ("Signed Out", ANN),
-        ("Signed Up", BOB),
-    ]
-    identity = [one["properties"] for one in box.events if one["event"] == "$identify"]
-    connected = {(one["$identified_id"], devices.name(one["$anon_id"])) for one in identity}
-    assert connected == {(ANN, "D1"), (ANN, "D2"), (BOB, "D3")}
-    assert [
-        one["properties"]["$distinct_ids"] for one in box.events if one["event"] == "$merge"
-    ] == [[ANN, BOB]]
-    assert [(one["$distinct_id"], one["$set"]) for one in box.updates] == [PROFILE]
+def test_each_systems_calls_do_nothing_in_the_other(play):
+    """Why the page begins with the question which one a project has."""
+    page = play("Original ID Merge", "simplified")
+    page.run(len(page.blocks))
+    found = page.whose()
+    assert found.pop((ANN, 0)) == [one for one in OF_ANN if one != "Viewed Prices"]
+    assert found.pop((BOB, 0)) == ["Signed Up"]
+    assert found.keys() == {(1,)}, "the devices stay strangers"

@@ -51,6 +51,7 @@ def test_a_file_is_sent_as_it_is(table, content, sent, rows):
         (b"id,a\ns1,Pop\ns2\n", "songs.csv, line 3", "has 1 fields, and the header has 2"),
         (b"id,a\ns1,Pop,x\n", "songs.csv, line 2", "has 3 fields, and the header has 2"),
         (b"id,a\n ,Pop\n", "songs.csv, line 2", "has no key in its first column"),
+        (b"id,a\ns1,1\ns2,1\ns1,2\n", "songs.csv, line 4", "has the key of an earlier row"),
         (b'id,a\ns1,"Pop\n', "songs.csv, line 2", "is no CSV"),
         (b"id,a\ns1,K\xf6ln\n", "songs.csv", "is not UTF-8 at byte 9"),
     ],
@@ -111,6 +112,7 @@ def test_rows_of_lists_begin_with_the_header():
         ([{1: "s1"}], "rows[0]"),
         ([["id", "id"]], "rows[0]"),
         ([["id"]], "rows"),
+        ([{"id": 1}, {"id": "1"}], "rows[1]"),
     ],
 )
 def test_rows_that_are_no_table_are_refused_with_their_number(rows, where):
@@ -124,7 +126,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 
 @given(st.lists(st.lists(texts, min_size=2, max_size=2), min_size=1, max_size=5))
 def test_a_csv_reader_reads_back_what_was_written(cells):
-    rows = [["key", "value"], *([f"k{key}", value] for key, value in cells)]
+    rows = [["key", "value"], *([f"{n}{key}", value] for n, (key, value) in enumerate(cells))]
     body, count = csv_of_rows(rows)
     assert count == len(cells)
     assert list(csv.reader(io.StringIO(body.decode(), newline=""))) == rows
