@@ -16,7 +16,7 @@ from tests.support.traffic import TOKEN
 
 DOUBTFUL = 3
 """Of the updates below: an increment, an append, a charge."""
-ENDPOINTS = ("/engage", "/groups", "/track")
+ENDPOINTS = ("/engage", "/groups", "/import")
 QUICK = {
     "MIXRELAY_BACKOFF_BASE": "0.05",
     "MIXRELAY_BACKOFF_CAP": "0.2",

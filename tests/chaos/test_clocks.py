@@ -218,7 +218,7 @@ def test_nodes_whose_clocks_disagree_end_leases_and_pauses_when_their_time_is_up
         wait_until(lambda: not owner & held_by(queue), 20, "all taken over")
         assert owner
         assert time.monotonic() - lost_at < 10
-        mixpanel.fault("status", status=503, endpoint="/track", count=3)
+        mixpanel.fault("status", status=503, endpoint="/import", count=3)
         wait_until(lambda: bool(queue.books().paused), 20, "a pause")
         waits = [pause.seconds for pause in queue.books().paused]
         assert 0 <= min(waits) <= max(waits) < 10, waits

@@ -63,7 +63,7 @@ def test_refused_credentials_are_told_and_the_lane_resumes_once_they_are_taken_a
     fleet_of: Callable[..., Fleet], mixpanel: Sandbox, redis_url: str
 ) -> None:
     fleet = fleet_of(**OFTEN)
-    refusal = mixpanel.fault("unauthorized", endpoint="/track")
+    refusal = mixpanel.fault("unauthorized", endpoint="/import")
     fleet.queue.push(events(500))
     fleet.start(1)
     assert (paused(fleet).kind, paused(fleet).status) == ("configuration", 401)
@@ -101,7 +101,9 @@ def test_a_messages_own_wrong_key_pauses_nothing(
     fleet_of: Callable[..., Fleet], guarded: Sandbox, redis_url: str
 ) -> None:
     fleet = fleet_of(**NEVER, **account(guarded, "right"))
-    fleet.queue.push([*events(50), imported("x", api_key="of-its-own"), *events(50)])
+    fleet.queue.push(
+        [*events(50), imported("x", api_key="of-its-own", token="of-others"), *events(50)]
+    )
     fleet.start(1)
     fleet.wait_until_drained(60)
     listed = mixrelay("dlq", "list", "--json", MIXRELAY_REDIS_URL=redis_url).stdout
@@ -131,7 +133,7 @@ def test_a_refusal_of_the_whole_keeps_everything_until_it_is_put_right(
 def test_a_redirect_is_never_followed_and_nothing_goes_elsewhere(works: Works, status: int) -> None:
     works.push(event("a"))
     with Sandbox() as elsewhere:
-        works.box.fault("redirect", status=status, location=f"{elsewhere.url}/track")
+        works.box.fault("redirect", status=status, location=f"{elsewhere.url}/import")
         works.drain_while(lambda: len(works.box.requests) < 3)
         assert elsewhere.requests == []
     [pause] = works.books.paused

@@ -20,7 +20,9 @@ BASE, CAP = 2 / SCALE, 60 / SCALE
 WORKERS, CONCURRENCY = 4, 4
 LATENCY = 0.15
 EVENTS = 4_000
+# Events and imports by one token share a destination; here each lane has one of its own.
 SCALED = {
+    "MIXRELAY_EVENTS_ENDPOINT": "track",
     "MIXRELAY_BACKOFF_BASE": f"{BASE:.4f}",
     "MIXRELAY_BACKOFF_CAP": f"{CAP:.4f}",
     "MIXRELAY_CONCURRENCY": str(CONCURRENCY),

@@ -75,7 +75,7 @@ def test_many_workers_that_join_at_once_end_no_lease_that_is_alive(
 ) -> None:
     # A batch is held for longer than a lease, by one request after the other.
     ledger.mixpanel.fault("latency", seconds=1.0)
-    ledger.mixpanel.fault("status", status=413, body="{}", endpoint="/track", count=5)
+    ledger.mixpanel.fault("status", status=413, body="{}", endpoint="/import", count=5)
     fleet = fleet_of(**SHORT_LEASES | {"MIXRELAY_BATCH_RECORDS": "500"})
     ledger.push(100)
     fleet.start()

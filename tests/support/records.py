@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
+from mixrelay.shared.mixpanel.endpoints import Credentials, Endpoint, base_address
 from mixrelay.shared.tuples import read, write
 from mixrelay.worker.records import Preparation, Ready
 
@@ -14,14 +14,28 @@ DAY = 86_400_000
 TOKEN = "0011223344556677"
 ACCOUNT = Credentials.service_account("svc-user", "svc-secret", "98765")
 ID = "0123456789abcdef0123456789abcdef"
-FULL = {"distinct_id": "u", "token": TOKEN, "time": NOW, "$insert_id": ID, "ip": 0}
+FULL = {"distinct_id": "u", "token": TOKEN, "time": RECEIVED - 1_000, "$insert_id": ID, "ip": 0}
 
 
-def prepare(kind, data, *, api_key=None, token=TOKEN, account=None, number="7", now=NOW, text=None):
+def prepare(
+    kind,
+    data,
+    *,
+    api_key=None,
+    token=TOKEN,
+    account=None,
+    events=Endpoint.IMPORT,
+    number="7",
+    now=NOW,
+    received=RECEIVED,
+    text=None,
+):
     text = text or json.dumps({"data": data, "api_key": api_key})
-    preparation = Preparation(queue_id="q1", base=base_address(), token=token, account=account)
+    preparation = Preparation(
+        queue_id="q1", base=base_address(), token=token, account=account, events=events
+    )
     return preparation.prepare(
-        read(write(kind, text)), number=number, received_ms=RECEIVED, now_ms=now
+        read(write(kind, text)), number=number, received_ms=received, now_ms=now
     )
 
 

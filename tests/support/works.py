@@ -146,9 +146,16 @@ class Works:
         defaults = {"redis_url": self.url, "api_host": self.box.url, "token": TOKEN}
         return Settings(**defaults | given)
 
-    def drain(self, *, to: Settings | None = None, stop: Stop | None = None, **given: Any) -> None:
+    def drain(
+        self,
+        *,
+        to: Settings | None = None,
+        stop: Stop | None = None,
+        seconds: float = 30,
+        **given: Any,
+    ) -> None:
         """Drains in this process until no message is anywhere."""
-        self._draining(to, burst=True, stop=stop, **given).run(30)
+        self._draining(to, burst=True, stop=stop, **given).run(seconds)
         assert self.books.waiting == 0
 
     def drain_while(

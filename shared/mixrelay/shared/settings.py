@@ -50,10 +50,25 @@ class Settings:
     )
     project_id: str = option("", "MIXPANEL_PROJECT_ID", "The service account's project.")
     service_account_username: str = option(
-        "", "MIXPANEL_SERVICE_ACCOUNT_USERNAME", "With it, events go through /import.", secret=True
+        "",
+        "MIXPANEL_SERVICE_ACCOUNT_USERNAME",
+        "A service account that imports the records of MIXPANEL_TOKEN; its role is Owner or Admin.",
+        secret=True,
     )
     service_account_secret: str = option(
         "", "MIXPANEL_SERVICE_ACCOUNT_SECRET", "The service account's secret.", secret=True
+    )
+    events_endpoint: str = option(
+        "import",
+        "MIXRELAY_EVENTS_ENDPOINT",
+        "Where workers send events: /import, which names what it refuses, or /track, which drops "
+        "it without a word.",
+        choices=("import", "track"),
+    )
+    prove_tokens: bool = option(
+        True,
+        "MIXRELAY_PROVE_TOKENS",
+        "Ask /import about a token before anything goes to /engage, /groups or /track under it.",
     )
 
     @classmethod
@@ -86,6 +101,20 @@ class Settings:
                 "or none of them."
             )
 
+    def check_for_worker(self) -> None:
+        """Check what only a worker needs.
+
+        Raises:
+            ConfigurationError: there is a service account and no token. The account imports the
+                records of its own project, and only the token says which records those are.
+        """
+        if self.project_id and not self.token:
+            raise ConfigurationError(
+                "MIXPANEL_TOKEN is not set, and a service account imports only the records of its "
+                "own project, which carry that project's token: set MIXPANEL_TOKEN to the token of "
+                "the project in MIXPANEL_PROJECT_ID, or leave the service account out."
+            )
+
     @property
     def base(self) -> str:
         """Mixpanel's base address."""
@@ -113,7 +142,8 @@ class Settings:
             f"rq_redis_url={mask(self.rq_redis_url or self.redis_url)!r}, "
             f"queue={self.queue!r}, partitions={self.partitions}, "
             f"token={'set' if self.token else 'none'}, "
-            f"base={self.base!r}, service_account={account})"
+            f"base={self.base!r}, service_account={account}, "
+            f"events_endpoint={self.events_endpoint!r}, prove_tokens={self.prove_tokens})"
         )
 
 

@@ -152,7 +152,7 @@ def reserve(queue: Queue, lane: Lane, owner: str, seconds: float = 60.0) -> Batc
 
 def shared_out(scene: Scene) -> None:
     """Each lane in each of the partitions, and an outage: gates are read, claimed and reported."""
-    scene.mixpanel.fault("status", endpoint="/track", status=503, count=2)
+    scene.mixpanel.fault("status", endpoint="/import", status=503, count=2)
     profiles = profiles_of_each()
     for make in (scene.event, scene.set, scene.add):
         scene.queue.push([make(profile) for profile in profiles])

@@ -13,6 +13,8 @@ from mixrelay.shared.mixpanel.rules import (
     IDENTITY_EVENTS,
     MAX_COUNT,
     MAX_RECORD_BYTES,
+    distinct_id_breach,
+    has_user,
     is_insert_id,
 )
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
@@ -24,9 +26,10 @@ from tests.fuzz.source import Source
 NOW = 1_795_520_500_000
 _ACCOUNT = Credentials.service_account("svc-user", "svc-secret", "98765")
 PREPARATIONS = [
-    Preparation(queue_id="q1", base=base_address(), token=token, account=account)
+    Preparation(queue_id="q1", base=base_address(), token=token, account=account, events=events)
     for token in (None, "token")
     for account in (None, _ACCOUNT)
+    for events in (Endpoint.IMPORT, Endpoint.TRACK)
 ]
 _DOORS = {
     Kind.EVENT: {Endpoint.TRACK, Endpoint.IMPORT},
@@ -34,7 +37,8 @@ _DOORS = {
     Kind.PROFILE_UPDATE: {Endpoint.ENGAGE},
     Kind.GROUP_UPDATE: {Endpoint.GROUPS},
 }
-_STAMPED = {"time", "$insert_id", "distinct_id", "ip"}
+_STAMPED = {"time", "$insert_id", "distinct_id", "ip", "token"}
+_LEFT_OUT = {"$time", "$distinct_id"}
 
 
 def records(data: bytes) -> None:
@@ -69,7 +73,7 @@ def _is_fit(message: Message, ready: Ready) -> None:
     body = orjson.loads(ready.body)
     is_event = message.kind in {Kind.EVENT, Kind.IMPORT}
     if is_event and body["event"] not in IDENTITY_EVENTS:
-        _is_a_full_event(body["properties"], ready.destination.endpoint)
+        _is_a_full_event(body["properties"])
     wanted, result = exactly(message.text), exactly(ready.body.decode())
     if is_event:
         wanted, result = ({**one, "properties": _others(one)} for one in (wanted, result))
@@ -78,19 +82,21 @@ def _is_fit(message: Message, ready: Ready) -> None:
     assert result == wanted, "a value is not as its client wrote it"
 
 
-def _is_a_full_event(properties: dict[str, Any], endpoint: Endpoint) -> None:
+def _is_a_full_event(properties: dict[str, Any]) -> None:
     assert isinstance(properties["time"], int | float)
     assert is_insert_id(properties["$insert_id"])
     assert len(properties) <= MAX_COUNT
-    assert "ip" in properties or len(properties) == MAX_COUNT
-    if endpoint is Endpoint.IMPORT:
-        users = ("distinct_id", "$device_id", "$user_id")
-        assert any(properties.get(key) is not None for key in users)
+    assert properties["ip"] not in (None, "")
+    if "distinct_id" in properties:
+        assert distinct_id_breach(properties["distinct_id"]) is None
+        assert properties["distinct_id"] is not None
+    else:
+        assert has_user(properties)
 
 
 def _others(event: dict[str, Any]) -> dict[str, Any]:
     properties = event["properties"]
-    return {key: value for key, value in properties.items() if key not in _STAMPED}
+    return {key: value for key, value in properties.items() if key not in _STAMPED | _LEFT_OUT}
 
 
 def _without(record: dict[str, Any], key: str) -> dict[str, Any]:

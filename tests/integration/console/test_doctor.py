@@ -167,6 +167,14 @@ def test_unknown_credentials_are_told():
 
 def test_a_missing_token_is_told(mixpanel):
     assert levels(of_mixpanel(api_host=mixpanel.url)) == {"token": "warning"}
+    account = {
+        "project_id": "1",
+        "service_account_username": "u",
+        "service_account_secret": "s",
+    }
+    found = of_mixpanel(api_host=mixpanel.url, **account)
+    assert levels(found) == {"token": "error"}
+    assert "MIXPANEL_PROJECT_ID" in found["token"].todo
 
 
 def test_the_region_that_knows_the_project_is_named(monkeypatch):

@@ -121,8 +121,12 @@ def test_a_call_arrives_as_the_library_itself_would_have_sent_it(arrived, name):
 @pytest.mark.parametrize("name", CALLS)
 def test_a_call_goes_to_the_endpoint_that_the_library_chose(arrived, name):
     (direct, _), (queued, _) = (side.one(name) for side in arrived)
-    if queued.credentials == "service_account" and direct.endpoint == "/track":
-        assert queued.endpoint == "/import"
+    if direct.endpoint == "/track":
+        # A worker sends events where Mixpanel names what it refuses.
+        assert (queued.endpoint, queued.credentials) in {
+            ("/import", "service_account"),
+            ("/import", "token"),
+        }
     else:
         assert (queued.endpoint, queued.credentials) == (direct.endpoint, direct.credentials)
 

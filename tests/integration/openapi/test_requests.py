@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixrelay.producer import Tracker
+from mixrelay.shared.mixpanel.rules import PLACEHOLDERS
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import write
 from tests.integration.openapi.specification import Problem, Sent, judged
@@ -24,6 +25,7 @@ NOW = int(datetime.now(UTC).timestamp())
 USER = {"token": TOKEN, "distinct_id": "u", "time": NOW}
 GROUP = {"$token": TOKEN, "$group_key": "k", "$group_id": "g"}
 PROFILE = {"$token": TOKEN, "$distinct_id": "u"}
+IDENTITY = {"token": TOKEN, "$identified_id": "u", "$anon_id": "a"}
 
 
 class Exempt(NamedTuple):
@@ -89,14 +91,8 @@ EXEMPT = [
     ),
     Exempt(
         "Mixpanel: Track Events takes gzip, and the document declares it for /import alone",
-        *("/track", "header content-encoding", "undeclared", _event()),
-    ),
-    Exempt(
-        f"{_AS_WRITTEN}: ids of users to merge are numbers too",
-        *("/import", r"properties\.\$distinct_ids.*", "type"),
-        message(
-            "import", {"event": "$merge", "properties": {"token": TOKEN, "$distinct_ids": [1, "b"]}}
-        ),
+        *("/track", "header content-encoding", "undeclared"),
+        message("event", {"event": "$identify", "properties": IDENTITY}),
     ),
     Exempt(
         _NAMED,
@@ -196,7 +192,7 @@ def test_what_clients_of_other_languages_write_is_sent_as_documented(works: Work
     for word, record, form in FOREIGN:
         works.push(write(word, form.format(dumps(record))))
     works.drain()
-    assert {sent.endpoint for sent in wire.requests} == {"/track", "/import", "/engage", "/groups"}
+    assert {sent.endpoint for sent in wire.requests} == {"/import", "/engage", "/groups"}
     assert sum(len(sent.body) > 0 for sent in wire.requests) == len(wire.requests)
     assert unexcused(wire.requests) == []
     assert works.letters() == []
@@ -211,7 +207,10 @@ def test_an_event_without_time_insert_id_or_user_gets_what_import_needs(works: W
 
 Call = Callable[[Tracker], object]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-IDS = TEXTS | st.integers(1, 2**53) | st.builds(UUID, int=st.integers(0, 2**128 - 1))
+USERS = TEXTS.filter(lambda text: text not in PLACEHOLDERS)
+USERS |= st.builds(UUID, int=st.integers(1, 2**128 - 1))
+IDS = USERS | st.integers(1, 2**53)
+PAIRS = st.lists(USERS, min_size=2, max_size=2, unique_by=str)
 SCALARS = TEXTS | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS |= st.booleans() | st.none() | st.datetimes(timezones=st.just(UTC))
 VALUES = SCALARS | st.lists(SCALARS, max_size=4) | st.dictionaries(TEXTS, SCALARS, max_size=3)
@@ -251,8 +250,8 @@ SPECIAL = {"ip": st.sampled_from([None, 0, "192.0.2.1"]), "ignore_time": st.bool
 CALLS = st.one_of(
     _event_call("track"),
     _event_call("import_event"),
-    _call("", "identify", IDS, IDS),
-    _call("", "merge", IDS, IDS),
+    st.builds(lambda two: lambda tracker: tracker.identify(*two), PAIRS),
+    st.builds(lambda two: lambda tracker: tracker.merge(*two), PAIRS),
     _call("people", "set", IDS, PROPERTIES, **SPECIAL),
     _call("people", "set_once", IDS, PROPERTIES, **SPECIAL),
     _call("people", "increment", IDS, NUMBERS, **SPECIAL),

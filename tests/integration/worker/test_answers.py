@@ -22,12 +22,7 @@ def test_a_message_of_each_type_arrives_at_its_endpoint(works: Works) -> None:
     assert sorted(works.users()) == ["a", "b"]
     assert works.box.profiles["c"]["x"] == 1
     assert works.box.groups[("team", "d")]["y"] == 2
-    assert {one.endpoint for one in works.box.requests} == {
-        "/track",
-        "/import",
-        "/engage",
-        "/groups",
-    }
+    assert {one.endpoint for one in works.box.requests} == {"/import", "/engage", "/groups"}
     assert works.books.totals["delivered"] == 4
     assert works.books.difference == 0
 
@@ -132,7 +127,7 @@ def test_an_outage_is_a_longer_queue_and_no_letter(works: Works) -> None:
 
 def test_refused_credentials_of_ours_pause_and_keep_everything(works: Works) -> None:
     works.push(event("a"), event("b"))
-    works.box.fault("unauthorized", endpoint="/track")
+    works.box.fault("unauthorized", endpoint="/import")
     works.drain_while(lambda: len(works.box.requests) < 2)
     (pause,) = works.books.paused
     assert (pause.kind, pause.status) == ("configuration", 401)

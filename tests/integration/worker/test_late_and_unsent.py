@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.support.bench import Bench
 from tests.support.ports import free_port
 from tests.support.works import Works, event
@@ -9,13 +11,16 @@ from tests.support.works import Works, event
 DAY_MS = 86_400_000
 
 
-def test_a_letter_about_ten_days_ago_is_replayed_to_where_its_age_is_taken(works: Works) -> None:
+@pytest.mark.parametrize("endpoint", ["import", "track"])
+def test_a_letter_about_ten_days_ago_is_replayed_to_where_its_age_is_taken(
+    works: Works, endpoint: str
+) -> None:
     bench = Bench(works.queue)
     bench.route(event("late", time=int(time.time() * 1000) - 10 * DAY_MS))
     bench.bury(bench.take())
     [letter] = works.letters()
     assert works.queue.replay([letter.id]) == 1
-    works.drain()
+    works.drain(to=works.settings(events_endpoint=endpoint))
     assert works.users() == ["late"], "/track would have dropped it and said 1"
     assert [one.endpoint for one in works.box.requests] == ["/import"]
 

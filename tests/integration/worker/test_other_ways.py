@@ -31,7 +31,7 @@ WAYS = {
     "$identify beside an account": (identify(), ACCOUNT),
     "$merge without one": (merge(), {}),
     "an import under our token as key": (imported(api_key=TOKEN), ACCOUNT),
-    "an import beside an account, no token": (imported(), ACCOUNT | {"token": ""}),
+    "an import of another project beside an account": (imported(), ACCOUNT),
 }
 
 

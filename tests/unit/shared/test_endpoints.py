@@ -35,6 +35,7 @@ def test_a_region_has_its_address(region, address):
         ("https://proxy.example/mixpanel/", "https://proxy.example/mixpanel"),
         ("api-eu.mixpanel.com", "https://api-eu.mixpanel.com"),
         ("http://[::1]:80", "http://[::1]:80"),
+        ("http://notmixpanel.com", "http://notmixpanel.com"),
     ],
 )
 def test_an_override_takes_the_regions_place(given, address):
@@ -50,6 +51,8 @@ def test_an_override_takes_the_regions_place(given, address):
         ("http://host?x=1", "must be like https://host"),
         ("http://host#x", "must be like https://host"),
         ("http://host:99999", "a port that is no number to 65535"),
+        ("http://api.mixpanel.com", r"plain HTTP: write https://api\.mixpanel\.com"),
+        ("http://API-EU.Mixpanel.com./x", "rejects calls over plain HTTP"),
         ("http://ho st", "a space or a control character"),
         ("http://host\r\nX: y", "a space or a control character"),
     ],

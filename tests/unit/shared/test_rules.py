@@ -89,33 +89,58 @@ PLACEHOLDERS = [
 ]
 
 
-@pytest.mark.parametrize("value", [*PLACEHOLDERS, 0, -1, True, [], {}])
-def test_import_refuses_placeholders_as_distinct_id(value):
-    assert rules.import_breach({"distinct_id": value}, 1e12, 10**12).field == (
-        "properties.distinct_id"
-    )
+@pytest.mark.parametrize("value", [*PLACEHOLDERS, 0, -1, 0.0, -1.0, True, False, [], ["u"], {}])
+def test_mixpanel_refuses_placeholders_and_other_types_as_distinct_id(value):
+    breach = rules.distinct_id_breach(value)
+    assert breach.field == "properties.distinct_id"
+    update = {"$token": "t", "$set": {}, "$distinct_id": value}
+    assert rules.profile_breach(update).field == "$distinct_id"
 
 
-@pytest.mark.parametrize("value", ["", "Anonymous Co", "01", 1, 12345, 2.5, None, 1.8e19])
-def test_import_takes_other_distinct_ids(value):
-    assert rules.import_breach({"distinct_id": value}, 1e12, 10**12) is None
+@pytest.mark.parametrize("value", ["Anonymous Co", "Null", " null", "01", 1, 12345, 2.5, 1.8e19])
+def test_mixpanel_takes_other_distinct_ids(value):
+    assert rules.distinct_id_breach(value) is None
+    assert rules.profile_breach({"$token": "t", "$set": {}, "$distinct_id": value}) is None
+
+
+@pytest.mark.parametrize("value", ["", None])
+def test_an_event_may_be_of_nobody(value):
+    assert rules.distinct_id_breach(value) is None
 
 
 YEAR_1971 = 31_536_000_000
-NOW = 1_795_520_500_000
+
+
+@pytest.mark.parametrize(("time_ms", "taken"), [(YEAR_1971 - 1, False), (YEAR_1971, True)])
+def test_mixpanel_takes_times_from_1971_on(time_ms, taken):
+    assert (rules.time_breach(time_ms) is None) is taken
+
+
+IDENTIFY = {"$identified_id": "u", "$anon_id": "a"}
+ALIAS = {"distinct_id": "u", "alias": "a"}
+NO_IDS = [None, "", 17, 1.5, True, ["u"], {"id": 1}]
 
 
 @pytest.mark.parametrize(
-    ("time_ms", "taken"),
+    ("name", "properties", "field"),
     [
-        (YEAR_1971 - 1, False),
-        (YEAR_1971, True),
-        (NOW + 3_600_000, True),
-        (NOW + 3_600_001, False),
+        ("$identify", IDENTIFY, None),
+        ("$create_alias", ALIAS, None),
+        ("$merge", {"$distinct_ids": ["a", "b"]}, None),
+        *[("$identify", IDENTIFY | {key: one}, key) for key in IDENTIFY for one in NO_IDS],
+        *[("$create_alias", ALIAS | {key: one}, key) for key in ALIAS for one in NO_IDS],
+        *[("$merge", {"$distinct_ids": ["a", one]}, "$distinct_ids") for one in NO_IDS],
+        *[("$merge", {"$distinct_ids": one}, "$distinct_ids") for one in NO_IDS],
+        ("$merge", {"$distinct_ids": ["a", "b", "c"]}, "$distinct_ids"),
+        ("$merge", {"$distinct_ids": ["a", "a"]}, "$distinct_ids"),
+        ("$merge", {}, "$distinct_ids"),
+        ("$identify", {"$anon_id": "a"}, "$identified_id"),
+        ("$create_alias", {"alias": "a"}, "distinct_id"),
     ],
 )
-def test_import_takes_times_from_1971_to_an_hour_ahead(time_ms, taken):
-    assert (rules.import_breach({}, time_ms, NOW) is None) is taken
+def test_an_identity_event_needs_two_ids_that_are_texts(name, properties, field):
+    breach = rules.identity_breach(name, properties)
+    assert (breach and breach.field) == (field and f"properties.{field}")
 
 
 SET = {"$token": "t", "$set": {}}

@@ -3,6 +3,8 @@ import pytest
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import options
 from mixrelay.shared.settings import Settings
+from mixrelay.worker.draining import Setup
+from mixrelay.worker.settings import WorkerSettings
 
 ACCOUNT = {
     "MIXPANEL_PROJECT_ID": "77",
@@ -18,6 +20,8 @@ def test_what_is_not_set_has_the_documented_default() -> None:
     assert settings.queue == "mixpanel_queue"
     assert settings.base == "https://api.mixpanel.com"
     assert settings.account is None
+    assert settings.events_endpoint == "import"
+    assert settings.prove_tokens is True
 
 
 def test_every_documented_variable_is_read() -> None:
@@ -29,6 +33,8 @@ def test_every_documented_variable_is_read() -> None:
         "MIXPANEL_TOKEN",
         "MIXPANEL_REGION",
         "MIXPANEL_API_HOST",
+        "MIXRELAY_EVENTS_ENDPOINT",
+        "MIXRELAY_PROVE_TOKENS",
         *ACCOUNT,
     }
 
@@ -58,11 +64,26 @@ def test_a_service_account_needs_all_three_variables() -> None:
         Settings.from_environment({**ACCOUNT, "MIXPANEL_SERVICE_ACCOUNT_SECRET": ""})
 
 
+def test_a_worker_with_a_service_account_needs_the_token_that_says_which_records_it_serves() -> (
+    None
+):
+    settings = Settings.from_environment(ACCOUNT)
+    with pytest.raises(ConfigurationError, match=r"MIXPANEL_TOKEN is not set.*set MIXPANEL_TOKEN"):
+        settings.check_for_worker()
+    with pytest.raises(ConfigurationError, match="MIXPANEL_TOKEN"):
+        Setup(settings, WorkerSettings())
+    Settings.from_environment({**ACCOUNT, "MIXPANEL_TOKEN": "t"}).check_for_worker()
+    Settings.from_environment({}).check_for_worker()
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
         ("MIXPANEL_REGION", "mars", "us, eu, in"),
         ("MIXPANEL_API_HOST", "ftp://x", "http or https"),
+        ("MIXPANEL_API_HOST", "http://api.mixpanel.com", "plain HTTP"),
+        ("MIXRELAY_EVENTS_ENDPOINT", "engage", "import, track"),
+        ("MIXRELAY_PROVE_TOKENS", "perhaps", "on or off"),
         ("MIXPANEL_API_HOST", "https://u:secret@x", "user name or password"),
     ],
 )

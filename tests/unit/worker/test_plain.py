@@ -12,7 +12,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from mixrelay.shared.mixpanel import rules
-from mixrelay.shared.mixpanel.endpoints import Credentials
+from mixrelay.shared.mixpanel.endpoints import Credentials, Endpoint
 from mixrelay.shared.mixpanel.times import milliseconds, span
 from mixrelay.shared.queue import Batch, Lane
 from mixrelay.shared.queue.members import Members
@@ -28,9 +28,12 @@ DAY = 86_400_000
 OURS, THEIRS = "00112233445566778899aabbccddeeff", "theirs"
 ACCOUNT = Credentials.service_account("svc-user", "svc-secret", "98765")
 PREPARATIONS = [
-    Preparation(queue_id="q", base="https://api.mixpanel.com", token=token, account=account)
+    Preparation(
+        queue_id="q", base="https://api.mixpanel.com", token=token, account=account, events=events
+    )
     for token in (OURS, None)
     for account in (None, ACCOUNT)
+    for events in (Endpoint.IMPORT, Endpoint.TRACK)
 ]
 SEED = secrets.randbits(32)
 
@@ -40,15 +43,15 @@ def _told():
     print(f"seed {SEED}")
 
 
-def batch(payloads, lane=Lane.EVENT):
-    stored = [b"0-%d %d 0 %b" % (at, NOW - 1_000, one) for at, one in enumerate(payloads, 1)]
+def batch(payloads, lane=Lane.EVENT, received=lambda _at: NOW):
+    stored = [b"0-%d %d 0 %b" % (at, received(at), one) for at, one in enumerate(payloads, 1)]
     lengths = b",".join(b"%d" % len(one) for one in stored)
     return Batch("id", "claim", lane, Members.parse(b"".join(stored), lengths), "q")
 
 
-def outcome(payloads, preparation, lane):
+def outcome(payloads, preparation, lane, received):
     """All that delivery looks at, of the records together first, then of each."""
-    found = sort(batch(payloads, lane), preparation, NOW)
+    found = sort(batch(payloads, lane, received), preparation, NOW)
     together = (
         found.body(),
         found.count,
@@ -64,16 +67,16 @@ def one_by_one(monkeypatch):
     monkeypatch.setattr(sorting, "read_alike", lambda _payloads: None)
 
 
-def compare(monkeypatch, payloads, preparation, lane=Lane.EVENT):
-    together = outcome(payloads, preparation, lane)
+def compare(monkeypatch, payloads, preparation, lane=Lane.EVENT, received=lambda _at: NOW):
+    together = outcome(payloads, preparation, lane, received)
     with monkeypatch.context() as patched:
         one_by_one(patched)
-        alone = outcome(payloads, preparation, lane)
+        alone = outcome(payloads, preparation, lane, received)
     assert together == alone
 
 
-def is_plain(*payloads, preparation=PREPARATIONS[0]):
-    members = batch(payloads).members
+def is_plain(*payloads, preparation=PREPARATIONS[0], received=lambda _at: NOW):
+    members = batch(payloads, received=received).members
     alike = read_alike(members.payloads())
     return bool(alike and sorting.plain(alike, members, preparation, NOW))
 
@@ -127,10 +130,28 @@ UNUSUAL = {
     "ahead of time": event({"time": NOW + 2 * DAY}),
     "an import of 1970": event({"time": 1_000}, kind="import"),
     "of a boolean": event({"distinct_id": True}),
-    "of nobody": event({"distinct_id": None}),
+    "of null": event({"distinct_id": None}),
+    "of nobody at all": event(without=["distinct_id"]),
+    "of a device": event({"$device_id": "d"}, without=["distinct_id"]),
+    "of null and a device": event({"$device_id": "d", "distinct_id": None}),
+    "of a list": event({"distinct_id": ["u"]}),
+    "of an object": event({"distinct_id": {"id": 1}}),
+    "of zero": event({"distinct_id": 0}),
+    "by its other name": event({"$distinct_id": "u"}, without=["distinct_id"]),
+    "with a time's other name": event({"$time": NOW}, without=["time"]),
+    "with a null address": event({"ip": None}),
+    "with an empty address": event({"ip": ""}),
     "of a placeholder": event({"distinct_id": "null"}),
     "with another object behind": event().replace(b'}}}"]', b'},\\"x\\":{}}}"]'),
     "an identity event": event(name="$identify"),
+    "an identity event that may be sent": event(
+        {"$identified_id": "u", "$anon_id": "a"}, name="$identify"
+    ),
+    "a merge": event({"$distinct_ids": ["a", "b"]}, name="$merge"),
+    "a merge by a key": event(
+        {"$distinct_ids": ["a", "b"]}, name="$merge", kind="import", tail=',"api_key":"KEY"}'
+    ),
+    "a merge of one": event({"$distinct_ids": ["a", "a"]}, name="$merge"),
     "an insert id too long": event({"$insert_id": "a" * 37}),
     "an insert id with a space": event({"$insert_id": "a b"}),
     "an insert id that is none": event({"$insert_id": None}),
@@ -163,6 +184,8 @@ UNUSUAL = {
     "an update with a text as time": update(**{"$time": str(NOW)}),
     "an update of nobody": update(**{"$distinct_id": ""}),
     "an update of a boolean": update(**{"$distinct_id": True}),
+    "an update of a placeholder": update(**{"$distinct_id": "null"}),
+    "an update of zero": update(**{"$distinct_id": 0}),
 }  # fmt: skip
 HEAD, TAIL = b'["event","{\\"data\\":', b'}"]'
 RECORD = event().removeprefix(HEAD).removesuffix(TAIL)
@@ -188,11 +211,28 @@ def test_the_common_forms_are_plain(name):
 
 def test_the_unusual_is_looked_at_closely():
     taken = [name for name, payload in UNUSUAL.items() if is_plain(payload)]
-    # By /track, which takes these.
-    assert taken == [
-        *("of another project", "ahead of time", "of a boolean", "of nobody", "of a placeholder")
-    ]
+    # Alone it goes its own way, and of any age to /import.
+    assert taken == ["too old for /track", "of another project"]
     assert not is_plain(event(), event({"token": THEIRS}))
+
+
+@pytest.mark.parametrize("seconds", [False, True])
+def test_events_that_were_received_one_after_the_other_are_plain(monkeypatch, seconds):
+    """Under traffic the last of a hundred happens after the first was received."""
+
+    def happened(at):
+        return NOW // 1_000 - 200 + at if seconds else NOW - 200_000 + 1_000 * at
+
+    def received(at):
+        return NOW - 199_500 + 1_000 * at
+
+    events = [event({"time": happened(at)}) for at in range(1, 101)]
+    assert is_plain(*events, received=received)
+    compare(monkeypatch, events, PREPARATIONS[0], received=received)
+    ahead = [*events[:50], event({"time": happened(52)}), *events[51:]]
+    assert not is_plain(*ahead, received=received)
+    compare(monkeypatch, ahead, PREPARATIONS[0], received=received)
+    compare(monkeypatch, events, PREPARATIONS[0], received=lambda at: NOW + 9 * DAY * (at == 50))
 
 
 @pytest.mark.parametrize("way", ACCOMPLICES)
@@ -249,13 +289,20 @@ PROPERTIES = st.fixed_dictionaries(
     optional={
         "$insert_id": st.from_regex("[A-Za-z0-9-]{1,37}", fullmatch=True) | VALUES,
         "distinct_id": VALUES,
+        "$distinct_id": VALUES,
+        "$device_id": VALUES,
+        "$user_id": VALUES,
+        "$time": TIMES,
+        "$identified_id": VALUES,
+        "$anon_id": VALUES,
+        "$distinct_ids": st.lists(st.sampled_from(["a", "b", "", 1]), max_size=3),
         "ip": VALUES,
         "x": VALUES,
         "y": VALUES,
     },
 )
 RECORDS = st.fixed_dictionaries(
-    {"event": st.sampled_from(["E", "F", "{", "$merge", ""]), "properties": PROPERTIES}
+    {"event": st.sampled_from(["E", "F", "{", "$merge", "$identify", ""]), "properties": PROPERTIES}
 ) | st.fixed_dictionaries(
     {"$token": st.just(OURS)},
     optional={
@@ -269,18 +316,22 @@ RECORDS = st.fixed_dictionaries(
 @settings(deadline=None, max_examples=300, derandomize=False)
 @given(
     st.lists(RECORDS, min_size=1, max_size=4),
-    st.sampled_from(list(Kind)),
-    st.sampled_from(["}", ',"api_key":"KEY"}', ',"api_key":null}']),
+    st.tuples(
+        st.sampled_from(list(Kind)),
+        st.sampled_from(["}", ',"api_key":"KEY"}', ',"api_key":null}']),
+    ),
     st.sampled_from(PREPARATIONS),
     st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.lists(st.integers(NOW - DAY, NOW + 2 * 3_600_000), min_size=4, max_size=4),
 )
 def test_any_records_get_together_what_each_gets_alone(
-    records, kind, tail, preparation, separators
+    records, frame, preparation, separators, receipts
 ):
+    kind, tail = frame
     texts = [json.dumps(one, separators=separators, ensure_ascii=False) for one in records]
     payloads = [orjson.dumps([kind, f'{{"data":{text}{tail}']) for text in texts]
     with pytest.MonkeyPatch.context() as monkeypatch:
-        compare(monkeypatch, payloads, preparation, Lane(kind))
+        compare(monkeypatch, payloads, preparation, Lane(kind), lambda at: receipts[(at - 1) % 4])
 
 
 @seed(SEED)

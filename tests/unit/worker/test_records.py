@@ -18,7 +18,6 @@ from tests.support.records import (
     RECEIVED,
     TOKEN,
     event,
-    goes,
     prepare,
     sent,
 )
@@ -45,6 +44,7 @@ def test_what_an_event_lacks_is_added_behind_what_its_client_wrote():
         "token": TOKEN,
         "n": 1e-07,
         "time": RECEIVED,
+        "distinct_id": "",
         "ip": 0,
         "$insert_id": sent(ready)["properties"]["$insert_id"],
     }
@@ -71,7 +71,7 @@ def test_two_queues_make_different_insert_ids():
     assert len(bodies) == 2
 
 
-@pytest.mark.parametrize("wrong", ["a" * 37, "white space", "ü", "null", 12345, 1.5, [1], True])
+@pytest.mark.parametrize("wrong", ["a" * 37, "white space", "ü", 12345, 1.5, [1]])
 def test_an_insert_id_of_the_wrong_form_becomes_a_hash_of_itself(wrong):
     first, second = (
         sent(event(properties={"$insert_id": wrong}, number=number))["properties"]["$insert_id"]
@@ -102,8 +102,8 @@ def test_numbers_as_insert_ids_differ_by_every_digit(first, second):
     assert stamped(first) == stamped(first)
 
 
-@pytest.mark.parametrize("empty", [None, ""])
-def test_an_empty_insert_id_is_none(empty):
+@pytest.mark.parametrize("empty", [None, "", "null", "anonymous", 0, -1, True, [], {}])
+def test_an_empty_insert_id_and_a_placeholder_are_none(empty):
     assert sent(event(properties={"$insert_id": empty})) == sent(
         event(without=["$insert_id"], properties={})
     )
@@ -112,12 +112,16 @@ def test_an_empty_insert_id_is_none(empty):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (NOW, str(NOW)),
+        (RECEIVED, str(RECEIVED)),
         (1795520419, "1795520419"),
-        (1795520420.8345659, "1795520420.8345659"),
-        ("1795520420", "1795520420"),
-        (" 1795520420.8345659", "1795520420.8345659"),
+        (1795520418.8345659, "1795520418.8345659"),
+        ("1795520418", "1795520418"),
+        (" 1795520418.8345659", "1795520418.8345659"),
         (None, str(RECEIVED)),
+        # Ahead: Mixpanel would put the present there, another one at each delivery.
+        (RECEIVED + 1, str(RECEIVED)),
+        (1795520499.5, str(RECEIVED)),
+        (f"{NOW + 2 * DAY}", str(RECEIVED)),
     ],
 )
 def test_a_time_is_sent_as_a_number_digit_for_digit(value, expected):
@@ -130,36 +134,119 @@ def test_where_a_key_is_doubled_the_last_counts_and_all_are_replaced():
     assert ready.body.decode().count('"time":1795520419') == 2
 
 
+WAYS = [
+    {},
+    {"account": ACCOUNT},
+    {"kind": "import"},
+    {"kind": "import", "account": ACCOUNT},
+    {"events": Endpoint.TRACK},
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("properties", "distinct_id"),
+    ("properties", "users"),
     [
-        ({}, ""),
-        ({"distinct_id": None}, ""),
-        ({"distinct_id": "u"}, "u"),
-        ({"distinct_id": 12345}, 12345),
-        ({"distinct_id": ""}, ""),
-        ({"$device_id": "d"}, "absent"),
-        ({"$user_id": "u"}, "absent"),
+        ({}, {"distinct_id": ""}),
+        ({"distinct_id": None}, {"distinct_id": ""}),
+        ({"distinct_id": "u"}, {"distinct_id": "u"}),
+        ({"distinct_id": 12345}, {"distinct_id": 12345}),
+        ({"distinct_id": ""}, {"distinct_id": ""}),
+        ({"$device_id": "d"}, {"$device_id": "d"}),
+        ({"$user_id": "u"}, {"$user_id": "u"}),
+        ({"distinct_id": None, "$user_id": "u"}, {"$user_id": "u"}),
+        ({"$device_id": "d", "distinct_id": None}, {"$device_id": "d"}),
+        ({"$device_id": "d", "distinct_id": ""}, {"$device_id": "d", "distinct_id": ""}),
+        ({"$device_id": ""}, {"$device_id": "", "distinct_id": ""}),
+        ({"$user_id": None}, {"$user_id": None, "distinct_id": ""}),
+        ({"$distinct_id": "u"}, {"distinct_id": "u"}),
+        ({"distinct_id": None, "$distinct_id": 7}, {"distinct_id": 7}),
+        ({"$distinct_id": None}, {"distinct_id": ""}),
+        ({"distinct_id": "u", "$distinct_id": "v"}, {"distinct_id": "u", "$distinct_id": "v"}),
+    ],
+)  # fmt: skip
+def test_an_event_says_whose_it_is_or_that_it_is_nobodys(properties, users, way):
+    record = sent(event(without=["distinct_id"], properties=properties, **way))
+    keys = ("distinct_id", "$distinct_id", "$device_id", "$user_id")
+    found = {key: record["properties"][key] for key in keys if key in record["properties"]}
+    assert found == users
+
+
+def test_what_is_left_out_takes_its_comma_along_and_nothing_else():
+    def written(properties):
+        text = f'{{"data":{{"event":"E","properties":{properties}}}}}'
+        return prepare("event", None, text=text).body.decode()
+
+    rest = f'"$user_id":"u","token":"t","time":{RECEIVED},"$insert_id":"a","ip":0'
+    for before, after in [
+        (f'{{ "distinct_id" : null , {rest} }}', f"{{  {rest} }}"),
+        (f'{{{rest},"distinct_id":null}}', f"{{{rest}}}"),
+        (f'{{{rest},"distinct_id":null,"n":1.0e-7}}', f'{{{rest},"n":1.0e-7}}'),
+        (f'{{"distinct_id":null,"distinct_id":null,{rest}}}', f"{{{rest}}}"),
+    ]:  # fmt: skip
+        assert written(before) == f'{{"event":"E","properties":{after}}}'
+
+
+@pytest.mark.parametrize(
+    ("properties", "time"),
+    [
+        ({"$time": RECEIVED - 5}, RECEIVED - 5),
+        ({"$time": "1795520418.5"}, 1795520418.5),
+        ({"$time": RECEIVED + DAY}, RECEIVED),
+        ({"time": None, "$time": 1795520418}, 1795520418),
+        ({"$time": None}, RECEIVED),
     ],
 )
-def test_an_import_without_a_user_gets_the_empty_distinct_id(properties, distinct_id):
-    record = sent(event("import", without=["distinct_id"], properties=properties))
-    assert record["properties"].get("distinct_id", "absent") == distinct_id
+def test_the_other_name_of_a_time_is_understood(properties, time):
+    record = sent(event(without=["time"], properties=properties))["properties"]
+    assert record["time"] == time
+    assert "$time" not in record
 
 
-def test_an_event_for_track_keeps_its_lack_of_a_distinct_id():
-    assert "distinct_id" not in sent(event(without=["distinct_id"]))["properties"]
+def test_a_time_ahead_is_the_same_at_every_delivery():
+    bodies = {event(properties={"time": NOW + DAY}, now=NOW + later).body for later in (0, 9, DAY)}
+    assert len(bodies) == 1
 
 
-@pytest.mark.parametrize("ip", [0, "0", "203.0.113.7", "", None])
+def test_a_clock_of_redis_that_was_set_back_buries_nothing():
+    received = NOW + 3 * 3_600_000
+    record = sent(event(without=["time"], received=received, now=NOW))
+    assert record["properties"]["time"] == NOW
+
+
+@pytest.mark.parametrize("ip", [0, "0", "203.0.113.7"])
 def test_an_ip_that_is_given_stays(ip):
     assert sent(event(properties={"ip": ip}))["properties"]["ip"] == ip
 
 
-@pytest.mark.parametrize("name", ["$identify", "$create_alias", "$merge"])
+@pytest.mark.parametrize("ip", ["", None])
+def test_an_empty_ip_asks_for_no_place(ip):
+    assert sent(event(properties={"ip": ip}))["properties"]["ip"] == 0
+
+
+IDENTITY_EVENTS = {
+    "$identify": '"$identified_id":"u","$anon_id":"a"',
+    "$create_alias": '"distinct_id":"u","alias":"a"',
+    "$merge": '"$distinct_ids":["a","b"]',
+}
+
+
+@pytest.mark.parametrize("name", IDENTITY_EVENTS)
 def test_identity_events_go_as_they_are(name):
-    record = f'{{"event":"{name}","properties":{{"token":"{TOKEN}","$distinct_ids":["a","b"]}}}}'
+    record = f'{{"event":"{name}","properties":{{"token":"{TOKEN}",{IDENTITY_EVENTS[name]}}}}}'
     assert prepare("event", None, text=record).body.decode() == record
+
+
+@pytest.mark.parametrize("name", IDENTITY_EVENTS)
+def test_identity_events_without_a_token_get_the_workers(name):
+    record = f'{{"event":"{name}","properties":{{{IDENTITY_EVENTS[name]}}}}}'
+    mended = f'{{"event":"{name}","properties":{{{IDENTITY_EVENTS[name]},"token":"{TOKEN}"}}}}'
+    assert prepare("event", None, text=record).body.decode() == mended
+
+
+def test_an_event_without_a_token_gets_the_workers_where_track_looks_for_one():
+    assert sent(event(without=["token"], events=Endpoint.TRACK))["properties"]["token"] == TOKEN
+    assert "token" not in sent(event(without=["token"]))["properties"]
 
 
 INVALID = Reason.INVALID
@@ -173,12 +260,20 @@ TIME, PROJECT, USER = "properties.time", "properties.token", "properties.distinc
         ({"properties": {"time": "2011-07-08 07:49:25 UTC"}}, INVALID, TIME),
         ({"properties": {"time": NOW * 1000}}, INVALID, TIME),
         ({"properties": {"time": 0}}, INVALID, TIME),
-        ({"kind": "import", "properties": {"time": NOW + 2 * 3_600_000}}, INVALID, TIME),
+        ({"events": Endpoint.TRACK, "properties": {"time": 0}}, INVALID, TIME),
+        ({"without": ["time"], "properties": {"$time": "yesterday"}}, INVALID, TIME),
+        ({"properties": {"distinct_id": ["u"]}}, INVALID, USER),
+        ({"properties": {"distinct_id": True}}, INVALID, USER),
+        ({"properties": {"distinct_id": {"id": 1}}}, INVALID, USER),
+        ({"without": ["distinct_id"], "properties": {"$distinct_id": "null"}}, INVALID, USER),
+        ({"events": Endpoint.TRACK, "properties": {"distinct_id": "null"}}, INVALID, USER),
+        ({"properties": {"distinct_id": 0}}, INVALID, USER),
         ({"kind": "import", "properties": {"distinct_id": "anonymous"}}, INVALID, USER),
         ({"account": ACCOUNT, "properties": {"distinct_id": "null"}}, INVALID, USER),
-        ({"without": ["token"]}, INVALID, PROJECT),
-        ({"name": "$identify", "without": ["token"]}, INVALID, PROJECT),
-        ({"properties": {"token": ""}}, INVALID, PROJECT),
+        ({"without": ["token"], "token": None}, INVALID, PROJECT),
+        ({"properties": {"token": ""}, "token": None}, INVALID, PROJECT),
+        ({"properties": {"token": ["t"]}}, INVALID, PROJECT),
+        ({"name": "$identify"}, INVALID, "properties.$identified_id"),
         ({"kind": "import", "without": ["token"], "token": None}, INVALID, PROJECT),
         ({"properties": {"x": {"a": {"b": {"c": {}}}}}}, INVALID, "properties.x"),
         ({"properties": {f"p{n}": n for n in range(250)}}, INVALID, "properties"),
@@ -193,16 +288,12 @@ def test_what_breaks_a_documented_rule_is_refused_with_field_and_rule(options, r
     assert refused.message
 
 
-def test_track_takes_a_time_ahead_and_a_placeholder_for_which_it_has_no_rule():
-    ahead = event(properties={"time": NOW + DAY, "distinct_id": "anonymous"})
-    assert goes(ahead)[0] is Endpoint.TRACK
-
-
-def test_stamps_are_left_out_where_they_would_break_the_limit_of_properties():
-    filler = {f"p{n}": n for n in range(254 - len(FULL) + 1)}
-    ready = event(without=["ip"], properties=filler)
-    assert len(sent(ready)["properties"]) == 254
-    assert "ip" not in sent(ready)["properties"]
+def test_the_limit_of_properties_holds_with_what_is_stamped():
+    filler = {f"p{n}": n for n in range(254 - len(FULL))}
+    assert len(sent(event(without=["ip"], properties=filler))["properties"]) == 254
+    refused = event(without=["ip"], properties=filler | {"one": "more"})
+    assert refused.field == "properties"
+    assert "this has 254, and 1 that workers add" in refused.message
 
 
 def test_a_nest_too_deep_for_python_beside_the_properties_goes_as_it_is():
@@ -226,7 +317,8 @@ VALUES = st.recursive(
     | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner),
     max_leaves=6,
 )  # fmt: skip
-KEYS = st.sampled_from(["time", "token", "$insert_id", "ip", "distinct_id", "$device_id", "x", ""])
+USER_KEYS = ["distinct_id", "$distinct_id", "$device_id"]
+KEYS = st.sampled_from(["time", "$time", "token", "$insert_id", "ip", *USER_KEYS, "x", ""])
 
 
 @given(
@@ -257,6 +349,8 @@ def test_an_event_is_refused_or_sent_with_its_own_values_and_only_stamps_beside(
         key: record[key] for key in record if key != "properties"
     }
     stamped = {"time", "$insert_id", "ip", "distinct_id"}
+    left_out = set(properties) - set(result["properties"])
+    assert left_out <= {"distinct_id", "$distinct_id", "$time"}
     for key, value in result["properties"].items():
         if key not in properties:
             assert key in stamped

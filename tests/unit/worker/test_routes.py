@@ -11,30 +11,44 @@ from tests.support.records import ACCOUNT, DAY, FULL, NOW, RECEIVED, TOKEN, even
 
 TRACK, IMPORT = Endpoint.TRACK, Endpoint.IMPORT
 OLD = {"time": NOW - 6 * DAY}
+IDENTIFY = {"$identified_id": "u", "$anon_id": "a"}
+ALIAS = {"distinct_id": "u", "alias": "a"}
+MERGE = {"$distinct_ids": ["a", "b"]}
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        # An event: /track by its token, /import by the account where that may serve it.
-        ({}, (TRACK, TOKEN, True, None)),
+        # An event: the account where it may serve the record, else its key, else its token.
+        ({}, (IMPORT, TOKEN, True, None)),
         ({"account": ACCOUNT}, (IMPORT, "svc-user", True, None)),
         ({"account": ACCOUNT, "without": ["token"]}, (IMPORT, "svc-user", True, None)),
         (
             {"account": ACCOUNT, "properties": {"token": "foreign"}},
-            (TRACK, "foreign", False, None),
+            (IMPORT, "foreign", False, None),
         ),
-        ({"properties": {"token": "foreign"}}, (TRACK, "foreign", False, None)),
-        ({"token": None}, (TRACK, TOKEN, True, None)),
-        ({"token": None, "account": ACCOUNT}, (TRACK, TOKEN, True, None)),
-        # An event too old for /track: the import lane, by its own token.
-        ({"properties": OLD}, (IMPORT, TOKEN, True, Kind.IMPORT)),
-        ({"properties": OLD, "account": ACCOUNT}, (IMPORT, "svc-user", True, None)),
-        ({"properties": OLD | {"token": "foreign"}}, (IMPORT, "foreign", False, Kind.IMPORT)),
-        ({"without": ["time"], "now": RECEIVED + 6 * DAY}, (IMPORT, TOKEN, True, Kind.IMPORT)),
-        # An import: its own key, else the account, else its token.
+        ({"properties": {"token": "foreign"}}, (IMPORT, "foreign", False, None)),
+        ({"token": None}, (IMPORT, TOKEN, True, None)),
+        ({"without": ["token"]}, (IMPORT, TOKEN, True, None)),
+        ({"properties": {"token": ""}}, (IMPORT, TOKEN, True, None)),
+        ({"api_key": "KEY"}, (IMPORT, "KEY", False, None)),
+        ({"properties": OLD}, (IMPORT, TOKEN, True, None)),
+        ({"without": ["time"], "now": RECEIVED + 6 * DAY}, (IMPORT, TOKEN, True, None)),
+        # An import: the same.
         ({"kind": "import", "api_key": "KEY"}, (IMPORT, "KEY", False, None)),
-        ({"kind": "import", "api_key": "KEY", "account": ACCOUNT}, (IMPORT, "KEY", False, None)),
+        (
+            {"kind": "import", "api_key": "KEY", "account": ACCOUNT},
+            (IMPORT, "svc-user", True, None),
+        ),
+        (
+            {
+                "kind": "import",
+                "api_key": "KEY",
+                "account": ACCOUNT,
+                "properties": {"token": "foreign"},
+            },
+            (IMPORT, "KEY", False, None),
+        ),
         ({"kind": "import", "api_key": ""}, (IMPORT, TOKEN, True, None)),
         ({"kind": "import", "api_key": TOKEN}, (IMPORT, TOKEN, True, None)),
         ({"kind": "import", "account": ACCOUNT}, (IMPORT, "svc-user", True, None)),
@@ -48,16 +62,58 @@ OLD = {"time": NOW - 6 * DAY}
         ),
         ({"kind": "import", "without": ["token"]}, (IMPORT, TOKEN, True, None)),
         ({"kind": "import", "properties": OLD}, (IMPORT, TOKEN, True, None)),
+        # By MIXRELAY_EVENTS_ENDPOINT=track: by its token, and by /import where it is too old.
+        ({"events": TRACK}, (TRACK, TOKEN, True, None)),
+        ({"events": TRACK, "account": ACCOUNT}, (TRACK, TOKEN, True, None)),
+        ({"events": TRACK, "without": ["token"]}, (TRACK, TOKEN, True, None)),
+        ({"events": TRACK, "properties": {"token": "foreign"}}, (TRACK, "foreign", False, None)),
+        ({"events": TRACK, "properties": OLD}, (IMPORT, TOKEN, True, Kind.IMPORT)),
+        (
+            {"events": TRACK, "properties": OLD, "account": ACCOUNT},
+            (IMPORT, "svc-user", True, Kind.IMPORT),
+        ),
+        (
+            {"events": TRACK, "properties": OLD | {"token": "foreign"}},
+            (IMPORT, "foreign", False, Kind.IMPORT),
+        ),
+        (
+            {"events": TRACK, "without": ["time"], "now": RECEIVED + 6 * DAY},
+            (IMPORT, TOKEN, True, Kind.IMPORT),
+        ),
+        ({"events": TRACK, "kind": "import"}, (IMPORT, TOKEN, True, None)),
         # Identity events, whatever their lane and age.
-        ({"name": "$identify", "account": ACCOUNT, "properties": OLD}, (TRACK, TOKEN, True, None)),
-        ({"name": "$create_alias", "kind": "import"}, (TRACK, TOKEN, True, None)),
-        ({"name": "$merge"}, (IMPORT, TOKEN, True, None)),
-        ({"name": "$merge", "kind": "import", "api_key": "KEY"}, (IMPORT, "KEY", False, None)),
-        ({"name": "$merge", "account": ACCOUNT}, (IMPORT, "svc-user", True, None)),
+        (
+            {"name": "$identify", "account": ACCOUNT, "properties": IDENTIFY | OLD},
+            (TRACK, TOKEN, True, None),
+        ),
+        (
+            {"name": "$create_alias", "kind": "import", "properties": ALIAS},
+            (TRACK, TOKEN, True, None),
+        ),
+        ({"name": "$merge", "properties": MERGE}, (IMPORT, TOKEN, False, None)),
+        (
+            {"name": "$merge", "kind": "import", "api_key": "KEY", "properties": MERGE},
+            (IMPORT, "KEY", False, None),
+        ),
+        (
+            {"name": "$merge", "account": ACCOUNT, "properties": MERGE},
+            (IMPORT, "svc-user", True, None),
+        ),
     ],
 )
 def test_an_event_goes_where_its_type_token_and_age_say(options, expected):
     assert goes(event(**options)) == expected
+
+
+def test_a_merge_by_token_shares_no_request_with_events_and_one_by_the_account_does():
+    merge = {"name": "$merge", "properties": MERGE}
+    by_token, others = event(**merge).destination, event().destination
+    assert by_token.name != others.name
+    assert (by_token.url, by_token.authorization) == (others.url, others.authorization)
+    assert by_token.is_merges
+    assert not others.is_merges
+    account = {"account": ACCOUNT}
+    assert event(**merge, **account).destination.name == event(**account).destination.name
 
 
 @pytest.mark.parametrize(
@@ -69,13 +125,14 @@ def test_an_event_goes_where_its_type_token_and_age_say(options, expected):
     ],
 )
 def test_an_event_that_might_be_too_old_when_it_arrives_is_rerouted(age, reroute):
-    assert event(properties={"time": NOW - age}).reroute is reroute
-    assert event(properties={"time": (NOW - age) / 1000}).reroute is reroute
+    assert event(properties={"time": NOW - age}, events=TRACK).reroute is reroute
+    assert event(properties={"time": (NOW - age) / 1000}, events=TRACK).reroute is reroute
 
 
 def test_imports_by_the_account_name_the_project_and_others_do_not():
     assert "project_id=98765" in event("import", account=ACCOUNT).destination.url
-    assert "project_id" not in event("import", api_key="KEY", account=ACCOUNT).destination.url
+    foreign = event("import", api_key="KEY", account=ACCOUNT, properties={"token": "foreign"})
+    assert "project_id" not in foreign.destination.url
 
 
 def test_records_of_one_identity_share_a_destination_and_others_do_not():

@@ -1,6 +1,7 @@
 import gc
 import json
 
+from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.queue import Batch, Lane, Member, Number
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.sorting import profile_of, sort
@@ -8,6 +9,9 @@ from mixrelay.worker.sorting import profile_of, sort
 NOW = 1_700_000_000_000
 DAY = 86_400_000
 PREPARATION = Preparation(queue_id="q", base="https://api.mixpanel.com", token="ours")
+TO_TRACK = Preparation(
+    queue_id="q", base="https://api.mixpanel.com", token="ours", events=Endpoint.TRACK
+)
 
 
 def event(user: str, *, token: str = "ours", time: int = NOW) -> bytes:
@@ -27,7 +31,7 @@ def test_members_are_sorted_by_what_happens_to_them_in_their_order() -> None:
     many = json.dumps(["event", json.dumps({"data": [{}, {}]})]).encode()
     found = sort(
         batch(event("a"), b"junk", many, event("old", time=NOW - 9 * DAY), event("b")),
-        PREPARATION,
+        TO_TRACK,
         NOW,
     )
     assert [record.number for record in found.records] == ["0-0", "0-4"]
@@ -62,7 +66,7 @@ def test_a_list_of_one_record_is_that_record() -> None:
 
 def test_an_event_that_was_moved_to_the_import_lane_stays_there() -> None:
     old = event("old", time=NOW - 9 * DAY)
-    found = sort(batch(old, lane=Lane.IMPORT), PREPARATION, NOW)
+    found = sort(batch(old, lane=Lane.IMPORT), TO_TRACK, NOW)
     assert found.moves == {}
     assert found.destination.endpoint == "import"
 

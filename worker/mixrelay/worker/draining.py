@@ -13,6 +13,7 @@ from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Lane, Limits, Queue
 from mixrelay.shared.settings import Settings
+from mixrelay.shared.tuples import Kind
 from mixrelay.worker.delivery import Delivery, Preparations
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
@@ -42,6 +43,10 @@ class Setup:
     settings: Settings
     worker: WorkerSettings
     burst: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError as `Settings.check_for_worker`."""
+        self.settings.check_for_worker()
 
     @classmethod
     def from_environment(cls) -> "Setup":
@@ -195,6 +200,7 @@ class Draining:
             base=settings.base,
             token=settings.token or None,
             account=settings.account,
+            events=Endpoint(settings.events_endpoint),
         )
 
     def _now_ms(self) -> int:
@@ -216,17 +222,23 @@ def _linger(worker: WorkerSettings) -> float:
 def own_destinations(settings: Settings) -> dict[Lane, str]:
     """Where the worker's own records of each lane go, by the destinations' names."""
     token = settings.token or None
-    routes = Routes(base=settings.base, token=token, account=settings.account)
-    to_import = routes.to_import(None, token)
+    routes = _routes(settings)
     ways = {
-        Lane.EVENT: to_import
-        if routes.account_serves(token)
-        else routes.to_records(Endpoint.TRACK, token),
-        Lane.IMPORT: to_import,
+        Lane.EVENT: routes.to_events(Kind.EVENT, None, token),
+        Lane.IMPORT: routes.to_events(Kind.IMPORT, None, token),
         Lane.PROFILE_UPDATE: routes.to_records(Endpoint.ENGAGE, token),
         Lane.GROUP_UPDATE: routes.to_records(Endpoint.GROUPS, token),
     }
     return {lane: route.destination.name for lane, route in ways.items() if route}
+
+
+def _routes(settings: Settings) -> Routes:
+    return Routes(
+        base=settings.base,
+        token=settings.token or None,
+        account=settings.account,
+        events=Endpoint(settings.events_endpoint),
+    )
 
 
 def _transport(worker: WorkerSettings) -> Transport:

@@ -38,6 +38,14 @@ _JITTER = (0.5, 2.5)
 """Of the backoff's base: 1 to 5 s where that is 2 s (Mixpanel: 429 Rate Limit Exceeded)."""
 
 
+_MERGE_NEEDS = (
+    "Mixpanel refuses the project token for $merge, which needs a service account: set "
+    "MIXPANEL_PROJECT_ID, MIXPANEL_SERVICE_ACCOUNT_USERNAME and MIXPANEL_SERVICE_ACCOUNT_SECRET, "
+    "then replay this letter. Mixpanel's answer"
+)
+"""Mixpanel: Merge Identities, whose security is a service account or a project secret."""
+
+
 @dataclass(slots=True)
 class Outcome:
     """One request's end. `carry_out` says whether the batch is done with."""
@@ -110,7 +118,10 @@ class Outcome:
 
     @_apply.register
     def _(self, verdict: Unauthorized) -> bool:
-        self._all_dead(Reason.UNAUTHORIZED, verdict.status, verdict.said)
+        said = verdict.said
+        if self.found.destination.is_merges:
+            said = f"{_MERGE_NEEDS}: {said}"
+        self._all_dead(Reason.UNAUTHORIZED, verdict.status, said)
         return True
 
     @_apply.register

@@ -21,6 +21,7 @@ from mixrelay.shared.mixpanel import rules
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.times import span
 from mixrelay.shared.queue import Member
+from mixrelay.shared.queue.members import receipts
 from mixrelay.shared.tuples import Kind
 from mixrelay.worker.alike import Alike
 from mixrelay.worker.routes import Route
@@ -65,7 +66,7 @@ def plain(
         if read.frame.kind in _IDENTIFIERS:
             return _as_one(_update_route(read, preparation), ",".join(read.texts))
         properties = [record["properties"] for record in read.records]
-        route = _event_route(read, properties, preparation, now_ms)
+        route = _event_route(read, properties, members, preparation, now_ms)
         ends = _event_ends(properties, members, preparation) if route else None
         return _as_one(route, _written(read, ends) if ends else None)
     except (KeyError, TypeError):
@@ -82,36 +83,49 @@ def _as_one(route: Route | None, text: str | None) -> Plain | None:
 
 
 def _event_route(
-    read: Alike, properties: Objects, preparation: Preparation, now_ms: int
+    read: Alike,
+    properties: Objects,
+    members: Sequence[Member],
+    preparation: Preparation,
+    now_ms: int,
 ) -> Route | None:
     """The way that all events go where none of them breaks a rule."""
     names = {record["event"] for record in read.records}
     token = _the_one_text(one["token"] for one in properties)
-    times = span([one["time"] for one in properties])
+    times = [one["time"] for one in properties]
+    ends = span(times)
     if not (
         token
-        and times
+        and ends
+        and ends[0] >= rules.EARLIEST_MS
+        and _are_past(times, ends[1], members, now_ms)
         and _are_texts(names)
         and rules.IDENTITY_EVENTS.isdisjoint(names)
         and set(map(type, properties)) == {dict}
+        and _are_users([one["distinct_id"] for one in properties])
         and max(map(len, properties)) <= rules.MAX_COUNT - _MOST_ADDED
         and _nest_well(read, properties)
     ):
         return None
-    frame, age_ms = read.frame, now_ms - times[0]
+    frame, age_ms = read.frame, now_ms - ends[0]
     route, reroute = preparation.event_route(frame.kind, frame.api_key, token, age_ms)
-    if route is None or reroute is not None:
-        return None
-    to_import = route.destination.endpoint is Endpoint.IMPORT
-    return route if not to_import or _may_be_imported(properties, times, now_ms) else None
+    return None if reroute is not None else route
 
 
-def _may_be_imported(properties: Objects, times: tuple[float, float], now_ms: int) -> bool:
-    users = [one["distinct_id"] for one in properties]
-    return (
-        all(rules.is_import_time(time, now_ms) for time in times)
-        and _TEXT_OR_INTEGER.issuperset(map(type, users))
-        and rules.PLACEHOLDERS.isdisjoint(map(str, users))
+def _are_past(times: Sequence[float], last: float, members: Sequence[Member], now_ms: int) -> bool:
+    """Whether no event lies ahead of its receipt, nor that of the present."""
+    received = receipts(members)
+    if max(received) - now_ms > rules.AHEAD_MS:
+        return False
+    if last <= min(received):
+        return True
+    milliseconds = 1 if last == max(times) else 1_000
+    return all(time * milliseconds <= at for time, at in zip(times, received, strict=True))
+
+
+def _are_users(users: Sequence[Any]) -> bool:
+    return _TEXT_OR_INTEGER.issuperset(map(type, users)) and rules.PLACEHOLDERS.isdisjoint(
+        map(str, users)
     )
 
 
@@ -120,6 +134,9 @@ def _event_ends(
 ) -> list[str] | None:
     """What each event lacks, as it is added to its properties; None where it is more."""
     ends = ["" if "ip" in one else ',"ip":0' for one in properties]
+    given = [one["ip"] for one in properties if "ip" in one]
+    if None in given or "" in given:
+        return None
     ids = [one["$insert_id"] for one in properties if "$insert_id" in one]
     if ids and not rules.are_insert_ids(ids):
         return None
@@ -142,6 +159,7 @@ def _update_route(read: Alike, preparation: Preparation) -> Route | None:
     if not (
         token
         and all(_are_identifiers([record[name] for record in records]) for name in identifiers)
+        and (endpoint is Endpoint.GROUPS or _are_users([one["$distinct_id"] for one in records]))
         and not any(map(rules.OPERATIONS.isdisjoint, records))
         and all(map(rules.DOUBTFUL_OPERATIONS.isdisjoint, records))
         and (not times or span(times))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from mixrelay.shared.mixpanel import rules
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
@@ -65,6 +67,7 @@ class Preparation:
         base: str,
         token: str | None = None,
         account: Credentials | None = None,
+        events: Endpoint = Endpoint.IMPORT,
     ) -> None:
         """Build it once for each worker.
 
@@ -73,9 +76,10 @@ class Preparation:
             base: Mixpanel's base address.
             token: MIXPANEL_TOKEN.
             account: the service account, which serves only records of that token.
+            events: where events go, ``/import`` or ``/track``.
         """
         self._queue_id = queue_id
-        self._routes = Routes(base=base, token=token or None, account=account)
+        self._routes = Routes(base=base, token=token or None, account=account, events=events)
 
     def prepare(
         self, message: Message, *, number: str, received_ms: int, now_ms: int
@@ -102,23 +106,21 @@ class Preparation:
         if breach:
             return _refused(breach)
         properties = record["properties"]
-        token = properties.get("token") or None
         if record["event"] in rules.IDENTITY_EVENTS:
-            return self._identity_event(message, record["event"], token)
-        time_ms = _time_of(properties, received_ms)
+            return self._identity_event(message, record["event"], properties)
+        present_ms = present(received_ms, now_ms)
+        time_ms = _time_of(properties, present_ms)
         if time_ms is None:
             return _refused(rules.UNREADABLE_TIME)
-        age_ms = now_ms - time_ms
-        route, reroute = self.event_route(message.kind, message.api_key, token, age_ms)
-        to_import = route is not None and route.destination.endpoint is Endpoint.IMPORT
-        breach = rules.import_breach(properties, time_ms, now_ms) if to_import else None
+        breach = rules.time_breach(time_ms) or rules.distinct_id_breach(_user_of(properties))
         if breach:
             return _refused(breach)
-        identity = self.identity(number)
-        stamps = stamp_event(properties, message.text, identity, received_ms, to_import=to_import)
-        count = len(properties) + len(stamps.added)
-        if count > rules.MAX_COUNT:
-            return _refused(rules.too_many_properties(count))
+        token = properties.get("token") or None
+        route, reroute = self.event_route(message.kind, message.api_key, token, now_ms - time_ms)
+        stamps = stamp_event(properties, message.text, self.identity(number), present_ms)
+        self._stamp_token(stamps, properties, route)
+        if len(properties) + stamps.growth > rules.MAX_COUNT:
+            return _refused(rules.too_many_properties(len(properties), stamps.growth))
         return _ready(message.kind, stamped_event(message.text, record, stamps), route, reroute)
 
     def identity(self, number: str) -> str:
@@ -129,25 +131,44 @@ class Preparation:
         self, kind: Kind, api_key: str | None, token: str | None, age_ms: float
     ) -> tuple[Route | None, Kind | None]:
         """Return an event's way, and the lane that it belongs to where that is another."""
-        if kind is Kind.IMPORT:
-            return self._routes.to_import(api_key, token), None
-        if self._routes.account_serves(token):
-            return self._routes.to_import(None, token), None
-        if age_ms > _TRACK_MS:
+        route = self._routes.to_events(kind, api_key, token)
+        if age_ms > _TRACK_MS and route and route.destination.endpoint is Endpoint.TRACK:
             return self._routes.to_import(api_key, token), Kind.IMPORT
-        return self.record_route(Endpoint.TRACK, token), None
+        return route, None
 
     def record_route(self, endpoint: Endpoint, token: str | None) -> Route | None:
         """Return the way to an endpoint that finds the token inside each record, if there."""
         return self._routes.to_records(endpoint, token)
 
-    def _identity_event(self, message: Message, name: str, token: str | None) -> Ready | Refused:
+    def _identity_event(
+        self, message: Message, name: str, properties: dict[str, Any]
+    ) -> Ready | Refused:
         """Send it as it is: a time would let a late replay vanish by its age."""
+        breach = rules.identity_breach(name, properties)
+        if breach:
+            return _refused(breach)
+        token = properties.get("token") or None
         if name == "$merge":
-            route = self._routes.to_import(message.api_key, token)
+            route = self._routes.to_merge(message.api_key, token)
         else:
             route = self.record_route(Endpoint.TRACK, token)
-        return _ready(message.kind, message.text, route)
+        stamps = Stamps()
+        self._stamp_token(stamps, properties, route, always=True)
+        return _ready(message.kind, stamped_event(message.text, message.data, stamps), route)
+
+    def _stamp_token(
+        self,
+        stamps: Stamps,
+        properties: dict[str, Any],
+        route: Route | None,
+        *,
+        always: bool = False,
+    ) -> None:
+        """Give a record the worker's token where Mixpanel looks for one inside it."""
+        own = self._routes.token
+        inside = always or (route is not None and route.destination.endpoint is Endpoint.TRACK)
+        if inside and own and not properties.get("token"):
+            stamps.put(properties, "token", orjson.dumps(own).decode())
 
     def _profile_update(self, message: Message) -> Ready | Refused:
         record = message.data
@@ -170,10 +191,29 @@ class Preparation:
         )
 
 
-def _time_of(properties: dict[str, Any], received_ms: int) -> float | None:
-    """Return an event's time in milliseconds; None where it cannot be read."""
+def present(received_ms: int, now_ms: int) -> int:
+    """Return what stands in for a time that is missing or ahead, milliseconds since the epoch.
+
+    It is the time of receipt, the same at each redelivery, so that an event sent twice is one.
+    Redis's clock may have been set back since, or a replica with another clock be asked: a time
+    that ``/import`` would refuse for it is not used.
+    """
+    return received_ms if received_ms - now_ms <= rules.AHEAD_MS else now_ms
+
+
+def _time_of(properties: dict[str, Any], present_ms: int) -> float | None:
+    """Return the time that an event will have, in milliseconds; None where it cannot be read."""
     time = properties.get("time")
-    return received_ms if time is None else milliseconds(time)
+    time = properties.get("$time") if time is None else time
+    if time is None:
+        return present_ms
+    time_ms = milliseconds(time)
+    return time_ms if time_ms is None else min(time_ms, present_ms)
+
+
+def _user_of(properties: dict[str, Any]) -> Any:
+    user = properties.get("distinct_id")
+    return properties.get("$distinct_id") if user is None else user
 
 
 def _ready_update(message: Message, route: Route | None, profile: str) -> Ready | Refused:

@@ -1,4 +1,4 @@
-"""Adding to a record what it lacks, in its text, so that the rest stays as its client wrote it."""
+"""Mending a record in its text, so that the rest stays as its client wrote it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from mixrelay.shared.jsontext import last_member, members
-from mixrelay.shared.mixpanel.rules import MAX_COUNT, is_insert_id
-from mixrelay.shared.mixpanel.times import number_in
+from mixrelay.shared.mixpanel.rules import PLACEHOLDERS, has_user, is_insert_id
+from mixrelay.shared.mixpanel.times import milliseconds, number_in
 
 # 32 hexadecimal digits: within the 36 bytes of a $insert_id, and no two alike.
 _DIGEST_BYTES = 16
@@ -23,59 +23,112 @@ class Stamps:
     Attributes:
         added: members that it lacks.
         replaced: values in place of those it has, wherever a key is doubled.
+        removed: members that are left out.
     """
 
     added: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
 
     def put(self, fields: dict[str, Any], key: str, value: str) -> None:
         """Add a member, or replace it where the object has one."""
         (self.replaced if key in fields else self.added)[key] = value
 
+    def leave_out(self, fields: dict[str, Any], key: str) -> None:
+        """Remove a member where the object has it."""
+        if key in fields:
+            self.removed.add(key)
 
-def stamp_event(
-    properties: dict[str, Any], text: str, identity: str, received_ms: int, *, to_import: bool
-) -> Stamps:
+    @property
+    def growth(self) -> int:
+        """Members that an object has more than before."""
+        return len(self.added) - len(self.removed)
+
+
+def stamp_event(properties: dict[str, Any], text: str, identity: str, present_ms: int) -> Stamps:
     """Return what an event needs beyond what its client wrote.
 
     Args:
         properties: the event's properties; a time among them can be read.
         text: the event's JSON.
         identity: what makes the message this one, and stays so at every redelivery.
-        received_ms: stands in for the time, milliseconds since the epoch.
-        to_import: whether it goes to ``/import``, which wants a distinct_id.
+        present_ms: stands in for a time that is missing or ahead, milliseconds since the epoch.
     """
     stamps = Stamps()
-    time = properties.get("time")
-    if time is None:
-        stamps.put(properties, "time", str(received_ms))
-    elif isinstance(time, str):
-        stamps.replaced["time"] = number_in(time) or "null"
-    insert_id = properties.get("$insert_id")
-    if not is_insert_id(insert_id):
-        source = identity if insert_id in _NO_INSERT_ID else _as_written(insert_id, text)
-        stamps.put(properties, "$insert_id", f'"{insert_id_of(source)}"')
-    if to_import and all(properties.get(key) is None for key in _USER_KEYS):
-        # Without it Mixpanel makes up one user for all events of this worker's address.
-        stamps.put(properties, "distinct_id", '""')
-    if "ip" not in properties and len(properties) + len(stamps.added) < MAX_COUNT:
-        stamps.added["ip"] = "0"
+    _stamp_time(stamps, properties, text, present_ms)
+    _stamp_insert_id(stamps, properties, text, identity)
+    _stamp_user(stamps, properties, text)
+    if properties.get("ip") in _EMPTY:
+        # Else Mixpanel would place the event where this worker is.
+        stamps.put(properties, "ip", "0")
     return stamps
 
 
-_NO_INSERT_ID = (None, "")
-_USER_KEYS = ("distinct_id", "$device_id", "$user_id")
+_EMPTY = (None, "")
 
 
-def _as_written(insert_id: Any, text: str) -> str:
-    """Return what a $insert_id is: a text however it is escaped, anything else as it stands.
+def _stamp_time(stamps: Stamps, properties: dict[str, Any], text: str, present_ms: int) -> None:
+    """Give an event one time, a number, the same at each redelivery or its copies do not fold.
 
-    As parsed, a number over 64 bits is a float: two ids that follow each other would be one, and
-    Mixpanel would fold their events.
+    Mixpanel puts the present in place of a time ahead at each ingestion (Import Events).
     """
+    key = "time" if properties.get("time") is not None else "$time"
+    time = properties.get(key)
+    moment = milliseconds(time)
+    if key == "$time":
+        # Both names say when an event was (Mixpanel: Reserved Properties).
+        stamps.leave_out(properties, key)
+    if moment is None or moment > present_ms:
+        stamps.put(properties, "time", str(present_ms))
+    elif isinstance(time, str):
+        stamps.put(properties, "time", number_in(time) or "null")
+    elif key == "$time":
+        stamps.put(properties, "time", _written(key, text))
+
+
+def _stamp_insert_id(stamps: Stamps, properties: dict[str, Any], text: str, identity: str) -> None:
+    insert_id = properties.get("$insert_id")
+    if not is_insert_id(insert_id):
+        source = _identity_in(insert_id, text) or identity
+        stamps.put(properties, "$insert_id", f'"{insert_id_of(source)}"')
+
+
+def _identity_in(insert_id: Any, text: str) -> str | None:
+    """Return what a $insert_id of another form tells apart; None where that is nothing.
+
+    It is a text however it is escaped, anything else as it stands. As parsed, a number over 64
+    bits is a float: two ids that follow each other would be one, and Mixpanel would fold their
+    events. A placeholder is shared by many events.
+    """
+    if insert_id in _EMPTY:
+        return None
     if isinstance(insert_id, str):
-        return orjson.dumps(insert_id).decode()
-    _, start, end = last_member(text, "$insert_id", last_member(text, "properties").start)
+        return None if insert_id in PLACEHOLDERS else orjson.dumps(insert_id).decode()
+    written = _written("$insert_id", text)
+    return None if written in PLACEHOLDERS else written
+
+
+def _stamp_user(stamps: Stamps, properties: dict[str, Any], text: str) -> None:
+    """Say whose an event is, or that it is nobody's.
+
+    Of an event without a distinct_id Mixpanel makes one up from the request's address: a user
+    for all events of this worker's (Mixpanel: Server-side events with no logged-in user).
+    """
+    if properties.get("distinct_id") is not None:
+        return
+    # Both names say who the user is (Mixpanel: Reserved Properties).
+    stamps.leave_out(properties, "$distinct_id")
+    if properties.get("$distinct_id") is not None:
+        stamps.put(properties, "distinct_id", _written("$distinct_id", text))
+    elif has_user(properties):
+        stamps.leave_out(properties, "distinct_id")
+    else:
+        stamps.put(properties, "distinct_id", '""')
+
+
+def _written(key: str, text: str) -> str:
+    """Return a property's value as its client wrote it."""
+    _, start, end = last_member(text, key, last_member(text, "properties").start)
     return text[start:end]
 
 
@@ -86,7 +139,7 @@ def insert_id_of(source: str) -> str:
 
 def stamped_event(text: str, record: dict[str, Any], stamps: Stamps) -> str:
     """Return an event's text with its properties stamped."""
-    if not stamps.replaced:
+    if not stamps.replaced and not stamps.removed:
         if not stamps.added:
             return text
         # Of two members, "event" being a text, the one that ends in a brace is properties.
@@ -97,16 +150,24 @@ def stamped_event(text: str, record: dict[str, Any], stamps: Stamps) -> str:
 
 
 def stamped(text: str, stamps: Stamps) -> str:
-    """Return an object's text with its values replaced and the missing ones added."""
-    parts, done, empty = [], 0, True
+    """Return an object's text with values replaced, members left out, and missing ones added."""
+    done = text.index("{") + 1
+    parts, empty = [text[:done]], True
     for key, start, end in members(text):
-        empty = False
-        if key in stamps.replaced:
-            parts += [text[done:start], stamps.replaced[key]]
-            done = end
+        if key not in stamps.removed:
+            before = text[done:start]
+            # What was in front of it may be gone, and the comma between them with it.
+            parts.append(before.replace(",", "", 1) if empty and _begins(before) else before)
+            parts.append(stamps.replaced.get(key, text[start:end]))
+            empty = False
+        done = end
     closing = text.rindex("}")
     parts += [text[done:closing], _additions(stamps, empty=empty), text[closing:]]
     return "".join(parts)
+
+
+def _begins(before: str) -> bool:
+    return before.lstrip().startswith(",")
 
 
 def _additions(stamps: Stamps, *, empty: bool) -> str:

@@ -52,6 +52,7 @@ def check(settings: Settings, worker: WorkerSettings, *, is_stopped: Callable[[]
             too old, may evict messages, or does not let this user work; it is a cluster, and RQ
             has no node; or what leads to Mixpanel cannot be used.
     """
+    settings.check_for_worker()
     outward.check(worker)
     is_rqs = settings.rq_url == settings.redis_url
     redis = connect(settings.redis_url)

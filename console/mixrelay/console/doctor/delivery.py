@@ -66,6 +66,14 @@ def _reached(check: str, answer: Answer | Failure) -> Finding:
 
 
 def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
+    if settings.account and not settings.token:
+        yield MIXPANEL.error(
+            "token",
+            "MIXPANEL_TOKEN is not set: workers with a service account do not start without it.",
+            "Set it to the token of the project in MIXPANEL_PROJECT_ID, whose records the account "
+            "imports.",
+        )
+        return
     if not settings.token:
         yield MIXPANEL.warning(
             "token",
@@ -78,7 +86,7 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
 
 def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if settings.account is None:
-        yield MIXPANEL.ok("service account", "None: events go through /track.")
+        yield MIXPANEL.ok("service account", "None: records go by their token.")
         return
     yield _proven("service account", settings.account, settings, transport)
 

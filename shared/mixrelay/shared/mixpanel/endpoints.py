@@ -72,8 +72,15 @@ def _checked_address(text: str) -> str:
         )
     if not parts.hostname or parts.query or parts.fragment:
         raise ValueError("Mixpanel's base address must be like https://host[:port][/path].")
+    if parts.scheme == "http" and _is_mixpanels(parts.hostname):
+        raise ValueError(f"Mixpanel rejects calls over plain HTTP: write https://{parts.hostname}.")
     _check_port(parts.netloc)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _is_mixpanels(host: str) -> bool:
+    """Whether a host is one of Mixpanel's own (Mixpanel: Authentication, "made over HTTP")."""
+    return f".{host.rstrip('.').lower()}".endswith(".mixpanel.com")
 
 
 def _check_port(netloc: str) -> None:
@@ -126,7 +133,8 @@ class Destination:
         base: address as ``base_address`` returns it.
         credentials: for ``/import``; elsewhere None.
         token: the project token inside the records, where that is the identity
-            (``/track``, ``/engage``, ``/groups``); a request never mixes two.
+            (``/track``, ``/engage``, ``/groups``); a request never mixes two. On ``/import`` only
+            for merges that have nothing but their token to go by (`is_merges`).
     """
 
     endpoint: Endpoint
@@ -139,6 +147,16 @@ class Destination:
         """Name to group, store and show it by, as ``import:3f2a9c01b7d4``; holds no secret."""
         who = self.credentials.fingerprint() if self.credentials else ""
         return f"{self.endpoint}:{_fingerprint(self.base, self.endpoint, who, self.token or '')}"
+
+    @property
+    def is_merges(self) -> bool:
+        """Whether it is kept for ``$merge`` by a token, which ``/import`` may refuse.
+
+        Mixpanel documents a service account or a project secret for ``$merge`` (Merge
+        Identities), and a token for events (Import Events): a refusal of the one says nothing
+        about the other, so they share no request.
+        """
+        return self.endpoint is Endpoint.IMPORT and self.token is not None
 
     @cached_property
     def url(self) -> str:

@@ -1,10 +1,14 @@
 """The rules that Mixpanel documents for a record; what breaks one is not sent.
 
-They are checked here since ``/track`` drops what it refuses without a word. ``/engage`` and
+They hold on every way: ``/track`` drops what it refuses without a word. ``/engage`` and
 ``/groups`` name each record that they refuse, so for those only what is certain is checked.
 
+Ids are documented as texts, and "treated as a string" where events are compared (Event
+Deduplication): a number is the id that its digits are, and goes as its client wrote it. A boolean,
+a list or an object is no id under either reading.
+
 Sources: Mixpanel's reference pages Import Events (Validation), Track Events (Limits), Create
-Identity, Merge Identities, Set Property, Update Group Property.
+Identity, Create Alias, Merge Identities, Set Property, Update Group Property.
 """
 
 from __future__ import annotations
@@ -29,8 +33,11 @@ MAX_DEPTH = 3
 TRACK_SECONDS = 5 * 86_400
 """``/track`` takes the last 5 days only."""
 
-_EARLIEST_MS = 365 * 86_400_000  # 1971-01-01
-_AHEAD_MS = 3_600_000
+EARLIEST_MS = 365 * 86_400_000
+"""1971-01-01: a time before it is refused."""
+
+AHEAD_MS = 3_600_000
+"""``/import`` refuses a time that is further ahead of Mixpanel's clock."""
 
 IDENTITY_EVENTS = frozenset({"$identify", "$create_alias", "$merge"})
 """They have neither time nor $insert_id, and $merge no distinct_id."""
@@ -41,7 +48,9 @@ PLACEHOLDERS = frozenset(
         *("n/a", "na", "undefined", "unknown", "<nil>", "0", "-1", "true", "false", "[]", "{}"),
     }
 )
-"""Values that ``/import`` refuses as distinct_id and as $insert_id."""
+"""Values that Mixpanel refuses as distinct_id and as $insert_id, as they are spelt there."""
+
+_PLACEHOLDER_NUMBERS = (0, -1)
 
 OPERATIONS = frozenset(
     {"$set", "$set_once", "$add", "$append", "$union", "$remove", "$unset", "$delete"}
@@ -133,35 +142,79 @@ def may_nest_much(text: str) -> bool:
     )
 
 
-def too_many_properties(count: int) -> Breach:
-    """Return the breach of an event with that many properties, what was stamped included."""
-    return Breach("properties", f"an event has fewer than 255 properties; this has {count}")
+def too_many_properties(own: int, stamped: int) -> Breach:
+    """Return the breach of an event with so many properties of its own and stamped ones."""
+    return Breach(
+        "properties",
+        f"an event has fewer than 255 properties; this has {own}, and {stamped} that workers add",
+    )
 
 
-def import_breach(properties: dict[str, Any], time_ms: float, now_ms: int) -> Breach | None:
-    """Check what ``/import`` needs beyond that; distinct_id may be absent as yet.
-
-    A time ahead is no breach for ``/track``, which puts the present in its place.
-    """
-    distinct_id = properties.get("distinct_id", "")
-    if isinstance(distinct_id, bool | dict | list) or str(distinct_id) in PLACEHOLDERS:
+def distinct_id_breach(value: Any, field: str = "properties.distinct_id") -> Breach | None:
+    """Check whom an event or an update of a profile is about; null and "" are judged elsewhere."""
+    if value is None:
+        return None
+    if not is_id(value):
+        return Breach(field, f"a distinct_id is a text, not {_named(value)}")
+    if value in PLACEHOLDERS or value in _PLACEHOLDER_NUMBERS:
         return Breach(
-            "properties.distinct_id",
-            "a placeholder or no text; an event without a user has an empty distinct_id",
+            field,
+            f"Mixpanel refuses {value} as a distinct_id, it is on its list of placeholders; "
+            "an event without a user has an empty distinct_id",
         )
-    if not is_import_time(time_ms, now_ms):
-        return Breach("properties.time", "a time lies after 1971 and at most one hour ahead")
     return None
 
 
-def is_import_time(time_ms: float, now_ms: int) -> bool:
-    """Whether ``/import`` takes a time."""
-    return _EARLIEST_MS <= time_ms <= now_ms + _AHEAD_MS
+def is_id(value: Any) -> bool:
+    """Whether it is of a type that an id may have."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def has_user(properties: dict[str, Any]) -> bool:
+    """Whether Mixpanel finds the user of an event without a distinct_id (Simplified ID Merge)."""
+    found = (properties.get(key) for key in ("$device_id", "$user_id"))
+    return any(value != "" and is_id(value) for value in found)
+
+
+_IDENTITY_IDS = {
+    "$identify": ("$identified_id", "$anon_id"),
+    "$create_alias": ("distinct_id", "alias"),
+}
+
+
+def identity_breach(name: str, properties: dict[str, Any]) -> Breach | None:
+    """Check an identity event: it joins two users for good, and ``/track`` refuses nothing."""
+    if name == "$merge":
+        return _merge_breach(properties.get("$distinct_ids"))
+    for key in _IDENTITY_IDS[name]:
+        value = properties.get(key)
+        if not isinstance(value, str) or not value:
+            rule = f"{name} needs it, a text that is not empty; this is {_named(value)}"
+            return Breach(f"properties.{key}", rule)
+    return None
+
+
+def _merge_breach(ids: Any) -> Breach | None:
+    field = "properties.$distinct_ids"
+    are_two = isinstance(ids, list) and len(ids) == 2  # noqa: PLR2004 - a merge is of two
+    if not are_two or not all(isinstance(one, str) and one for one in ids):
+        return Breach(field, "$merge needs a list of two ids, texts that are not empty")
+    if ids[0] == ids[1]:
+        return Breach(field, "$merge needs two ids that differ")
+    return None
+
+
+def time_breach(time_ms: float) -> Breach | None:
+    """Check an event's time; one that is ahead becomes the time of its receipt."""
+    if time_ms >= EARLIEST_MS:
+        return None
+    return Breach("properties.time", "Mixpanel refuses times before 1971-01-01")
 
 
 def profile_breach(record: dict[str, Any]) -> Breach | None:
     """Check an update of a profile."""
-    return _update_breach(record, ("$distinct_id",))
+    breach = _update_breach(record, ("$distinct_id",))
+    return breach or distinct_id_breach(record["$distinct_id"], "$distinct_id")
 
 
 def group_breach(record: dict[str, Any]) -> Breach | None:
@@ -180,14 +233,23 @@ def _update_breach(record: dict[str, Any], identifiers: tuple[str, ...]) -> Brea
         return Breach("$token", "the project token is missing, or no text")
     for name in identifiers:
         value = record.get(name)
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-            return Breach(name, "an update needs it, a text or a number")
+        if value == "" or not is_id(value):
+            return Breach(name, f"an update needs it, a text or a number, not {_named(value)}")
     if OPERATIONS.isdisjoint(record):
         return Breach("", f"an update needs an operation: one of {', '.join(sorted(OPERATIONS))}")
     time = record.get("$time")
     if time is not None and milliseconds(time) is None:
         return UNREADABLE_TIME._replace(field="$time")
     return None
+
+
+def _named(value: Any) -> str:
+    if value == "":
+        return "an empty text"
+    return _NAMES.get(type(value), "a number")
+
+
+_NAMES = {bool: "a boolean", dict: "an object", list: "a list", str: "a text", type(None): "null"}
 
 
 def _structure(value: Any) -> str | None:

@@ -65,6 +65,11 @@ class Members(Sequence[Member]):
         joined = self._joined
         return [joined[at:end] for at, end in zip(self._payloads_at, self._bounds[1:], strict=True)]
 
+    def receipts(self) -> list[int]:
+        """When each was received (Unix milliseconds)."""
+        joined, heads = self._joined, zip(self._bounds, self._payloads_at, strict=False)
+        return [int(joined[at:end].split(b" ", 2)[1]) for at, end in heads]
+
     def __len__(self) -> int:
         return len(self._payloads_at)
 
@@ -93,3 +98,10 @@ class Members(Sequence[Member]):
 
     def __hash__(self) -> int:
         return hash(tuple(self))
+
+
+def receipts(members: Sequence[Member]) -> list[int]:
+    """When each of some was received (Unix milliseconds)."""
+    if isinstance(members, Members):
+        return members.receipts()
+    return [member.received_ms for member in members]
