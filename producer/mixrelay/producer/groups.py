@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from mixrelay.producer.delivery import Outlet, R
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.events import Id, Properties, checked_mapping
-from mixrelay.producer.ids import profile_id, reduced
+from mixrelay.producer.ids import group_id as checked_group_id
+from mixrelay.producer.ids import reduced
 from mixrelay.producer.updates import (
     UPDATE_NAMES,
     checked_lists,
@@ -165,4 +166,4 @@ def _target(group_key: object, group_id: object, key_name: str, id_name: str) ->
         raise InvalidPropertyError(key_name, f"must be a str, not {kind}; give the group key")
     if not key:
         raise InvalidPropertyError(key_name, "is empty; give the group key, such as Company")
-    return {"$group_key": key, "$group_id": profile_id(group_id, id_name)}
+    return {"$group_key": key, "$group_id": checked_group_id(group_id, id_name)}

@@ -70,7 +70,24 @@ def event_id(value: Any, name: str) -> Any:
 
 
 def profile_id(value: Any, name: str) -> Any:
-    """Return the id of a user's or a group's profile.
+    """Return the id of a user's profile.
+
+    Raises:
+        InvalidPropertyError: it is None or empty, a bool, a list or an object, or a placeholder:
+            events of such a user are refused, and all profiles of one would be a single one.
+    """
+    plain = group_id(value, name)
+    if _is_placeholder(plain):
+        raise InvalidPropertyError(
+            name,
+            f"{plain!r} is one of the placeholders that Mixpanel refuses as an id; "
+            "give the profile's id",
+        )
+    return plain
+
+
+def group_id(value: Any, name: str) -> Any:
+    """Return the id of a group's profile.
 
     Raises:
         InvalidPropertyError: it is None or empty, a bool, a list or an object.

@@ -92,8 +92,8 @@ class EventCalls(Generic[R]):
             distinct_id: who did it; None or the empty text for an event of nobody. May be left
                 out beside ``user_id`` or ``device_id``.
             event: what was done.
-            properties: the circumstances; up to 248, since Mixpanel takes 254 with those that
-                are stamped.
+            properties: the circumstances; up to 247, since Mixpanel takes 254 with those that
+                are stamped and ``ip``.
             ip: an address to place the user by; 0 for none. Without it, and without one of the
                 batch, Mixpanel places nobody.
             groups: which groups it belongs to: a group key and an id, or a list of ids.

@@ -116,14 +116,20 @@ def test_a_group_key_is_a_text(tracker, pushed, key):
     assert pushed == []
 
 
-def test_profiles_may_have_ids_that_events_may_not(tracker, pushed):
-    tracker.people.set("anonymous", {})
-    tracker.people.set(0, {})
-    tracker.groups.set("Company", UUID(UUID_V4), {})
-    found = [json.loads(message)["data"] for _, message in pushed]
-    assert [one.get("$distinct_id", one.get("$group_id")) for one in found] == [
-        *("anonymous", 0, UUID_V4)
-    ]
+@pytest.mark.parametrize("user", [*sorted(PLACEHOLDERS), 0, -1], ids=repr)
+def test_a_placeholder_has_no_profile_and_may_be_a_group(tracker, pushed, user):
+    with pytest.raises(InvalidPropertyError, match="one of the placeholders") as caught:
+        tracker.people.set(user, {})
+    assert caught.value.path == "distinct_id"
+    tracker.groups.set("Company", user, {})
+    assert only(pushed)["$group_id"] == user
+
+
+def test_a_profiles_id_may_be_a_number_or_a_uuid(tracker, pushed):
+    for user in (17, 1.5, UUID(UUID_V4)):
+        tracker.people.set(user, {})
+    found = [json.loads(message)["data"]["$distinct_id"] for _, message in pushed]
+    assert found == [17, 1.5, UUID_V4]
 
 
 @pytest.mark.parametrize("one", [None, "", 17, 1.5, True, ["a"], {"a": 1}, "anonymous"], ids=repr)
