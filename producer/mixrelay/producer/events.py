@@ -108,7 +108,8 @@ def event_record(
         own = properties["time"]
         if own is not stamp:
             properties["time"] = checked_time(own, 'properties["time"]')
-        _check_text_ids(properties)
+        if "$user_id" in given or "$device_id" in given:
+            _check_text_ids(properties)
         if "distinct_id" in given:
             name = 'properties["distinct_id"]'
     whose = properties["distinct_id"]
@@ -145,14 +146,12 @@ def _check_text_ids(properties: dict[str, Any]) -> None:
             properties[key] = text_id(own, f'properties["{key}"]')
 
 
-def with_meta(record: dict[str, Any], meta: Mapping[str, Any] | None) -> dict[str, Any]:
+def with_meta(record: dict[str, Any], meta: Properties) -> dict[str, Any]:
     """Return an event with the members that stand beside ``event`` and ``properties``.
 
     Raises:
         InvalidPropertyError: they are no mapping, or name one of the two.
     """
-    if meta is None:
-        return record
     for name in checked_mapping(meta, "meta"):
         if name in record:
             raise InvalidPropertyError(

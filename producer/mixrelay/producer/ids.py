@@ -18,9 +18,9 @@ from mixrelay.producer.values import NotJSONError, simplify
 from mixrelay.shared.mixpanel.rules import PLACEHOLDERS
 
 # The prefix is what Mixpanel's own browser and mobile libraries put before a device's id.
-_UUID_V4: Final = re.compile(
-    "(?:[$]device:)?[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-    re.IGNORECASE,
+# Compiled when it is first needed, which in most processes is never.
+_UUID_V4: Final = (
+    "(?i:([$]device:)?[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
 )
 
 _PLACEHOLDER_NUMBERS: Final = frozenset({0, -1})
@@ -76,6 +76,8 @@ def profile_id(value: Any, name: str) -> Any:
         InvalidPropertyError: it is None or empty, a bool, a list or an object, or a placeholder:
             events of such a user are refused, and all profiles of one would be a single one.
     """
+    if type(value) is str and value and value not in PLACEHOLDERS:
+        return value  # as nearly all are
     plain = group_id(value, name)
     if _is_placeholder(plain):
         raise InvalidPropertyError(
@@ -154,7 +156,7 @@ def anonymous_id(value: Any, name: str) -> str:
         InvalidPropertyError: it is none; Original ID Merge would merge nothing, without a word.
     """
     text = identity_id(value, name)
-    if _UUID_V4.fullmatch(text):
+    if re.fullmatch(_UUID_V4, text):
         return text
     raise InvalidPropertyError(
         name,

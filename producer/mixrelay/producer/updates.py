@@ -56,12 +56,12 @@ def special_properties(
     Raises:
         InvalidPropertyError: one is unknown or an argument of its own, or ``time`` is none.
     """
-    found = {_dollar(name): value for name, value in special.items()}
+    found = {_dollar(name): value for name, value in special.items()} if special else {}
     if ignore_time:
         found["$ignore_time"] = True
     if "$time" in found:
         found["$time"] = checked_time(found["$time"], "time")
-    for place in _PLACES:
+    for place in _PLACES if special else ():
         if place in found and found[place] is None:
             del found[place]
     if ip is not None:
@@ -77,7 +77,7 @@ def placed(operation: str, properties: Properties, beside: dict[str, Any]) -> di
         properties: the caller's, which are not changed.
         beside: where the two go, unless they are there.
     """
-    if not any(place in properties for place in _PLACES):
+    if "$latitude" not in properties and "$longitude" not in properties:
         return {operation: properties}
     rest = dict(properties)
     for place in _PLACES:
