@@ -89,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def do_PUT(self):
+        self.do_POST()
+
     def log_message(self, *args):
         pass
 

@@ -3,10 +3,12 @@ import json
 import os
 import socket
 import time
+from urllib.parse import parse_qs
 
 import pytest
 
 from mixrelay.producer import (
+    BufferedConsumer,
     ConfigurationError,
     ConnectionFailedError,
     Consumer,
@@ -31,9 +33,9 @@ def authorization(mixpanel):
     ("kind", "message", "path"),
     [
         ("event", EVENT, "/track?verbose=1&ip=0"),
-        ("import", EVENT, "/import?strict=1"),
+        ("import", EVENT, "/import?strict=1&ip=0"),
         ("profile_update", UPDATE, "/engage?verbose=1&strict=1&ip=0"),
-        ("group_update", UPDATE, "/groups?verbose=1&strict=1"),
+        ("group_update", UPDATE, "/groups?verbose=1&strict=1&ip=0"),
     ],
 )
 def test_each_type_goes_to_its_endpoint(mixpanel, records, kind, message, path):
@@ -48,17 +50,36 @@ def test_a_list_of_records_is_one_request(mixpanel, records):
 
 def test_an_import_authenticates_by_its_own_key_and_does_not_send_it_along(mixpanel, records):
     message = EVENT[:-1] + ',"api_key":"KEY"}'
-    account = Credentials.service_account("user", "secret", "42")
-    Consumer(api_host=mixpanel.address, credentials=account).send("import", message)
+    Consumer(api_host=mixpanel.address).send("import", message)
     assert authorization(mixpanel) == "KEY:"
     assert "KEY" not in json.dumps(records())
+
+
+def test_a_service_account_comes_before_an_imports_own_key(mixpanel, records):
+    message = EVENT[:-1] + ',"api_key":"KEY"}'
+    account = Credentials.service_account("user", "secret", "42")
+    Consumer(api_host=mixpanel.address, credentials=account).send("import", message)
+    assert authorization(mixpanel) == "user:secret"
+    assert "KEY" not in json.dumps(records())
+
+
+@pytest.mark.parametrize("kind", ["event", "import", "profile_update", "group_update"])
+def test_lists_place_nobody_by_this_machines_address(mixpanel, records, kind):
+    message = UPDATE if kind.endswith("update") else EVENT
+    buffered = BufferedConsumer(Consumer(api_host=mixpanel.address).send)
+    buffered.send(kind, message)
+    buffered.send(kind, message)
+    buffered.flush()
+    ((path, sent),) = records()
+    assert parse_qs(path.partition("?")[2])["ip"] == ["0"]
+    assert sent == [json.loads(message)["data"]] * 2
 
 
 def test_an_import_without_a_key_uses_the_service_account(mixpanel, records):
     account = Credentials.service_account("user", "secret", "42")
     Consumer(api_host=mixpanel.address, credentials=account).send("import", EVENT)
     assert authorization(mixpanel) == "user:secret"
-    assert records()[0][0] == "/import?strict=1&project_id=42"
+    assert records()[0][0] == "/import?strict=1&project_id=42&ip=0"
 
 
 def test_an_import_without_either_uses_its_records_token(mixpanel):
