@@ -1,12 +1,13 @@
 """The layout holds in every tool: what fails silently is compared here."""
 
-import subprocess
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.support.processes import finished
 
 ROOT = Path(__file__).parents[2]
 PARTS = {"producer", "worker", "shared", "console", "sandbox"}
@@ -47,7 +48,7 @@ def test_every_part_is_typed():
 
 def test_git_ignores_no_file_of_a_package():
     sources = [f"{part}/mixrelay" for part in sorted(PARTS)]
-    ignored = subprocess.run(
+    ignored = finished(
         ["git", "ls-files", "--others", "--ignored", "--exclude-standard", *sources],
         cwd=ROOT,
         check=True,
@@ -71,7 +72,7 @@ def test_the_producer_needs_three_packages_and_no_more():
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_a_part_can_be_imported_alone(part):
-    subprocess.run([sys.executable, "-W", "error", "-c", f"import mixrelay.{part}"], check=True)
+    finished([sys.executable, "-W", "error", "-c", f"import mixrelay.{part}"], check=True)
 
 
 def test_no_source_file_outgrows_one_concept():

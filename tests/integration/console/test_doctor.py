@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ from mixrelay.console.doctor import delivery, server
 from mixrelay.sandbox import Options, Sandbox
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.settings import Settings
+from tests.support.patience import joined
+from tests.support.processes import finished
 
 COMMAND = str(Path(sys.executable).with_name("mixrelay"))
 QUEUE = "mixpanel_queue"
@@ -227,7 +228,7 @@ def answering_with_date(date):
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
-        thread.join()
+        joined(thread)
 
 
 def test_a_clock_that_is_wrong_is_told():
@@ -238,7 +239,7 @@ def test_a_clock_that_is_wrong_is_told():
 
 
 def doctor(redis_url, *options, **environment):
-    return subprocess.run(
+    return finished(
         [COMMAND, "doctor", "--redis-url", redis_url, *options],
         env=os.environ | environment,
         capture_output=True,
