@@ -29,7 +29,7 @@ START_SECONDS = 10.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(Ending(), "ending")
+    config.pluginmanager.register(Ending(config), "ending")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

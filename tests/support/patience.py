@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-MOST = 12.0
+MOST = 20.0
 """So many times longer at most: what hangs must end too."""
 _AHEAD = 3.0
 _SPIN_SECONDS = 0.02

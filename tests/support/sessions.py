@@ -26,9 +26,10 @@ EXIT_SECONDS = 60.0
 class Ending:
     """Stretches pytest-timeout's limits with the machine, and looks for what outlives the run."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         self._mark = f"<{os.getpid()} {time.time_ns()}>"
-        self._is_worker = "PYTEST_XDIST_WORKER" in os.environ
+        # Not by the environment: a test may run pytest.
+        self._is_worker = hasattr(config, "workerinput")
         self._left: list[str] = []
         if not self._is_worker:
             # A run within a test is also the outer one's.

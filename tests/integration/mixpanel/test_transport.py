@@ -252,12 +252,11 @@ def test_tls_with_a_trusted_certificate_carries_the_request(tls_server, open_tra
     ],
 )
 def test_the_deadline_and_the_cap_hold_over_tls(tls_server, open_transport, behaviour, kind):
+    patience = {"deadline": 1.0} if kind is FailureKind.DEADLINE else {"deadline": 10.0}
+    if behaviour == "hang":
+        patience["read_timeout"] = 0.3
     transport = open_transport(
-        ca_file=str(TLS / "localhost.pem"),
-        max_answer_bytes=200_000,
-        gzip_level=0,
-        deadline=1.0,
-        read_timeout=10 if behaviour == "deaf" else 0.3,
+        ca_file=str(TLS / "localhost.pem"), max_answer_bytes=200_000, gzip_level=0, **patience
     )
     with within(FAR_BEYOND):
         failure = transport.post(to(tls_server, behaviour, scheme="https"), bytes(20_000_000))

@@ -20,7 +20,7 @@ sessions.AGAIN_SECONDS = 0.5
 sessions.LEAVE_SECONDS = 0.5
 
 def pytest_configure(config):
-    config.pluginmanager.register(sessions.Ending())
+    config.pluginmanager.register(sessions.Ending(config))
 """
 
 
@@ -28,7 +28,8 @@ def run_of(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
     """What pytest makes of a file with one test, of which each has half a second."""
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_it.py").write_text(test)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=0.5"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"]
+    command += ["--timeout=0.5"]
     return finished(
         [*command, "test_it.py"],
         cwd=folder,
@@ -41,11 +42,13 @@ def run_of(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
 def test_what_outlives_the_run_fails_it_and_is_ended(tmp_path: Path) -> None:
     ended = run_of(
         tmp_path,
-        "import subprocess\n"
+        "import subprocess, time\n"
+        "from pathlib import Path\n"
         "def test_it():\n"
         "    devnull = subprocess.DEVNULL\n"
-        "    subprocess.Popen(['sleep', '61'], stdout=devnull, stderr=devnull)\n"
-        "    import gc, warnings; warnings.simplefilter('ignore'); gc.collect()\n",
+        "    child = subprocess.Popen(['sleep', '61'], stdout=devnull, stderr=devnull)\n"
+        "    while not Path(f'/proc/{child.pid}/environ').read_bytes():\n"
+        "        time.sleep(0.01)\n",
     )
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout
     found = re.search(r"left behind by the tests.*\n(\d+): sleep 61", ended.stdout)
