@@ -131,7 +131,7 @@ def loud(works: Works, guarded: str, parrot: str, tmp_path: Path) -> Iterator[Ru
     works.push(
         event("own", token=TOKEN),
         event("foreign", token=FOREIGN_TOKEN),
-        imported("keyed", api_key=API_KEY),
+        imported("keyed", api_key=API_KEY, token=FOREIGN_TOKEN),
         update("profile", token=TOKEN, **{"$set": {"a": 1}}),
         b'["import", {"api_key": "' + API_KEY.encode() + b'", "data": broken',
     )
