@@ -229,6 +229,22 @@ def test_every_partition_gets_its_copies_back(redis: Redis) -> None:
     assert found == {0, 1, 2}
 
 
+def test_a_partition_that_does_not_answer_keeps_nobody_else_s_copies(redis: Redis) -> None:
+    wide = Wide(redis, 3)
+    for index in range(3):
+        wide.route(index, update("p"))
+    for _ in range(3):
+        send(wide, 100)
+    kept = wide.benches[1].key("kept")
+    redis.rename(kept, "elsewhere")
+    redis.set(kept, "foreign")  # as good as a node that is away
+    assert wide.queue.tokens.refused(OURS, REFUSED)[1] == (2, 2)
+    redis.rename("elsewhere", kept)
+    # The next evidence, whatever it says, does the rest.
+    assert wide.another().tokens.proven(OURS, began_ms=10**15) == (1, 1)
+    balanced(wide, delivered=0)
+
+
 @pytest.mark.parametrize("key", ["kept", "kept:batches", "kept:bytes", f"kept:{OURS.fingerprint}"])
 def test_a_foreign_value_stops_the_settlement_untouched(bench: Bench, key: str) -> None:
     routed(bench, 1)

@@ -81,7 +81,11 @@ def test_none_is_sent_that_mixpanel_refuses_and_none_refused_that_it_takes(
     options = Options(tokens=[TOKEN], **ACCOUNT)
     with Sandbox(options) as box, Recorder(box.url) as recorder:
         works.push(*[KINDS[kind](name, one.value) for name, (kind, one) in cases.items()])
-        works.drain(to=works.settings(api_host=recorder.url, **WAYS[way]), seconds=90, **PATIENT)
+        works.drain(
+            to=works.settings(api_host=recorder.url, prove_tokens=False, **WAYS[way]),
+            seconds=90,
+            **PATIENT,
+        )
         sent = {name_in(text) for request in recorder.requests for text in request.texts}
         dead = {name_in(letter.payload.decode()): letter for letter in works.letters()}
         targets = {request.target.split("?")[0] for request in recorder.requests}

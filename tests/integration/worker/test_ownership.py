@@ -88,7 +88,7 @@ def test_no_further_request_begins_once_told_to_stop(works: Works) -> None:
 def test_an_increment_whose_worker_died_while_sending_follows_on_ambiguous(
     works: Works, policy: str, counted: int, reasons: list[str]
 ) -> None:
-    works.box.fault("hang", count=1, seconds=20, take=True)
+    works.box.fault("hang", endpoint="/engage", count=1, seconds=20, take=True)
     works.push(update("p", **{"$add": {"n": 1}}))
     running = works.start(MIXRELAY_ON_AMBIGUOUS=policy, MIXRELAY_DEADLINE="3.5")
     wait_until(lambda: works.box.profiles, "the request")

@@ -107,8 +107,16 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
 
 def _ended(figures: Figures) -> Iterator[Metric]:
     totals = figures.books.totals
+    returned = _by(totals, "returned", TYPES[:4])
+    delivered = _by(totals, "delivered", TYPES[:4])
+    # A counter may not fall, and what a refused token puts back is no longer delivered.
+    accepted = {label: count + returned.get(label, 0) for label, count in delivered.items()}
+    yield _counter("mixrelay_delivered", "Accepted by Mixpanel.", ["type"], accepted)
     yield _counter(
-        "mixrelay_delivered", "Accepted by Mixpanel.", ["type"], _by(totals, "delivered", TYPES[:4])
+        "mixrelay_returned",
+        "Accepted under a token that is refused: back in the queue.",
+        ["type"],
+        returned,
     )
     dead = {(kind, reason.value): 0 for kind in TYPES for reason in Reason}
     for name, count in totals.items():

@@ -7,6 +7,7 @@ from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
 from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
+from mixrelay.shared.queue.kept_copies import Kept, PutBack
 from mixrelay.shared.queue.letterbox import Group
 from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
 from mixrelay.shared.queue.limits import Limits
@@ -38,7 +39,7 @@ from mixrelay.shared.queue.settlement import (
     Settlement,
 )
 from mixrelay.shared.queue.token_state import TokenState, TokenStatus
-from mixrelay.shared.queue.tokens import Identity, Kept, Next, PutBack, Refusal, TokenAnswer, Tokens
+from mixrelay.shared.queue.tokens import Identity, Next, Refusal, TokenAnswer, Tokens
 
 __all__ = [
     "HOLDABLE",

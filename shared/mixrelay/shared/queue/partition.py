@@ -25,6 +25,7 @@ from mixrelay.shared.queue.hot import HotShards
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import LetterLoads, Returned
 from mixrelay.shared.queue.jobs import Jobs
+from mixrelay.shared.queue.kept_copies import KeptCopies
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
 from mixrelay.shared.queue.letters import Letter
@@ -88,6 +89,7 @@ class Partition:
         self.retention = Retention(redis, self._keys, self._scripts)
         self.hot = HotShards(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
+        self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 
     def push(self, tuples: Sequence[bytes]) -> int:
@@ -247,19 +249,6 @@ class Partition:
         """How many batches are leased for each destination."""
         counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
         return counts
-
-    def drop_kept(self, token: str, began_ms: int, most: int) -> int:
-        """Drops copies of what was sent under a token before evidence for it began.
-
-        Returns:
-            How many batches, at most `most`.
-        """
-        return int(self._scripts.run("drop_kept", token, began_ms, most))
-
-    def put_back(self, token: str, error: str, status: int, most: int) -> tuple[int, int]:
-        """Makes batches again of copies kept for a token; returns how many, and their messages."""
-        batches, messages = self._scripts.run("put_back", token, error, status, most)
-        return int(batches), int(messages)
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None

@@ -1,22 +1,23 @@
 """What the fleet knows of project tokens: proven, refused, or not known (docs/internals.md)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from redis import Redis
 
 from mixrelay.shared.queue.foreign import reading
+from mixrelay.shared.queue.kept_copies import Kept, PutBack
 from mixrelay.shared.queue.keys import Keys
-from mixrelay.shared.queue.partitions import Partitions
+from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.partitions import FAILURES, Partitions
 from mixrelay.shared.queue.scripts import Scripts
 from mixrelay.shared.queue.settlement import Pause, PauseKind
 from mixrelay.shared.queue.token_state import TokenState, token_states
 
-_COPIES_AT_ONCE = 100
-"""Batches that one script drops or puts back."""
+AnswerT = TypeVar("AnswerT")
 
 
 class Next(StrEnum):
@@ -80,22 +81,6 @@ class Refusal:
             },
         }
         return {name: value for name, value in told.items() if value is not None}
-
-
-class Kept(NamedTuple):
-    """Copies of what was accepted under a token without evidence since, in one partition."""
-
-    bytes: int
-    """Of the token's."""
-    dropped: int
-    """Batches of any token that were over the limit, so far."""
-
-
-class PutBack(NamedTuple):
-    """Copies that a refusal put back."""
-
-    batches: int
-    messages: int
 
 
 class Tokens:
@@ -166,8 +151,7 @@ class Tokens:
         if before == "refused":
             returned = self.put_back(identity, "sent while the token may have been refused", 0)
             self._write(identity, "proven", facts | {"returned": True})
-        for index in range(len(self._partitions)):
-            self._drop(index, identity.fingerprint, began_ms)
+        self._where_well(lambda one: one.kept.drop(identity.fingerprint, began_ms))
         return returned
 
     def refused(self, identity: Identity, refusal: Refusal) -> tuple[bool, PutBack]:
@@ -177,7 +161,9 @@ class Tokens:
             Whether it was not refused before, and what was put back.
         """
         before = self._write(identity, "refused", identity.facts() | refusal.facts())
-        return before != "refused", self.put_back(identity, refusal.error, refusal.status)
+        error, status = refusal.error, refusal.status
+        some = self._where_well(lambda one: self._put_back(one, identity, error, status))
+        return before != "refused", _sum(some)
 
     def amend(self, identity: Identity, refusal: Refusal) -> None:
         """Says more of a refusal; changes nothing else."""
@@ -194,34 +180,37 @@ class Tokens:
 
     def kept(self, partition: int, fingerprint: str) -> Kept:
         """What is kept in one partition."""
-        keys = Keys.of(self._partitions[partition].name)
-        found = self._redis.hmget(keys("kept:bytes"), [fingerprint, "dropped"])
-        mine, dropped = (int(one or 0) for one in found)  # type: ignore[union-attr, unused-ignore]
-        return Kept(mine, dropped)
+        return self._partitions[partition].kept.amount(fingerprint)
 
     def put_back(self, identity: Identity, error: str, status: int) -> PutBack:
         """Makes batches again of all copies, on every partition."""
-        batches = messages = 0
-        for index in range(len(self._partitions)):
-            some = _COPIES_AT_ONCE
-            while some == _COPIES_AT_ONCE:
-                some, more = self._partitions[index].put_back(
-                    identity.fingerprint, error, status, _COPIES_AT_ONCE
-                )
-                batches, messages = batches + some, messages + more
-            self._partitions.wake(index)
-        return PutBack(batches, messages)
+        return _sum([self._put_back(one, identity, error, status) for one in self._partitions])
 
-    def _drop(self, index: int, fingerprint: str, began_ms: int) -> None:
-        while (
-            self._partitions[index].drop_kept(fingerprint, began_ms, _COPIES_AT_ONCE)
-            == _COPIES_AT_ONCE
-        ):
-            pass
+    def _put_back(self, one: Partition, identity: Identity, error: str, status: int) -> PutBack:
+        returned = one.kept.put_back(identity.fingerprint, error, status)
+        self._partitions.wake(one.index)
+        return returned
+
+    def _where_well(self, do: Callable[[Partition], AnswerT]) -> list[AnswerT]:
+        """On all partitions whose node answers; what another has is done with the next evidence."""
+        done = []
+        for one in self._partitions:
+            if self._partitions.is_left_alone(one.index):
+                continue
+            try:
+                done.append(do(one))
+            except FAILURES as error:
+                self._partitions.failed(one.index, error)
+        return done
 
     def _write(self, identity: Identity, outcome: str, facts: Mapping[str, Any]) -> str:
         told = orjson.dumps(facts)
         return str(self._scripts.run("proof", identity.fingerprint, outcome, told).decode())
+
+
+def _sum(returned: Iterable[PutBack]) -> PutBack:
+    some = list(returned)
+    return PutBack(sum(one.batches for one in some), sum(one.messages for one in some))
 
 
 @reading("the state of a token")

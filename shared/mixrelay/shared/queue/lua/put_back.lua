@@ -20,6 +20,7 @@ local function put_back(id)
   redis.call("HINCRBY", key("totals"), "delivered", -count)
   redis.call("HINCRBY", key("totals"), "delivered:" .. copy.lane, -count)
   tally("returned", count)
+  tally("returned:" .. copy.lane, count)
   return count
 end
 
