@@ -146,12 +146,11 @@ def _short(name: str) -> str:
 
 
 def _warn(shard: HotShard, level: int) -> None:
-    what = f"group {shard.group_key}" if shard.kind == GROUP else "distinct_id"
+    """Without the id, which is personal data: `mixrelay status` lists it."""
     log.warning(
-        "hot_shard: %s %s has about %d events of %s, %d %% of the %d that Mixpanel takes of one "
-        "and more; it renames those beyond to $hotshard_events",
-        what,
-        printable(shard.id),
+        "hot_shard: a %s has about %d events of %s (UTC), over %d %% of Mixpanel's limit of %d a "
+        "day; above it Mixpanel renames events to $hotshard_events. mixrelay status lists the id",
+        f"group by {printable(shard.group_key)}" if shard.kind == GROUP else "distinct_id",
         shard.count,
         shard.day,
         level,

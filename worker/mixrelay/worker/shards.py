@@ -110,7 +110,7 @@ class ShardReader:
         if random.random() * SAMPLE >= 1:  # noqa: S311 - spread, not secrecy
             return ()
         properties = record["properties"]
-        time = milliseconds(properties.get("time"))
+        time = milliseconds(_first(properties, "time", "$time"))
         day = int((received_ms if time is None else time) // DAY_MS)
         fingerprint = self._fingerprint(properties.get("token") or self._token)
         return self._of_day(day, fingerprint, [properties])
@@ -168,13 +168,16 @@ def _by_day(
 
 
 def _user(properties: dict[str, Any]) -> str:
-    user = properties.get("distinct_id")
-    if user is None:
-        user = properties.get("$user_id")
+    user = _first(properties, "distinct_id", "$distinct_id", "$user_id")
     if user is None:
         device = properties.get("$device_id")
         return f"$device:{device}" if isinstance(device, str) and device else ""
     return str(user) if isinstance(user, str | int | float) else ""
+
+
+def _first(properties: dict[str, Any], *names: str) -> Any:
+    """The first of some properties that is there and not null."""
+    return next((one for name in names if (one := properties.get(name)) is not None), None)
 
 
 def _flat(ids: Iterable[Any]) -> list[str]:
