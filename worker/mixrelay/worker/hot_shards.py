@@ -60,13 +60,15 @@ class ShardCounts:
 
     def count(self, seen: Iterable[Seen]) -> None:
         """Counts events that Mixpanel took."""
+        by_family: dict[Family, list[str]] = {}
+        for family, ids in seen:
+            by_family.setdefault(family, []).extend(ids)
         with self._lock:
             self._is_idle = False
-            for family, ids in seen:
-                counter = self._counts.get(family)
-                if counter is None:
-                    counter = self._counts[family] = Counter()
-                counter.update(ids)
+            for family, ids in by_family.items():
+                if family not in self._counts:
+                    self._counts[family] = Counter()
+                self._counts[family].update(ids)
             if sum(map(len, self._counts.values())) > 2 * PLACES:
                 self._counts = compacted(self._counts)
 
