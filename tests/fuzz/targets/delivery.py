@@ -39,7 +39,7 @@ class Notes:
     def settle(self, held: Held, settlement: Settlement) -> None:
         everyone = [member.number for member in held.batch.members]
         dead = [one.number for one in settlement.dead]
-        decided = [*dead, *settlement.move]
+        decided = [*dead, *settlement.move, *settlement.ignored]
         left = [number for number in everyone if number not in decided]
         delivered = left if settlement.delivered == "all" else list(settlement.delivered)
         self._are_not_refused(settlement, everyone, delivered if settlement.delivered else [])
@@ -56,6 +56,7 @@ class Notes:
             return
         assert settlement.sent, "delivered without a request"
         unsent = {*(one.number for one in settlement.dead if one.unsent), *settlement.move}
+        unsent |= set(settlement.ignored)
         sent = [number for number in everyone if number not in unsent]
         assert len(sent) == self._transport.count
         refused = named(self._transport.answer, len(sent)) or set()

@@ -30,9 +30,9 @@ def levels(bench: Bench, counts: dict[Shard, int]) -> list[tuple[str, int, int]]
 
 
 def test_an_id_is_listed_from_half_of_its_limit_on(bench: Bench) -> None:
-    assert levels(bench, {user("u"): 98_000, user("v"): 10}) == []
+    assert levels(bench, {user("u"): 99_999, user("v"): 10}) == []
     assert bench.queue.books().hot == ()
-    assert levels(bench, {user("u"): 2_000}) == [("u", 100_000, 50)]
+    assert levels(bench, {user("u"): 1}) == [("u", 100_000, 50)]
     [shard] = bench.queue.books().hot
     assert shard == HotShard("distinct_id", "u", WHO, 100_000, 200_000, "2026-11-30")
 
@@ -55,8 +55,8 @@ def test_each_level_is_told_once(bench: Bench) -> None:
 
 
 def test_a_group_has_a_limit_of_its_own(bench: Bench) -> None:
-    assert levels(bench, {group("acme"): 490_000}) == []
-    assert levels(bench, {group("acme"): 10_000}) == [("acme", 500_000, 50)]
+    assert levels(bench, {group("acme"): 499_999}) == []
+    assert levels(bench, {group("acme"): 1}) == [("acme", 500_000, 50)]
     [shard] = bench.queue.books().hot
     assert (shard.kind, shard.group_key, shard.limit) == ("group", "company", 1_000_000)
 

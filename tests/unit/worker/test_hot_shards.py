@@ -63,6 +63,7 @@ def users(properties, monkeypatch):
         ({"distinct_id": 7}, ["7"]),
         ({"distinct_id": "u", "$user_id": "v"}, ["u"]),
         ({"$user_id": "v", "$device_id": "d"}, ["v"]),
+        ({"distinct_id": None, "$distinct_id": "w", "$user_id": "v"}, ["w"]),
         ({"$device_id": "d"}, ["$device:d"]),
         ({"distinct_id": ""}, []),
         ({}, []),

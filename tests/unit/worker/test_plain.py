@@ -287,7 +287,8 @@ def test_what_mixpanel_does_unasked_is_found_on_both_ways(monkeypatch, name):
 
 
 def test_whose_events_they_are_is_read_alike_on_both_ways(monkeypatch):
-    monkeypatch.setattr(shards, "SAMPLE", 1)
+    for name in ("SAMPLE", "EVERY_OTHER", "IN_A_HUNDRED"):
+        monkeypatch.setattr(shards, name, 1)
     reader = ShardReader(base="https://api.mixpanel.com", token=OURS)
     midnight = NOW // DAY * DAY
     events = [

@@ -60,13 +60,15 @@ class ShardCounts:
 
     def count(self, seen: Iterable[Seen]) -> None:
         """Counts events that Mixpanel took."""
+        by_family: dict[Family, list[str]] = {}
+        for family, ids in seen:
+            by_family.setdefault(family, []).extend(ids)
         with self._lock:
             self._is_idle = False
-            for family, ids in seen:
-                counter = self._counts.get(family)
-                if counter is None:
-                    counter = self._counts[family] = Counter()
-                counter.update(ids)
+            for family, ids in by_family.items():
+                if family not in self._counts:
+                    self._counts[family] = Counter()
+                self._counts[family].update(ids)
             if sum(map(len, self._counts.values())) > 2 * PLACES:
                 self._counts = compacted(self._counts)
 
@@ -146,12 +148,11 @@ def _short(name: str) -> str:
 
 
 def _warn(shard: HotShard, level: int) -> None:
-    what = f"group {shard.group_key}" if shard.kind == GROUP else "distinct_id"
+    """Without the id, which is personal data: `mixrelay status` lists it."""
     log.warning(
-        "hot_shard: %s %s has about %d events of %s, %d %% of the %d that Mixpanel takes of one "
-        "and more; it renames those beyond to $hotshard_events",
-        what,
-        printable(shard.id),
+        "hot_shard: a %s has about %d events of %s (UTC), over %d %% of Mixpanel's limit of %d a "
+        "day; above it Mixpanel renames events to $hotshard_events. mixrelay status lists the id",
+        f"group by {printable(shard.group_key)}" if shard.kind == GROUP else "distinct_id",
         shard.count,
         shard.day,
         level,

@@ -159,8 +159,8 @@ class Books:
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
             tokens=token_states(raw.get("tokens") or {}),
-            notices=notices(raw["notices"]),
-            hot=hot_shards(raw["hot"], now),
+            notices=notices(raw.get("notices") or {}),
+            hot=hot_shards(raw.get("hot") or {}, now),
             head=reply[1] if len(reply) > 1 else None,
         )
 

@@ -19,8 +19,6 @@
 local CAPACITY, LISTED_AT_MOST, GROUPS_AT_MOST = 4000, 200, 64
 local DAY_MS, KEPT_S, LISTED_MS = 86400000, 180000, 86400000
 local LEVELS = { 100, 90, 50 }
--- Workers estimate: what may have passed a level by 2 % has.
-local TOLERANCE = 1.02
 local op, group_keys = ARGV[1], tonumber(ARGV[2])
 local before = answered(op)
 if before then return before end
@@ -54,7 +52,7 @@ end
 
 local function level_of(count, limit)
   for _, level in ipairs(LEVELS) do
-    if count * TOLERANCE * 100 >= limit * level then return level end
+    if count * 100 >= limit * level then return level end
   end
 end
 
