@@ -19,14 +19,8 @@ Keeping = Callable[[], bool]
 
 
 @pytest.fixture
-def known() -> set[str]:
-    """The tokens that the sandbox knows, which a test may change."""
-    return {TOKEN}
-
-
-@pytest.fixture
-def box(known: set[str]) -> Iterator[Sandbox]:
-    with Sandbox(Options(tokens=known)) as running:
+def box() -> Iterator[Sandbox]:
+    with Sandbox(Options(tokens=[TOKEN])) as running:
         yield running
 
 
@@ -56,11 +50,8 @@ def mixed(count: int, token: str = TOKEN) -> list[bytes]:
     ]
 
 
-def test_updates_under_a_refused_token_are_kept_until_it_is_known(
-    works: Works, known: set[str]
-) -> None:
-    known.clear()
-    known.add(OTHER)
+def test_updates_under_a_refused_token_are_kept_until_it_is_known(works: Works) -> None:
+    works.box.know_only(OTHER)
     works.push(*mixed(50), *(group(f"g{n}", **{"$set": {"n": n}}) for n in range(50)))
     works.drain_while(lambda: len(state(works, "refused")) == 0 or proofs(works) < 3)
     books = works.books
@@ -73,7 +64,7 @@ def test_updates_under_a_refused_token_are_kept_until_it_is_known(
     assert "MIXPANEL_TOKEN" in refused.error
     assert "MIXRELAY_EVENTS_ENDPOINT=track" in refused.error
     assert TOKEN not in refused.error
-    known.add(TOKEN)
+    works.box.know(TOKEN)
     works.drain()
     assert (len(works.box.events), len(works.box.updates)) == (50, 100)
     assert works.books.paused == ()
@@ -160,41 +151,33 @@ def test_a_message_s_own_refused_token_becomes_a_dead_letter_where_ours_is_known
     assert is_balanced(works)
 
 
-def test_a_message_s_own_refused_token_is_kept_while_ours_is_refused_too(
-    works: Works, known: set[str]
-) -> None:
-    known.clear()
-    known.add(OTHER)
+def test_a_message_s_own_refused_token_is_kept_while_ours_is_refused_too(works: Works) -> None:
+    works.box.know_only(OTHER)
     works.push(*mixed(5, WRONG), *mixed(5))
     works.drain_while(lambda: len(state(works, "refused")) < 2)
     assert (works.books.waiting, works.books.dead) == (20, 0)
-    known.update([TOKEN, WRONG])
+    works.box.know(TOKEN, WRONG)
     works.drain()
     assert (len(works.box.events), len(works.box.updates)) == (10, 10)
     assert is_balanced(works)
 
 
-def test_without_a_token_of_its_own_the_worker_keeps_every_tenants_messages(
-    works: Works, known: set[str]
-) -> None:
-    known.add(OTHER)
+def test_without_a_token_of_its_own_the_worker_keeps_every_tenants_messages(works: Works) -> None:
+    works.box.know(OTHER)
     works.push(*mixed(5), *mixed(5, WRONG), *mixed(5, OTHER))
     tenants = works.settings(token="")
     works.drain_while(lambda: not state(works, "refused") or len(works.box.events) < 10, to=tenants)
     assert works.books.dead == 0
-    known.add(WRONG)
+    works.box.know(WRONG)
     works.drain(to=tenants)
     assert (len(works.box.events), len(works.box.updates)) == (15, 15)
     assert is_balanced(works)
 
 
-def test_updates_accepted_before_a_revocation_was_seen_come_back(
-    works: Works, known: set[str]
-) -> None:
+def test_updates_accepted_before_a_revocation_was_seen_come_back(works: Works) -> None:
     works.push(update("u0", **{"$set": {"n": 0}}))
     works.drain()
-    known.clear()
-    known.add(OTHER)
+    works.box.know_only(OTHER)
     works.push(*(update(f"u{n}", **{"$set": {"n": n}}) for n in range(1, 20)))
     works.drain(batch_records=4)
     assert works.books.totals["delivered"] == 20  # as far as anyone can know
@@ -206,7 +189,7 @@ def test_updates_accepted_before_a_revocation_was_seen_come_back(
     assert books.totals["delivered"] == 0
     assert books.totals["returned"] == 20
     assert (books.waiting, books.difference) == (21, 0)
-    known.add(TOKEN)
+    works.box.know(TOKEN)
     works.drain()
     assert [one["$distinct_id"] for one in works.box.updates] == [
         "u0",
@@ -223,9 +206,8 @@ def test_more_than_the_limit_without_evidence_asks_for_one_proof(works: Works) -
     assert len(works.box.updates) == 50
 
 
-def test_with_the_setting_off_nothing_is_proven_or_kept(works: Works, known: set[str]) -> None:
-    known.clear()
-    known.add(OTHER)
+def test_with_the_setting_off_nothing_is_proven_or_kept(works: Works) -> None:
+    works.box.know_only(OTHER)
     works.push(update("u", **{"$set": {"n": 1}}))
     works.drain(to=works.settings(prove_tokens=False))
     assert proofs(works) == 0
@@ -233,11 +215,8 @@ def test_with_the_setting_off_nothing_is_proven_or_kept(works: Works, known: set
     assert not works.queue.redis.keys("*kept*")
 
 
-def test_a_worker_with_another_region_leaves_no_refusal_behind(
-    works: Works, known: set[str]
-) -> None:
-    known.clear()
-    known.add(OTHER)
+def test_a_worker_with_another_region_leaves_no_refusal_behind(works: Works) -> None:
+    works.box.know_only(OTHER)
     works.push(*mixed(20))
     works.drain_while(lambda: not state(works, "refused"))
     with Sandbox(Options(tokens=[TOKEN])) as right:
@@ -248,10 +227,9 @@ def test_a_worker_with_another_region_leaves_no_refusal_behind(
 
 
 def test_the_region_that_knows_the_token_is_named(
-    works: Works, known: set[str], monkeypatch: pytest.MonkeyPatch
+    works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known.clear()
-    known.add(OTHER)
+    works.box.know_only(OTHER)
     with Sandbox(Options(tokens=[TOKEN])) as right:
         monkeypatch.setitem(endpoints.REGIONS, "us", works.box.url)
         monkeypatch.setitem(endpoints.REGIONS, "eu", right.url)
@@ -267,10 +245,9 @@ def test_the_region_that_knows_the_token_is_named(
 
 
 def test_where_no_region_knows_it_the_token_is_likelier_wrong(
-    works: Works, known: set[str], monkeypatch: pytest.MonkeyPatch
+    works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known.clear()
-    known.add(OTHER)
+    works.box.know_only(OTHER)
     with Sandbox(Options(tokens=[OTHER])) as neighbour:
         monkeypatch.setitem(endpoints.REGIONS, "us", works.box.url)
         monkeypatch.setitem(endpoints.REGIONS, "eu", neighbour.url)

@@ -34,7 +34,9 @@ class MetToken:
     text: str = field(repr=False)
     identity: Identity
     known_at: float = LONG_AGO
-    """When Redis last said that it may be sent under."""
+    """When Redis last said that it is proven, or that its proof got no answer."""
+    looked_at: float = LONG_AGO
+    """When Redis last said that it is not refused; nobody may have proven it."""
     renewed_at: float = LONG_AGO
     """When an accepted import was last written down as evidence."""
     kept_bytes: int = 0

@@ -34,6 +34,10 @@ REFUSED_MS = 1_000
 """Until a batch is tried again whose token is refused, where no circuit holds it back longer."""
 
 
+def _is_recent(moment: float) -> bool:
+    return time.monotonic() - moment < CACHED_SECONDS
+
+
 class Clearance(Enum):
     """What is to become of a batch before it is sent."""
 
@@ -78,13 +82,23 @@ class Proofs:
         token = self._token_of(destination)
         if token is None:
             return _SEND
-        is_recent = time.monotonic() - token.known_at < CACHED_SECONDS
-        if is_recent and token.kept_bytes <= KEPT_BYTES:
-            return _SEND
         if destination.endpoint is Endpoint.IMPORT:
-            return self._cleared(token, lane, self._prover.find_out(token, lane, looks=True))
+            return self._before_import(token, lane)
+        if _is_recent(token.known_at) and token.kept_bytes <= KEPT_BYTES:
+            return _SEND
         within = 0.0 if self._keeps_much(token, partition) else PROOF_HOLDS_SECONDS
-        return self._cleared(token, lane, self._prover.find_out(token, lane, within=within))
+        cleared = self._cleared(token, lane, self._prover.find_out(token, lane, within=within))
+        if cleared is _SEND:
+            token.known_at = time.monotonic()
+        return cleared
+
+    def _before_import(self, token: MetToken, lane: Lane) -> Cleared:
+        if _is_recent(token.looked_at):
+            return _SEND
+        cleared = self._cleared(token, lane, self._prover.find_out(token, lane, looks=True))
+        if cleared is _SEND:
+            token.looked_at = time.monotonic()
+        return cleared
 
     def judge_refusal(
         self, verdict: Verdict, destination: Destination, lane: Lane, seconds: float
@@ -144,13 +158,13 @@ class Proofs:
 
     def _cleared(self, token: MetToken, lane: Lane, found: Found) -> Cleared:
         if found.next in {Next.PROVEN, Next.UNPROVEN}:
-            token.known_at = time.monotonic()
             return _SEND
         if found.next is Next.WAIT:
             return Cleared(Clearance.WAIT)
-        token.known_at = LONG_AGO
+        token.known_at = token.looked_at = LONG_AGO
         token.tell_refused(found.error)
-        buries = self._prover.buries(token, lane)
+        # A refusal from when MIXPANEL_TOKEN was refused too may be over by now.
+        buries = found.buries and self._prover.buries(token, lane)
         return Cleared(Clearance.BURY if buries else Clearance.KEEP, found.error, found.status)
 
     def _keeps_much(self, token: MetToken, partition: int) -> bool:

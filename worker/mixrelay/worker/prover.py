@@ -35,7 +35,8 @@ class Found(NamedTuple):
     next: Next
     error: str = ""
     status: int = 0
-    elsewhere: str | None = None
+    buries: bool = False
+    """When it was refused it was decided that its messages become dead letters."""
 
 
 class Prover:
@@ -119,7 +120,7 @@ class Prover:
             if answer.next is not Next.WAIT or is_late:
                 state = answer.state
                 return (
-                    Found(answer.next, state.error, state.status, state.elsewhere)
+                    Found(answer.next, state.error, state.status, state.buries)
                     if state
                     else Found(answer.next)
                 )
@@ -178,7 +179,7 @@ class Prover:
         return self._stay_unproven(token, lane, answer)
 
     def _refuse(self, token: MetToken, lane: Lane, answer: Answer) -> Found:
-        token.known_at = LONG_AGO
+        token.known_at = token.looked_at = LONG_AGO
         said = refusals.quoted(answer)
         buries = self.buries(token, lane)
         likelier = refusals.likelier(None, others_proven=self._knows_others(token))
@@ -190,7 +191,7 @@ class Prover:
         token.tell_refused(error)
         if is_new and self._base in REGIONS.values():
             token.to_look_elsewhere = NewRefusal(refusal, said)
-        return Found(Next.REFUSED, error, answer.status)
+        return Found(Next.REFUSED, error, answer.status, buries)
 
     def _stay_unproven(self, token: MetToken, lane: Lane, answer: Answer | Failure) -> Found:
         said = answer.detail if isinstance(answer, Failure) else refusals.quoted(answer)

@@ -39,6 +39,8 @@ class TokenState:
     """Which setting of a refusal is likelier wrong: `token`, `region` or `unknown`."""
     elsewhere: str | None = None
     """The region that knows a refused token, as in MIXPANEL_REGION."""
+    buries: bool = False
+    """Messages of this refused token become dead letters; those of others are kept."""
 
     @classmethod
     def parse(cls, fingerprint: str, told: Mapping[str, Any]) -> Self:
@@ -54,6 +56,7 @@ class TokenState:
             error=str(told.get("error") or ""),
             likelier=str(told.get("likelier") or "unknown"),
             elsewhere=told.get("elsewhere"),
+            buries=bool(told.get("buries")),
         )
 
 

@@ -4,6 +4,7 @@
 --   at, since  of the newest evidence; of the first of its kind in a row (ms)
 --   masked, base, own         as people see it; own: the worker's setting and not a message's
 --   status, error, likelier, elsewhere   of a refusal
+--   buries     refused: its messages become dead letters, and no circuit is open
 --   again, failures           refused, unproven: when it is proven again; how often in a row
 --   asked      refused: when a batch last asked
 local TOKENS = key("tokens")

@@ -65,6 +65,7 @@ local function refuse()
     token[field] = told[field] or (was_refused and before[field]) or nil
   end
   token.status = token.status or 0
+  token.buries = outcome == "refused" and #(facts.opens or {}) == 0
   -- Several that are refused in the same moment are one failure.
   local repeated = was_refused and before.again > NOW
   token.failures = repeated and before.failures or (was_refused and before.failures or 0) + 1
