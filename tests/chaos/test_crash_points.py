@@ -23,7 +23,7 @@ BENCHES = 3
 
 TIMED = {
     *("reserve", "route", "books", "gates", "announce", "reap", "job_stalled", "expire", "mend"),
-    *("extend", CONNECT),
+    *("extend", "hot", CONNECT),
 }
 """Moves that are made as often as there is time, so that a run may have one fewer."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from mixrelay.shared import rights
 from mixrelay.shared.connection import connect
-from mixrelay.shared.queue import JobKind, LetterFilter, Queue, new_job_id
+from mixrelay.shared.queue import JobKind, LetterFilter, Queue, Shard, new_job_id
 from tests.support.bench import Bench, event, update
 from tests.support.redis_servers import RedisServer
 
@@ -52,4 +52,7 @@ def test_a_role_may_look_at_everything(
         assert queue.loads.places("a log") == [""] * partitions
         queue.loads.forget("a log")
         queue.reap()
+        shard = Shard(1, "group", "a token", "team", "red")
+        assert queue.hot.add({shard: 600_000}, frozenset({("a token", "team")})).crossed
+        assert queue.books().hot
     assert [(one["username"], one["object"]) for one in server.client.acl_log()] == []

@@ -30,6 +30,7 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.log_json import about
 from mixrelay.worker.odd import settle_odd
@@ -63,6 +64,7 @@ class Delivery:
         homes: Mapping[Lane, str],
         proofs: Proofs | None = None,
         tracing: Tracing | None = None,
+        shards: ShardCounts | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -76,6 +78,7 @@ class Delivery:
             homes: where this worker's own records of each lane go.
             proofs: what knows which tokens Mixpanel knows; None where nobody asks.
             tracing: what puts each request into a span.
+            shards: counts whose events are delivered.
         """
         self._ledger = ledger
         self._transport = transport
@@ -86,6 +89,8 @@ class Delivery:
         self._homes = homes
         self._proofs = proofs
         self._tracing = tracing
+        self._shards = shards
+        self._reader = shards.reader if shards else None
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
@@ -123,10 +128,10 @@ class Delivery:
 
     def _sorted(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._now_ms())
+        found = sort(held.batch, preparation, self._now_ms(), self._reader)
         while found.lists:
             self._expand(held, found)
-            found = sort(held.batch, preparation, self._now_ms())
+            found = sort(held.batch, preparation, self._now_ms(), self._reader)
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
@@ -137,7 +142,7 @@ class Delivery:
         for place, member in enumerate(held.batch.members):
             one = lists.get(member.number)
             more = len(one.payloads) if one else 1
-            if place and size + more > self._settings.batch_records:
+            if place and size + more > self._settings.records_of(held.batch.lane):
                 self._part_off(held, [one.number for one in held.batch.members[place:]])
                 break
             size += more
@@ -217,7 +222,8 @@ class Delivery:
 
     def _part_off_overflow(self, held: Held, found: Sorted) -> None:
         limits = self._settings
-        tail = found.overflow(most=limits.batch_records, most_bytes=limits.batch_bytes)
+        most = limits.records_of(held.batch.lane)
+        tail = found.overflow(most=most, most_bytes=limits.batch_bytes)
         if tail:
             self._part_off(held, _numbers(tail))
             found.leave_out(set(_numbers(tail)))
@@ -245,7 +251,8 @@ class Delivery:
         return self._homes.get(held.batch.lane)
 
     def _outcome(self, held: Held, found: Sorted) -> Outcome:
-        return Outcome(held, found, self._ledger, self._settings, self._home(held))
+        home = self._home(held)
+        return Outcome(held, found, self._ledger, self._settings, home, shards=self._shards)
 
     def _settle_rest(self, held: Held, found: Sorted, settlement: Settlement) -> None:
         """Ends a batch of which nothing is sent."""

@@ -17,6 +17,7 @@ from mixrelay.shared.tuples import Kind
 from mixrelay.worker.delivery import Delivery, Preparations
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.met_tokens import MetTokens
@@ -29,6 +30,7 @@ from mixrelay.worker.reserving import Reserver
 from mixrelay.worker.routes import Routes
 from mixrelay.worker.senders import Senders
 from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.shards import ShardReader
 from mixrelay.worker.stopping import Stop
 from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.upkeep import Upkeep
@@ -91,6 +93,8 @@ class Draining:
             lease_seconds=worker.lease,
             extend_every=worker.extend_every,
         )
+        reader = ShardReader(base=setup.settings.base, token=setup.settings.token)
+        self._shards = ShardCounts(self._queue, reader)
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clock: float | None = None
@@ -140,6 +144,7 @@ class Draining:
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
             log.warning("redis_away: leases are left to run out: %s", error)
         timer.cancel()
+        self._shards.end()
         if self._tracing:
             self._tracing.flush()
 
@@ -167,7 +172,9 @@ class Draining:
             self._queue,
             owner=self._owner,
             lease_seconds=worker.lease,
-            limits=Limits(worker.batch_records, worker.batch_bytes, _linger(worker)),
+            limits=lambda lane: Limits(
+                worker.records_of(lane), worker.batch_bytes, _linger(worker)
+            ),
             destinations=own_destinations(self._setup.settings),
         )
         return Dispatcher(
@@ -176,7 +183,7 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
-            upkeep=Upkeep(self._queue, self._setup.settings, worker),
+            upkeep=Upkeep(self._queue, self._setup.settings, worker, self._shards),
         )
 
     def _delivery(self) -> Delivery:
@@ -196,6 +203,7 @@ class Draining:
             homes=own_destinations(self._setup.settings),
             proofs=self._proofs() if self._setup.settings.prove_tokens else None,
             tracing=self._tracing,
+            shards=self._shards,
         )
 
     def _proofs(self) -> Proofs:

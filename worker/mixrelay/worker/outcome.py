@@ -19,7 +19,9 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.noticing import counted, log_ignored, log_unconfirmed, unconfirmed
 from mixrelay.worker.proofs import REFUSED_MS
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Sorted
@@ -61,6 +63,8 @@ class Outcome:
     """Where this worker's own records of the lane go: they follow when that changes."""
     keep: KeepCopy | None = None
     """A copy of what is accepted, where the endpoint accepts any token."""
+    shards: ShardCounts | None = None
+    """Counts whose events were delivered."""
     seconds: float = 0.0
     _uncounted: Request | None = None
     """The request, until a move that counts it."""
@@ -79,8 +83,11 @@ class Outcome:
         dead = [*self.found.dead, *settlement.dead]
         if dead:
             self._tell_dead(dead)
+        ignored = self.found.ignored
+        log_ignored(len(ignored), self.held.batch.lane)
         request, self._uncounted = self._uncounted, None
-        self.ledger.settle(self.held, replace(settlement, dead=dead, request=request))
+        settlement = replace(settlement, dead=dead, ignored=ignored, request=request)
+        self.ledger.settle(self.held, settlement)
 
     def _tell_dead(self, dead: list[Dead]) -> None:
         lane, reasons = self.held.batch.lane, ", ".join(dict.fromkeys(one.reason for one in dead))
@@ -92,8 +99,8 @@ class Outcome:
         raise TypeError(verdict)
 
     @_apply.register
-    def _(self, _verdict: Delivered) -> bool:
-        self._accepted([])
+    def _(self, verdict: Delivered) -> bool:
+        self._accepted([], verdict.unconfirmed)
         return True
 
     @_apply.register
@@ -109,7 +116,8 @@ class Outcome:
                     verdict.status,
                 )
                 for index, failed in verdict.failed.items()
-            ]
+            ],
+            verdict.unconfirmed,
         )
         return True
 
@@ -166,12 +174,27 @@ class Outcome:
         self._park(self._within_limit(park) if verdict.counts else park, sent=verdict.sent)
         return True
 
-    def _accepted(self, dead: list[Dead]) -> None:
-        batch = self.held.batch
+    def _accepted(self, dead: list[Dead], not_confirmed: int) -> None:
+        batch, endpoint = self.held.batch, self.found.destination.endpoint
+        refused = frozenset(one.number for one in dead)
+        noticed = counted(self.found.found(), leave_out=refused)
+        if not_confirmed:
+            sent = self.found.count - len(dead)
+            log_unconfirmed(not_confirmed, sent, self.found.destination.name)
+            number = self.found.records[0].number
+            noticed |= unconfirmed(not_confirmed, sent, endpoint, number)
         accepted = Settlement(
-            delivered="all", dead=dead, accepted=True, exhausts=batch.rival, keep=self.keep
+            delivered="all",
+            dead=dead,
+            accepted=True,
+            exhausts=batch.rival,
+            keep=self.keep,
+            noticed=noticed,
+            unconfirmed=not_confirmed,
         )
         self.settle(self._sent(accepted))
+        if self.shards:
+            self.shards.count(self.found.shards(refused))
         log.info(
             "delivered: %d records to %s in %.2f s",
             self.found.count - len(dead),

@@ -93,7 +93,7 @@ def hot_problems(books: Books) -> Iterator[Problem]:
         yield Problem(
             HOT_SHARD,
             kind,
-            f"A {kind} has at least {top.count:,} events of {top.day} (UTC), {percent(top)}% of "
+            f"A {kind} has about {top.count:,} events of {top.day} (UTC), {percent(top)}% of "
             f"Mixpanel's limit of {top.limit:,} a day{others}.",
             _HOT_ADVICE.get(kind, "mixrelay status lists it."),
         )

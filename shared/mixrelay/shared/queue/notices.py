@@ -7,34 +7,16 @@ answers as if nothing had happened. Nothing of it stops delivery.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
 
-EXAMPLE_KEPT = timedelta(days=1)
-"""An example that is older makes room for the next one (`_notices.lua`)."""
+from mixrelay.shared.mixpanel.unasked import NoticeKind
+
+__all__ = ["Example", "HotShard", "Notice", "NoticeKind", "Noticed", "Shard"]
 
 LISTED = timedelta(days=1)
 """A hot shard is listed for so long after its last counted event (`hot.lua`)."""
-
-ID_AT_MOST = 255
-"""Characters that are shown of an id."""
-
-
-class NoticeKind(StrEnum):
-    """What Mixpanel does; the counters are `noticed:<kind>`."""
-
-    CUT_TEXT = "cut_text"
-    """A text or a name over 255 characters is cut."""
-    CUT_LIST = "cut_list"
-    """A list or an object of an event over 8 KB, or a list of a profile over 256 KB, is cut."""
-    MANY_PROPERTIES = "many_properties"
-    """A profile takes 2,000 properties, and no more."""
-    HIDDEN_NAME = "hidden_name"
-    """A property named `bucket` or `$bucket` makes other events disappear from reports."""
-    UNCONFIRMED = "unconfirmed"
-    """`num_records_imported` is less than what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +70,7 @@ class HotShard:
     fingerprint: str
     """Of the token and the base address."""
     count: int
-    """At least so many events."""
+    """About so many events: workers look at one in eight."""
     limit: int
     day: str
     """Of the events' own times, as `2026-11-30`."""
