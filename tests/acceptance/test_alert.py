@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +34,8 @@ from mixrelay.shared.queue import (
 from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, event
+from tests.support.ports import free_port
+from tests.support.processes import Process
 
 QUICK = ["--every", "0.1"]
 SECRET = "T0/B0/secret-path"
@@ -85,7 +86,7 @@ def watching(redis_url, *arguments, **variables):
     """A watcher, which ends well when it is asked to; its stderr is what it said."""
     env = environment(MIXRELAY_REDIS_URL=redis_url, **variables)
     command = [COMMAND, "alert", *QUICK, *arguments]
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+    with Process(command, env=env, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr.readline().startswith("watching mixpanel_queue")
             yield process
@@ -276,9 +277,7 @@ def test_what_cannot_work_is_said_at_the_start(arguments, redis_url):
 @pytest.fixture
 def server(tmp_path):
     """One that a test may stop."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = ValkeyServer(port=port, data_dir=tmp_path)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path)
     server.start()
     yield server
     if server.is_running():

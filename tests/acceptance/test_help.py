@@ -32,6 +32,8 @@ COMMANDS = [
     "dlq rate",
     "dlq audit",
     "push",
+    "lookup",
+    "lookup replace",
     "sandbox",
     "valkey",
     "demo",

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,6 +31,8 @@ from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event, profile
+from tests.support.ports import free_port
+from tests.support.processes import Process
 
 AT_ONCE = Limits(linger_seconds=0)
 
@@ -219,7 +220,7 @@ def test_without_a_terminal_nothing_is_coloured(queue: Queue, redis_url: str) ->
 def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url: str) -> None:
     bury(queue, [event("E")])
     env = environment(MIXRELAY_REDIS_URL=redis_url)
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "status", "--watch", "--json"], env=env, stdout=subprocess.PIPE
     ) as watching:
         assert watching.stdout
@@ -232,9 +233,7 @@ def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """One that a test may stop."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = ValkeyServer(port=port, data_dir=tmp_path)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path)
     server.start()
     yield server
     if server.is_running():
@@ -245,7 +244,7 @@ def test_watching_goes_on_where_redis_went_away_and_came_back(server: ValkeyServ
     env = environment(MIXRELAY_REDIS_URL=server.connection_url)
     piped = subprocess.PIPE
     command = [COMMAND, "status", "--watch", "--json"]
-    with subprocess.Popen(command, env=env, stdout=piped, stderr=piped) as watching:
+    with Process(command, env=env, stdout=piped, stderr=piped) as watching:
         assert watching.stdout
         assert watching.stderr
         try:
@@ -268,7 +267,7 @@ def test_watching_on_a_terminal_redraws_says_when_redis_is_away_and_ends_with_ct
 ) -> None:
     env = environment(MIXRELAY_REDIS_URL=server.connection_url, TERM="xterm")
     ours, theirs = pty.openpty()
-    with subprocess.Popen([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
+    with Process([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
         shown = b""
 
         def drawn(text: bytes) -> bool:

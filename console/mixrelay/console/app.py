@@ -17,6 +17,7 @@ from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import Failure, explain
 from mixrelay.console.helptext import Group, lines
 from mixrelay.console.holding import command as holding
+from mixrelay.console.lookup import command as lookup
 from mixrelay.console.push import command as push
 from mixrelay.console.running import sandbox, valkey, worker
 from mixrelay.console.status import command as status
@@ -68,6 +69,7 @@ alerting.register(app)
 holding.register(app)
 dlq.register(app)
 push.register(app)
+lookup.register(app)
 dashboard.register(app)
 doctor.register(app)
 sandbox.register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,11 +29,24 @@ _OK = 200
 _ANSWER_SHOWN = 300
 
 
+class _ImportAtOnce(Destination):
+    """``/import`` for records that no worker has given an ``ip``."""
+
+    @cached_property
+    def url(self) -> str:
+        """The whole address; places nobody by this machine's (Mixpanel: Import Events, GeoIP)."""
+        return f"{super().url}&ip=0"
+
+
 class Consumer:
     """Sends messages over HTTP, one request each, before ``send`` returns.
 
     Other regions by their endpoints, as in Mixpanel's Ruby library, or by ``region``. Unlike
     there, imports follow: without an ``import_endpoint`` they go where the events go.
+
+    Events go to ``/track``, which answers yes to a token that it does not know, and drops events
+    older than five days (Mixpanel: Track Events). What is queued goes through ``/import``, which
+    says what it refuses. Nobody is placed by the address that this sends from.
 
     Nothing is repeated, no redirect followed, and nothing read from netrc or the usual proxy
     variables: ``MIXRELAY_CA_FILE`` and ``MIXRELAY_PROXY`` say what leads to Mixpanel.
@@ -61,8 +75,9 @@ class Consumer:
             region: ``us``, ``eu`` or ``in``; else ``MIXPANEL_REGION``, else ``us``.
             api_host: base address in place of a region's; else ``MIXPANEL_API_HOST``, unless
                 ``region`` is given.
-            credentials: a service account, for imports that bring no ``api_key``; without it
-                they use the token of their records (Mixpanel: Import Events, Authentication).
+            credentials: a service account, for imports, also those that bring an ``api_key``, as
+                in Mixpanel's own libraries. Without it they use their ``api_key``, or the token
+                of their records (Mixpanel: Import Events, Authentication).
             deadline: seconds for a whole exchange.
 
         Raises:
@@ -106,11 +121,8 @@ class Consumer:
         token = _token(message)
         if endpoint is not Endpoint.IMPORT:
             return Destination(endpoint, self._bases[endpoint], token=token)
-        if message.api_key:
-            credentials = Credentials.key(message.api_key)
-        else:
-            credentials = self._credentials or Credentials.key(token)
-        return Destination(endpoint, self._bases[endpoint], credentials, token)
+        credentials = self._credentials or Credentials.key(message.api_key or token)
+        return _ImportAtOnce(endpoint, self._bases[endpoint], credentials, token)
 
     def _open_transport(self) -> Transport:
         if self._transport is None or self._pid != os.getpid():

@@ -11,6 +11,8 @@ from mixrelay.producer.batch import NOT_TAKEN, TAKEN, Messages, open_batch
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.encoding import message_text, plain_copy
 from mixrelay.producer.errors import BeforeSendError, DeliveryError
+from mixrelay.producer.hooked import with_token_of
+from mixrelay.producer.sizes import MAY_BE_TOO_LARGE, check_record_size
 from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
 from mixrelay.producer.tracing import traceparent_source
 
@@ -69,7 +71,7 @@ class Outlet(Generic[R]):
         In a batch nothing is sent yet, and the call returns True (awaitable if the sink is).
 
         Raises:
-            InvalidPropertyError: the record holds something that is not JSON.
+            InvalidPropertyError: the record holds something that is not JSON, or is too large.
         """
         trace = self._traceparent and self._traceparent()
         if self.is_off or self._before_send is not None:
@@ -79,6 +81,8 @@ class Outlet(Generic[R]):
             message = changed
         else:
             message = message_text(record, names, api_key, trace)
+        if len(message) >= MAY_BE_TOO_LARGE:
+            check_record_size(kind, message)
         batch = open_batch(self)
         if batch is not None:
             taken = batch.add(kind, message)
@@ -143,7 +147,8 @@ class Outlet(Generic[R]):
         try:
             changed = self._before_send(kind, copied)
             if changed is not None:
-                return message_text(changed, names, api_key, trace)
+                kept = with_token_of(record, changed)
+                return message_text(kept, names, api_key, trace)
         except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
             self._lost(_hook_failed(error), count=1)
             return False

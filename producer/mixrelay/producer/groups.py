@@ -1,19 +1,33 @@
-"""Updates of group profiles, and of the rows of lookup tables."""
+"""Updates of group profiles."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
 from mixrelay.producer.delivery import Outlet, R
+from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.events import Id, Properties, checked_mapping
-from mixrelay.producer.updates import UPDATE_NAMES, special_properties, unset_names, update_record
+from mixrelay.producer.ids import group_id as checked_group_id
+from mixrelay.producer.ids import reduced
+from mixrelay.producer.updates import (
+    UPDATE_NAMES,
+    checked_lists,
+    given_update,
+    special_properties,
+    unset_names,
+    update_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class Groups(Generic[R]):
-    """Updates of group profiles, as ``tracker.groups``; a lookup table's id is a group key too.
+    """Updates of group profiles, as ``tracker.groups``.
+
+    A lookup table's id as group key, and a row's as group id, is the way of Mixpanel's old Ruby
+    documentation to change one row. Today's pages know only a table's replacement as a whole:
+    ``mixrelay.producer.lookup``.
 
     ``ip``, ``ignore_time``, special properties, results and errors are as for ``tracker.people``.
     """
@@ -57,9 +71,13 @@ class Groups(Generic[R]):
         ignore_time: bool = False,
         **special: Any,
     ) -> R:
-        """Add to each named list those of the values that it does not hold yet."""
+        """Add to each named list those of the values that it does not hold yet.
+
+        A single text or number stands for a list of one.
+        """
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$union", group_key, group_id, properties, beside)
+        given = checked_lists(checked_mapping(properties, "properties"))
+        return self._update(group_key, group_id, {"$union": given}, beside)
 
     def remove(
         self,
@@ -100,6 +118,19 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(group_key, group_id, {"$delete": ""}, beside)
 
+    def update(self, record: Properties, meta: Properties | None = None) -> R:
+        """Send an update that you put together, as ``group_update`` of Mixpanel's own library.
+
+        Args:
+            record: members of the record under Mixpanel's names, with ``$group_key`` and
+                ``$group_id``; otherwise as for ``people.update``.
+            meta: more of them, which win.
+        """
+        given, names = given_update(self._token, record, meta)
+        key, group = given.get("$group_key"), given.get("$group_id")
+        given |= _target(key, group, 'record["$group_key"]', 'record["$group_id"]')
+        return self._outlet.deliver("group_update", given, names)
+
     def _change(
         self,
         operation: str,
@@ -118,6 +149,21 @@ class Groups(Generic[R]):
         operation: dict[str, Any],
         beside: dict[str, Any],
     ) -> R:
-        target = {"$group_key": group_key, "$group_id": group_id}
+        target = _target(group_key, group_id, "group_key", "group_id")
         record = update_record(self._token, target, operation, beside)
         return self._outlet.deliver("group_update", record, UPDATE_NAMES)
+
+
+def _target(group_key: object, group_id: object, key_name: str, id_name: str) -> dict[str, Any]:
+    """Return which group it is.
+
+    Raises:
+        InvalidPropertyError: the key is no text or empty, or the id none.
+    """
+    key = reduced(group_key)
+    if not isinstance(key, str):
+        kind = type(group_key).__name__
+        raise InvalidPropertyError(key_name, f"must be a str, not {kind}; give the group key")
+    if not key:
+        raise InvalidPropertyError(key_name, "is empty; give the group key, such as Company")
+    return {"$group_key": key, "$group_id": checked_group_id(group_id, id_name)}

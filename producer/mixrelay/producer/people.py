@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
+from mixrelay.producer.batch import batch_ip
 from mixrelay.producer.delivery import Outlet, R
 from mixrelay.producer.events import Id, Properties, checked_mapping
-from mixrelay.producer.updates import UPDATE_NAMES, special_properties, unset_names, update_record
+from mixrelay.producer.ids import profile_id
+from mixrelay.producer.updates import (
+    UPDATE_NAMES,
+    check_number,
+    checked_lists,
+    checked_numbers,
+    given_update,
+    placed,
+    special_properties,
+    unset_names,
+    update_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,14 +38,16 @@ class People(Generic[R]):
 
     What all methods take beside their own arguments:
 
-    - ``ip``: an address to place the user by; 0 for none. Without it Mixpanel places nobody.
+    - ``ip``: an address to place the user by; 0 for none. Without it, and without one of the
+      batch, Mixpanel places nobody.
+    - ``latitude``, ``longitude``: where the user is, in place of an address.
     - ``ignore_time``: do not touch the profile's "last seen".
     - further keywords are Mixpanel's special properties: ``ignore_alias=True`` writes
       ``$ignore_alias``, ``time=…`` writes ``$time`` (a datetime becomes milliseconds). One that
       is not known here is given by its own name, ``**{"$name": value}``.
 
     All return what the tracker's sink returns, False after a failure to deliver, and raise
-    ``InvalidPropertyError`` for what is not JSON.
+    ``InvalidPropertyError`` for an id or a value that Mixpanel does not take.
     """
 
     def __init__(self, token: str, outlet: Outlet[R]) -> None:
@@ -48,9 +62,13 @@ class People(Generic[R]):
         ignore_time: bool = False,
         **special: Any,
     ) -> R:
-        """Set properties, over what was there; makes the profile if there is none."""
+        """Set properties, over what was there; makes the profile if there is none.
+
+        ``$latitude`` and ``$longitude`` among them go where Mixpanel reads them, beside ``$set``.
+        """
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$set", distinct_id, properties, beside)
+        given = checked_mapping(properties, "properties")
+        return self._update(distinct_id, placed("$set", given, beside), beside)
 
     def set_once(
         self,
@@ -62,7 +80,8 @@ class People(Generic[R]):
     ) -> R:
         """Set the properties that the profile does not have yet."""
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$set_once", distinct_id, properties, beside)
+        given = checked_mapping(properties, "properties")
+        return self._update(distinct_id, placed("$set_once", given, beside), beside)
 
     def increment(
         self,
@@ -74,7 +93,8 @@ class People(Generic[R]):
     ) -> R:
         """Add to numbers; a negative one subtracts, a property that is absent counts as 0."""
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$add", distinct_id, properties, beside)
+        given = checked_numbers(checked_mapping(properties, "properties"))
+        return self._update(distinct_id, {"$add": given}, beside)
 
     def plus_one(
         self,
@@ -86,7 +106,8 @@ class People(Generic[R]):
     ) -> R:
         """Add 1 to one property."""
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$add", distinct_id, {property_name: 1}, beside)
+        (name,) = unset_names(property_name, "property_name")
+        return self._update(distinct_id, {"$add": {name: 1}}, beside)
 
     def append(
         self,
@@ -98,7 +119,8 @@ class People(Generic[R]):
     ) -> R:
         """Add a value to the end of each named list."""
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$append", distinct_id, properties, beside)
+        given = checked_mapping(properties, "properties")
+        return self._update(distinct_id, {"$append": given}, beside)
 
     def union(
         self,
@@ -108,9 +130,13 @@ class People(Generic[R]):
         ignore_time: bool = False,
         **special: Any,
     ) -> R:
-        """Add to each named list those of the values that it does not hold yet."""
+        """Add to each named list those of the values that it does not hold yet.
+
+        A single text or number stands for a list of one.
+        """
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$union", distinct_id, properties, beside)
+        given = checked_lists(checked_mapping(properties, "properties"))
+        return self._update(distinct_id, {"$union": given}, beside)
 
     def remove(
         self,
@@ -122,7 +148,8 @@ class People(Generic[R]):
     ) -> R:
         """Take a value out of each named list."""
         beside = special_properties(ip, ignore_time, special)
-        return self._change("$remove", distinct_id, properties, beside)
+        given = checked_mapping(properties, "properties")
+        return self._update(distinct_id, {"$remove": given}, beside)
 
     def unset(
         self,
@@ -146,7 +173,12 @@ class People(Generic[R]):
         ignore_time: bool = False,
         **special: Any,
     ) -> R:
-        """Record a payment; its ``$time`` property, a datetime, says when if not now."""
+        """Record a payment; its ``$time`` property, a datetime, says when if not now.
+
+        It is appended to the profile's ``$transactions``. Mixpanel took away its Revenue report,
+        which read them, at the end of 2024; an event of each payment feeds today's reports.
+        """
+        check_number(amount, "amount")
         given = {} if properties is None else checked_mapping(properties, "properties")
         operation = {"$append": {"$transactions": {**given, "$amount": amount}}}
         beside = special_properties(ip, ignore_time, special)
@@ -173,15 +205,23 @@ class People(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(distinct_id, {"$delete": ""}, beside)
 
-    def _change(
-        self,
-        operation: str,
-        distinct_id: Id,
-        properties: Properties,
-        beside: dict[str, Any],
-    ) -> R:
-        given = {operation: checked_mapping(properties, "properties")}
-        return self._update(distinct_id, given, beside)
+    def update(self, record: Properties, meta: Properties | None = None) -> R:
+        """Send an update that you put together, as ``people_update`` of Mixpanel's own library.
+
+            tracker.people.update({"$distinct_id": "user-1", "$set": {"a": 1}, "$add": {"n": 1}})
+
+        ``$token`` and ``$time`` are stamped. One record may hold several operations, of those
+        that workers know: ``$set``, ``$set_once``, ``$add``, ``$append``, ``$union``,
+        ``$remove``, ``$unset``, ``$delete``.
+
+        Args:
+            record: members of the record under Mixpanel's names, with ``$distinct_id``.
+            meta: more of them, which win.
+        """
+        given, names = given_update(self._token, record, meta)
+        whose = profile_id(given.get("$distinct_id"), 'record["$distinct_id"]')
+        given["$distinct_id"] = whose
+        return self._deliver(given, names)
 
     def _update(
         self,
@@ -190,6 +230,12 @@ class People(Generic[R]):
         beside: dict[str, Any],
         names: Names = UPDATE_NAMES,
     ) -> R:
-        target = {"$distinct_id": distinct_id}
-        record = update_record(self._token, target, operation, beside)
+        target = {"$distinct_id": profile_id(distinct_id, "distinct_id")}
+        return self._deliver(update_record(self._token, target, operation, beside), names)
+
+    def _deliver(self, record: dict[str, Any], names: Names) -> R:
+        if "$ip" not in record:
+            ip = batch_ip(self._outlet)
+            if ip is not None:
+                record["$ip"] = ip
         return self._outlet.deliver("profile_update", record, names)

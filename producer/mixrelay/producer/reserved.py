@@ -26,7 +26,6 @@ EventProperties = TypedDict(
     "EventProperties",
     {
         # What tells events and users apart; stamped or filled in when left out.
-        "token": str,
         "distinct_id": str | int | None,
         "$device_id": str,
         "$user_id": str,
@@ -69,6 +68,8 @@ EventProperties = TypedDict(
         "utm_term": str,
         "$duration": float,
         "$source": str,
+        # The session replay that the event belongs to, from the browser's library.
+        "$mp_replay_id": str,
         "$ignore": bool,
     },
     total=False,
@@ -89,6 +90,7 @@ ProfileProperties = TypedDict(
         "$region": str | None,
         "$country_code": str | None,
         "$timezone": str,
+        # Written beside the operation, where Mixpanel reads them.
         "$latitude": float,
         "$longitude": float,
         "$os": str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from time import monotonic
 from typing import TypeAlias
 
@@ -47,3 +48,13 @@ def tell(handler: Handler, error: Exception) -> None:
         handler(error)
     except Exception:
         logger.exception("The error handler failed while it was told: %s", error)
+
+
+@cache
+def say_that_secrets_end() -> None:
+    """Log, once in a process, that project secrets end (Mixpanel: Project Secret)."""
+    logger.warning(
+        "An import brings an api_key. Mixpanel retires project secrets on 2027-03-03: leave "
+        "api_key out, and give the workers a service account (MIXPANEL_SERVICE_ACCOUNT_USERNAME, "
+        "MIXPANEL_SERVICE_ACCOUNT_SECRET, MIXPANEL_PROJECT_ID), or let them import by the token."
+    )

@@ -6,35 +6,34 @@ import base64
 import copy
 import os
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from mixrelay.producer.batch import Batch, batch_ip
+from mixrelay.producer.batch import Batch
 from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
 from mixrelay.producer.encoding import record_text
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.events import (
     EVENT_NAMES,
-    Groupings,
     Id,
     Properties,
-    checked_insert_id,
     checked_mapping,
     event_record,
-    identity_record,
+    foreign_token,
     lib_version,
 )
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.telling import ErrorHandler, Handler
+from mixrelay.producer.tracking import EventCalls
 
 if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
     from mixrelay.producer.options import QueueOptions
 
 
-class Tracker(Generic[R]):
+class Tracker(EventCalls[R]):
     """Tracks events, and updates of users (``people``) and groups (``groups``).
 
     A call builds a message and returns what the sink returns. Without ``sink`` that is one
@@ -166,90 +165,6 @@ class Tracker(Generic[R]):
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
 
-    def track(
-        self,
-        distinct_id: Id,
-        event: str,
-        properties: Properties | None = None,
-        ip: str | int | None = None,
-        *,
-        groups: Groupings | None = None,
-        insert_id: str | None = None,
-    ) -> R:
-        """Track an event of a user.
-
-        ``time`` (milliseconds) and ``$insert_id`` are stamped here. A ``time`` of the caller's,
-        a datetime or a number, wins, as every property does over its default.
-
-        Args:
-            distinct_id: who did it.
-            event: what was done.
-            properties: the circumstances.
-            ip: an address to place the user by; 0 for none. Without it, and without one of the
-                batch, Mixpanel places nobody.
-            groups: which groups it belongs to: a group key and an id, or a list of ids.
-            insert_id: your own; calls with the same one, and the same event, user and time, are
-                one event (Mixpanel: Event Deduplication). Up to 36 letters, digits and ``-``.
-        """
-        if ip is None:
-            ip = batch_ip(self._outlet)
-        given = self._given(properties, groups, insert_id)
-        record = event_record(self._token, distinct_id, event, given, ip)
-        return self._outlet.deliver("event", record, EVENT_NAMES)
-
-    def import_event(
-        self,
-        distinct_id: Id,
-        event: str,
-        properties: Properties | None = None,
-        api_key: str | None = None,
-        ip: str | int | None = None,
-        *,
-        groups: Groupings | None = None,
-        insert_id: str | None = None,
-    ) -> R:
-        """Track an event of the past, whose ``time`` is among the properties.
-
-        Args:
-            distinct_id: who did it.
-            event: what was done.
-            properties: the circumstances.
-            api_key: a secret to import with, written into the message; without it the worker
-                uses its service account, or the token (Mixpanel: Import Events).
-            ip: an address to place the user by.
-            groups: as for ``track``.
-            insert_id: as for ``track``.
-        """
-        given = self._given(properties, groups, insert_id)
-        record = event_record(self._token, distinct_id, event, given, ip)
-        return self._outlet.deliver("import", record, EVENT_NAMES, api_key)
-
-    def identify(self, identified_id: Id, anonymous_id: Id) -> R:
-        """Connect what somebody did before signing in with who it is (Mixpanel: Identities)."""
-        properties = {
-            "$identified_id": identified_id,
-            "$anon_id": anonymous_id,
-            "token": self._token,
-        }
-        return self._outlet.deliver("event", identity_record("$identify", properties), EVENT_NAMES)
-
-    def merge(self, id1: Id, id2: Id) -> R:
-        """Make two users one (Mixpanel: Identities, Merge); goes through ``/import``."""
-        properties = {"$distinct_ids": [id1, id2], "token": self._token}
-        return self._outlet.deliver("import", identity_record("$merge", properties), EVENT_NAMES)
-
-    def alias(self, alias_id: Id, distinct_id: Id) -> R:
-        """Make a second id of a user known, at once.
-
-        Always a request of its own that is answered before this returns, past the queue and any
-        sink: events that use the alias may follow (Mixpanel: Ruby library, Alias). Up to 10
-        seconds, in a thread where calls are awaited; False after a failure, which the error
-        handler hears of.
-        """
-        properties = {"distinct_id": distinct_id, "alias": alias_id, "token": self._token}
-        record = identity_record("$create_alias", properties)
-        return self._outlet.deliver_at_once(self._sender().send, "event", record, EVENT_NAMES)
-
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.
 
@@ -261,8 +176,8 @@ class Tracker(Generic[R]):
         500 messages or 1 MiB.
 
         Args:
-            ip: stands in for the ``ip`` of events of the block that have none, as for a
-                request's; those of the outer block's win.
+            ip: stands in for the ``ip`` of events and of updates of users in the block that
+                have none, as for a request's; those of the outer block's win.
         """
         return Batch(self._outlet, ip)
 
@@ -271,12 +186,15 @@ class Tracker(Generic[R]):
 
         It shares everything else with this one, also its batches. ``people`` and ``groups`` know
         no defaults.
+
+        Raises:
+            InvalidPropertyError: they are no mapping, or have another project's ``token``.
         """
+        given = checked_mapping(properties, "properties")
+        if given.get("token", self._token) != self._token:
+            raise foreign_token('properties["token"]')
         other = copy.copy(self)
-        other._defaults = {  # noqa: SLF001 - its own copy
-            **self._defaults,
-            **checked_mapping(properties, "properties"),
-        }
+        other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
 
     @property
@@ -293,33 +211,26 @@ class Tracker(Generic[R]):
     ) -> str:
         """Return an address that tracks the event when it is fetched, as by an ``<img>``.
 
-        The user is placed by the address of whoever fetches it. The project token is in it.
+        The user is placed by the address of whoever fetches it, and the event dated by when:
+        Mixpanel takes the time of arrival where there is none (Event Deduplication). A ``time``
+        of the caller's is kept; five days after it Mixpanel drops the event. The project token
+        is in the address.
 
         Args:
             distinct_id: who did it.
             event: what was done.
             properties: the circumstances.
             endpoint: else ``/track/`` of the region.
+
+        Raises:
+            InvalidPropertyError: as ``track``.
         """
         record = event_record(self._token, distinct_id, event, properties, None)
-        if "$insert_id" not in (properties or ()):
-            del record["properties"]["$insert_id"]  # each fetch is an event of its own
+        for stamped in ("time", "$insert_id"):
+            if stamped not in (properties or ()):
+                del record["properties"][stamped]  # each fetch is an event of its own
         data = base64.urlsafe_b64encode(record_text(record, EVENT_NAMES)).decode()
         return f"{endpoint or f'{self._base}/track/'}?data={data}&ip=1&img=1"
-
-    def _given(
-        self, properties: Properties | None, groups: Groupings | None, insert_id: str | None
-    ) -> Properties | None:
-        """Return an event's properties, as all that the caller said puts them together."""
-        if groups is None and insert_id is None and not self._defaults:
-            return properties
-        own = {} if properties is None else checked_mapping(properties, "properties")
-        given = {**self._defaults, **own}
-        if groups is not None:
-            given |= checked_mapping(groups, "groups")
-        if insert_id is not None:
-            given["$insert_id"] = checked_insert_id(insert_id)
-        return given
 
     def _sender(self) -> Consumer:
         """Return the one that sends at once; made when first used, since few ever do."""

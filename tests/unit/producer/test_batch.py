@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from mixrelay.producer import Tracker
+from tests.support.patience import joined
 
 
 @pytest.fixture
@@ -135,11 +136,11 @@ def test_threads_that_copy_the_context_share_the_block_and_others_do_not(tracker
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            joined(thread)
         assert pushed == []
         outside = threading.Thread(target=run, args=("outside",))
         outside.start()
-        outside.join()
+        joined(outside)
         assert events(pushed) == ["outside"] * 100
     assert events(pushed[100:]) == ["inside"] * 400
 
@@ -187,12 +188,25 @@ def test_the_address_of_a_block_stands_in_for_events_that_have_none(tracker, pus
         tracker.track("1", "A")
         tracker.track("1", "B", ip="203.0.113.8")
         tracker.track("1", "C", {"ip": "203.0.113.9"})
+        tracker.import_event("1", "D", {"time": 1_700_000_000})
+        tracker.import_event("1", "E", {"time": 1_700_000_000}, ip=0)
+    tracker.track("1", "F")
+    found = [json.loads(message)["data"]["properties"].get("ip") for _, message in pushed]
+    assert found == ["203.0.113.7", "203.0.113.8", "203.0.113.9", "203.0.113.7", 0, None]
+
+
+def test_the_address_of_a_block_stands_in_for_users_updates_that_have_none(tracker, pushed):
+    with tracker.batch(ip="203.0.113.7"):
         tracker.people.set("1", {})
-    tracker.track("1", "D")
-    records = [json.loads(message)["data"] for _, message in pushed]
-    found = [one["properties"].get("ip") for one in records if "event" in one]
-    assert found == ["203.0.113.7", "203.0.113.8", "203.0.113.9", None]
-    assert "$ip" not in records[3]
+        tracker.people.increment("1", {"a": 1}, ip="203.0.113.8")
+        tracker.people.plus_one("1", "a", ip=0)
+        tracker.people.update({"$distinct_id": "1", "$set": {}})
+        tracker.people.update({"$distinct_id": "1", "$set": {}, "$ip": "203.0.113.9"})
+        tracker.groups.set("Company", "1", {})
+    tracker.people.set("1", {})
+    found = [json.loads(message)["data"].get("$ip") for _, message in pushed]
+    ours, own = "203.0.113.7", ["203.0.113.8", 0]
+    assert found == [ours, *own, ours, "203.0.113.9", None, None]
 
 
 def test_an_awaited_sink_makes_an_awaited_tracker_and_block(pushed):

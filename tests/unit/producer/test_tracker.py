@@ -19,6 +19,7 @@ from mixrelay.producer import (
 )
 from mixrelay.producer.async_sink import AsyncRedisSink
 
+UUID_V4 = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 EAST = timezone(timedelta(hours=2))
 
 
@@ -79,7 +80,7 @@ def test_every_event_has_an_insert_id_of_its_own_that_mixpanel_takes(tracker, pu
 @pytest.mark.parametrize(
     "given",
     [
-        {"token": "other"},
+        {"token": "token"},
         {"distinct_id": "other"},
         {"time": 1},
         {"$insert_id": "mine"},
@@ -145,7 +146,7 @@ def test_the_key_of_an_import_stands_after_the_data(tracker, pushed):
 
 
 def test_identify_and_merge_have_neither_time_nor_insert_id(tracker, pushed):
-    tracker.identify("user", "anonymous")
+    tracker.identify("user", UUID_V4)
     tracker.merge("a", "b")
     assert [(kind, json.loads(message)["data"]) for kind, message in pushed] == [
         (
@@ -154,7 +155,7 @@ def test_identify_and_merge_have_neither_time_nor_insert_id(tracker, pushed):
                 "event": "$identify",
                 "properties": {
                     "$identified_id": "user",
-                    "$anon_id": "anonymous",
+                    "$anon_id": UUID_V4,
                     "token": "token",
                 },
             },
@@ -182,7 +183,7 @@ def test_a_sink_that_returns_nothing_has_not_failed():
     [
         lambda t: t.track("1", "Event"),
         lambda t: t.import_event("1", "Event"),
-        lambda t: t.identify("1", "2"),
+        lambda t: t.identify("1", UUID_V4),
         lambda t: t.merge("1", "2"),
         lambda t: t.people.set("1", {}),
         lambda t: t.groups.set("Company", "1", {}),
@@ -298,6 +299,16 @@ def test_a_tracking_url_holds_the_event(settings, base):
             "a": 1,
         },
     }
+
+
+def test_a_tracking_url_leaves_the_time_to_its_arrival(tracker):
+    url = tracker.generate_tracking_url(None, "Opened Mail", {"Campaign": "Spring"})
+    data = parse_qs(urlsplit(url).query)["data"][0]
+    event = json.loads(base64.urlsafe_b64decode(data))
+    assert event["properties"].keys() == {
+        *("distinct_id", "token", "mp_lib", "$lib_version", "Campaign")
+    }
+    assert event["properties"]["distinct_id"] == ""
 
 
 def test_a_tracking_url_may_have_an_endpoint_of_its_own(tracker):

@@ -87,14 +87,25 @@ Tracker("token", spooldir="off")  # E: call-overload
 tracker.track(17, "Event")
 tracker.track(UUID(int=0), "Event", MappingProxyType({"when": date(2026, 1, 2)}), ip="203.0.113.7")
 tracker.track(None, "Event", {"price": Decimal("9.50"), "tags": {"a", "b"}}, ip=0)
-tracker.track("user", "Event", groups={"Company": ["Acme", 7]}, insert_id="one")
-tracker.track("user", "Event", insert_id=1)  # E: arg-type
+tracker.track("user", "Event", groups={"Company": ["Acme", 7]}, insert_id="one", timestamp=1.5)
+assert_type(tracker.track(event="Event", user_id=17, device_id=UUID(int=0)), bool)
+tracker.track(None, "Event", device_id="device", meta={"member": 1})
+tracker.track(event="Event", timestamp=datetime.now(UTC), user_id="user")
+tracker.track("user", "Event", insert_id=1)  # E: call-overload
+tracker.track("user", "Event", user_id=["user"])  # E: call-overload
+tracker.track("user", "Event", timestamp="today")  # E: call-overload
 tracker.track("user", "Event", {1: 2})  # E: dict-item
-tracker.track("user", "Event", ["a"])  # E: arg-type
-tracker.track("user", None)  # E: arg-type
-tracker.track("user")  # E: call-arg
+tracker.track("user", "Event", ["a"])  # E: call-overload
+tracker.track("user", None)  # E: call-overload
+tracker.track("user")  # E: call-overload
+tracker.track(user_id="user")  # E: call-overload
 tracker.import_event("user", "Event", {"time": datetime.now(UTC)}, api_key="secret")
+assert_type(tracker.import_event(event="Event", user_id="user", timestamp=date(2026, 1, 2)), bool)
 tracker.people.set("user", {"a": 1}, ip=0, ignore_time=True, ignore_alias=True)
+tracker.people.set("user", {"a": 1}, latitude=52.5, longitude=13.4)
+assert_type(tracker.people.update({"$distinct_id": "user", "$set": {"a": 1}}), bool)
+assert_type(tracker.groups.update({"$group_key": "Company"}, meta={"$ip": 0}), bool)
+tracker.people.update("user")  # E: arg-type
 tracker.people.unset("user", "a")
 tracker.people.unset("user", ["a", "b"])
 tracker.people.unset("user", 1)  # E: arg-type

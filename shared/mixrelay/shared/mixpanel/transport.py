@@ -95,14 +95,29 @@ class Transport:
         """Send one JSON body and return what came of it; raises nothing for what a network does."""
         began = time.monotonic()
         headers = {"Content-Type": "application/json"}
-        if destination.authorization:
-            headers["Authorization"] = destination.authorization
         if destination.endpoint in self._gzip_endpoints:
             headers["Content-Encoding"] = "gzip"
             body = gzipped(body, self._gzip_level)
+        return self._answer("POST", destination, body, headers, began)
+
+    def put(self, destination: Destination, body: bytes, content_type: str) -> Answer | Failure:
+        """Put one body in place of what is there; otherwise as ``post``."""
+        headers = {"Content-Type": content_type}
+        return self._answer("PUT", destination, body, headers, time.monotonic())
+
+    def _answer(
+        self,
+        method: str,
+        destination: Destination,
+        body: bytes,
+        headers: dict[str, str],
+        began: float,
+    ) -> Answer | Failure:
+        if destination.authorization:
+            headers["Authorization"] = destination.authorization
         with running(self._exchange(began)) as exchange:
             try:
-                return self._exchanged(destination, body, headers, began)
+                return self._exchanged(method, destination, body, headers, began)
             except (OSError, HTTPError, HTTPException) as error:
                 return explain(exchange, error, time.monotonic() - began)
 
@@ -120,9 +135,15 @@ class Transport:
         )
 
     def _exchanged(
-        self, destination: Destination, body: bytes, headers: dict[str, str], began: float
+        self,
+        method: str,
+        destination: Destination,
+        body: bytes,
+        headers: dict[str, str],
+        began: float,
     ) -> Answer:
-        with self._session.post(
+        with self._session.request(
+            method,
             destination.url,
             data=body,
             headers=headers,
