@@ -1,7 +1,6 @@
 """Wrong credentials, from a worker's settings to what `mixrelay status` says of them."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +20,8 @@ VARIABLES = {
     "MIXPANEL_SERVICE_ACCOUNT_SECRET": "s",
 }
 SECONDS = 10.0
-"""From the first refusal until `status` names the cause."""
-PATIENCE = 90.0
+"""From the first refusal until Redis has the cause, for `status` to show."""
+PATIENCE = 180.0
 """For a busy machine to start a worker, which is not what is measured."""
 MANY = 400
 
@@ -50,10 +49,13 @@ def status(redis_url: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr.decode()
 
 
-def named_within(redis_url: str, box: Sandbox, cause: str) -> str:
-    """The line of `status` that names a cause; fails where that took too long."""
-    wait_until(lambda: any(not one.accepted for one in box.requests), PATIENCE, "a refusal")
-    began, found = time.monotonic(), ""
+def named(queue: Queue, redis_url: str, box: Sandbox, cause: str) -> str:
+    """The line of `status` that names a cause; fails where the cause was noted too late.
+
+    How long the command itself takes is the machine's affair: it shows what stands in Redis by
+    then.
+    """
+    found = ""
 
     def is_named() -> bool:
         nonlocal found
@@ -62,7 +64,11 @@ def named_within(redis_url: str, box: Sandbox, cause: str) -> str:
         return bool(found) and code == ExitCode.FINDING
 
     wait_until(is_named, PATIENCE, f"status exits with 1 and says {cause!r}")
-    assert time.monotonic() - began < SECONDS
+    refused_at = min(request.at for request in box.requests if not request.accepted)
+    books = queue.books()
+    refused = [token for token in books.tokens if token.state == "refused"]
+    noted = [one.since_ms for one in (*refused, *books.paused)]
+    assert min(noted) / 1000 - refused_at < SECONDS
     return found
 
 
@@ -77,7 +83,7 @@ def test_a_wrong_token_is_named_and_all_arrives_once_it_is_right(
 ) -> None:
     queue.push([event(number) for number in range(MANY)])
     [wrong] = fleet.start(MIXPANEL_TOKEN=WRONG)
-    line = named_within(redis_url, box, f"Mixpanel refuses token fedc…10 at {box.url} (401)")
+    line = named(queue, redis_url, box, f"Mixpanel refuses token fedc…10 at {box.url} (401)")
     assert f"{MANY} messages are kept." in line
     assert "Compare MIXPANEL_TOKEN" in line
     assert (queue.books().totals["delivered"], box.events) == (0, [])
@@ -94,7 +100,7 @@ def test_a_wrong_service_account_is_named_and_all_arrives_once_it_is_right(
     queue.push([event(number) for number in range(MANY)])
     wrong = VARIABLES | {"MIXPANEL_SERVICE_ACCOUNT_SECRET": "wrong"}
     [worker] = fleet.start(**wrong)
-    line = named_within(redis_url, box, "Mixpanel refuses the credentials (401)")
+    line = named(queue, redis_url, box, "Mixpanel refuses the credentials (401)")
     assert "Compare the service account (its role in the project must be Owner or Admin)" in line
     assert queue.books().totals["delivered"] == 0
 
@@ -110,7 +116,7 @@ def test_one_tenant_s_wrong_token_is_named_and_holds_nobody_else_back(
     tokens = (TOKEN, WRONG)
     queue.push([event(number, token=tokens[number % 2]) for number in range(MANY)])
     fleet.start()
-    line = named_within(redis_url, box, "Mixpanel refuses token fedc…10, which comes from messages")
+    line = named(queue, redis_url, box, "Mixpanel refuses token fedc…10, which comes from messages")
     assert "Its messages become dead letters (unauthorized)." in line
     wait_until(lambda: len(box.events) == MANY // 2, PATIENCE, "the other tenant's events arrive")
     wait_until(lambda: queue.books().waiting == 0, PATIENCE, "the wrong ones become dead letters")

@@ -71,7 +71,7 @@ def test_records_that_are_not_confirmed(bench: Bench, figures, fired) -> None:
     bench.queue.settle(bench.take(), Settlement(delivered="all", sent=True, unconfirmed=1))
     told = fired()
     assert "did not confirm 1 record within two minutes" in told["unconfirmed"]
-    assert told["unconfirmed"] in figures().warnings()
+    assert told["unconfirmed"] in figures().remarks()
     for minute in bench.redis.keys(bench.key("minute:*")):
         bench.redis.delete(minute)  # as minutes go by
     assert fired() == {}

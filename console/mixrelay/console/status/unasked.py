@@ -108,7 +108,9 @@ def unconfirmed_problem(books: Books, lately: int) -> Iterator[Problem]:
             f"Mixpanel did not confirm {count(lately, 'record')} within two minutes "
             f"({books.totals.get(UNCONFIRMED, 0):,} in all): num_records_imported was less than "
             "the number sent.",
-            "Compare the example in mixrelay status with the events in Mixpanel.",
+            "An event or drop filter in Mixpanel's Lexicon may hide them; if there is none, "
+            "compare the example in mixrelay status with the events in Mixpanel.",
+            is_urgent=False,
         )
 
 
