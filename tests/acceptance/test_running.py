@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,36 @@ def test_the_sandbox_serves_until_a_signal_and_ends_well(signum: signal.Signals)
             assert json.load(answer)["events"] == 0
         server.send_signal(signum)
         assert server.wait(20) == ExitCode.OK
+
+
+def test_the_sandbox_takes_its_settings_and_revokes_a_token() -> None:
+    settings = ["--token", TOKEN, "--id-merge", "original", "--hot-shard-limit", "1"]
+    tables = ["--lookup-table", "t-1=Songs", "--lookup-table", "t-2", "--group-key", "company"]
+    account = ["--service-account-username", "u", "--service-account-secret", "s"]
+    event = {"event": "E", "properties": {"token": TOKEN, "distinct_id": "u"}}
+    with running("sandbox", "--port", "0", *settings, *tables, *account, "--project-id", "7") as (
+        url,
+        _,
+    ):
+        for _ in range(2):
+            assert posted(f"{url}/track", event) == 1
+        posted(f"{url}/_sandbox/credentials", {"revoke": [TOKEN]})
+        assert posted(f"{url}/track", event) == 1
+        with urllib.request.urlopen(f"{url}/_sandbox/events", timeout=10) as answer:
+            names = [row["record"]["event"] for row in json.load(answer)["events"]]
+        listing = urllib.request.Request(f"{url}/lookup-tables?project_id=7")
+        listing.add_header("Authorization", f"Basic {b64encode(b'u:s').decode()}")
+        with urllib.request.urlopen(listing, timeout=10) as answer:
+            found = json.load(answer)["results"]
+    assert names == ["E", "$hotshard_events"]
+    assert found == [{"id": "t-1", "name": "Songs"}, {"id": "t-2", "name": "t-2"}]
+
+
+def posted(url: str, body: object) -> object:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def test_a_log_of_mixpanel_s_ruby_library_is_pushed_delivered_and_accounted_for(

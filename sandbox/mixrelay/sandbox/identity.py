@@ -55,6 +55,8 @@ class Simplified:
     def __init__(self, keep: int | None) -> None:
         self._keep = keep
         self._user_of: dict[str, str] = {}
+        # Devices as the keys of a dict, in the order in which they came.
+        self._devices: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._user_of)
@@ -69,14 +71,24 @@ class Simplified:
         device, user = properties.get("$device_id"), properties.get("$user_id")
         if not (device and user and isinstance(device, str) and isinstance(user, str)):
             return None
-        linked = self._user_of.setdefault(_PREFIX + device, user)
-        if self._keep is not None and len(self._user_of) > self._keep:
-            del self._user_of[next(iter(self._user_of))]
-        if linked == user:
+        linked = self._user_of.get(_PREFIX + device)
+        if linked is None:
+            self._link(_PREFIX + device, user)
+        if linked in {None, user}:
             return None
         # "The $device_id will be ignored and the $user_id ... used as the distinct_id."
         text = f"errAnonDistinctIdAssignedAlready: the device belongs to {linked!r}"
         return Note("not_merged", "properties.$device_id", text)
+
+    def _link(self, device: str, user: str) -> None:
+        self._user_of[device] = user
+        self._devices.setdefault(user, {})[device] = None
+        if self._keep is not None and len(self._user_of) > self._keep:
+            oldest = next(iter(self._user_of))
+            its_user = self._user_of.pop(oldest)
+            del self._devices[its_user][oldest]
+            if not self._devices[its_user]:
+                del self._devices[its_user]
 
     def user_of(self, properties: dict[str, Any]) -> str:
         return user_of(properties)
@@ -85,7 +97,7 @@ class Simplified:
         return self._user_of.get(identifier, identifier)
 
     def ids(self, person: str) -> Iterable[str]:
-        return [person, *(device for device, user in self._user_of.items() if user == person)]
+        return [person, *self._devices.get(person, ())]
 
 
 class Original:

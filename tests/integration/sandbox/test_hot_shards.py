@@ -77,10 +77,10 @@ def test_events_of_nobody_make_no_hot_shard(hot, event) -> None:
 
 
 def test_a_synthetic_user_becomes_a_hot_shard(hot, event) -> None:
-    sent = [event(distinct_id=..., **{"$insert_id": f"n-{n}"}) for n in range(5)]
-    hot.post("/track", sent)
+    ids = [f"n-{n}" for n in range(5)]
+    hot.post("/track", [event(distinct_id=..., time=NOON, **{"$insert_id": one}) for one in ids])
 
-    assert [one["event"] for one in hot.sandbox.events].count("$hotshard_events") >= 1
+    assert [one["event"] for one in hot.sandbox.events].count("$hotshard_events") == 2
 
 
 def test_a_group_becomes_a_hot_shard(hot, event) -> None:

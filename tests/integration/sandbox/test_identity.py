@@ -279,6 +279,7 @@ def test_the_index_of_ids_is_bounded(kind) -> None:
     assert 98 <= len(system) <= 100
     newest = "$device:D999" if kind is Simplified else "U999"
     assert len(list(system.ids(system.person(newest)))) == 2
+    assert len(list(system.ids("U0"))) == 1
 
 
 def test_there_is_no_third_system() -> None:

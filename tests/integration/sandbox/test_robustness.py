@@ -1,7 +1,11 @@
 import json
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from mixrelay.sandbox.bodies import is_plain
+from mixrelay.sandbox.cutting import HIDDEN, MAX_TEXT, fits
 
 NAMES = st.sampled_from(
     [
@@ -78,3 +82,48 @@ def test_no_records_make_the_sandbox_stumble(client, records) -> None:
     ):
         assert client.get(path).status_code == 200
     assert client.get("/_sandbox/profiles").status_code == 200
+
+
+def is_whole(record) -> bool:
+    properties = record["properties"]
+    if any(isinstance(value, (dict, list)) for value in properties.values()):
+        return False
+    return len(record["event"]) <= MAX_TEXT and fits(properties) and HIDDEN.isdisjoint(properties)
+
+
+LONG = st.integers(240, 270).flatmap(lambda size: st.text('a"\\é{[', min_size=size, max_size=size))
+SIMPLE = st.none() | st.integers() | st.text('ab"\\', max_size=5) | LONG | st.just(["b"])
+PLAIN = st.fixed_dictionaries(
+    {
+        "event": st.sampled_from(["a", "a" * 256]),
+        "properties": st.dictionaries(
+            st.sampled_from(["a", "bucket", "$bucket", "n" * 256]), SIMPLE | st.just({"c": 1})
+        ),
+    }
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    records=st.lists(PLAIN | st.just({"event": "a"}) | st.just(1), min_size=1, max_size=3),
+    spaces=st.booleans(),
+    ascii_only=st.booleans(),
+)
+def test_a_request_that_is_plain_at_a_look_has_nothing_to_cut(records, spaces, ascii_only) -> None:
+    separators = (", ", ": ") if spaces else (",", ":")
+    lines = [json.dumps(one, separators=separators, ensure_ascii=ascii_only) for one in records]
+
+    texts = [f"[{separators[0].join(lines)}]", "\n".join(lines)]
+    if any(is_plain(text.encode(), records) for text in texts):
+        assert all(map(is_whole, records))
+
+
+@pytest.mark.parametrize("text", [[], "[%s]", " [ %s ]\n", "%s"], ids=repr)
+def test_ordinary_events_are_plain_at_a_look(text) -> None:
+    event = {"event": "a", "properties": {"b": "x" * 255, "c": 1.5, "d": None, "token": "t"}}
+    line = json.dumps(event)
+
+    if text:
+        assert is_plain((text % line).encode(), [event])
+    else:
+        assert is_plain(json.dumps([event] * 2_000).encode(), [event] * 2_000)

@@ -50,7 +50,10 @@ class _Told:
     ] = field(default_factory=list)
     id_merge: Annotated[
         _IdMerge,
-        typer.Option(help="How the project merges ids; Mixpanel calls them ID Merge APIs."),
+        typer.Option(
+            metavar="simplified|original",
+            help="How the project merges ids; Mixpanel calls them ID Merge APIs.",
+        ),
     ] = _IdMerge.SIMPLIFIED
     merge_by_token: Annotated[
         bool,
