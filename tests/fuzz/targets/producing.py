@@ -178,6 +178,8 @@ def _says_the_same(given: Any, text: str) -> None:
     told = json.loads(text)
     if "$unset" in told["data"]:  # of a dict the names alone
         return
+    if "distinct_id" in given and given["distinct_id"] is None:  # nobody's: an empty text
+        return
     places = [told["data"], *(one for one in told["data"].values() if isinstance(one, dict))]
     wanted = json.loads(plain)
     assert any(_holds(place, wanted) for place in places) or not wanted or _is_nested(told, wanted)
