@@ -14,9 +14,10 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# Several at once: they wait for servers more than they compute.
+# Several at once: they wait for servers more than they compute. Ends with what failed and what was
+# skipped, and why. Its limits follow the machine: it may be busy, and Ctrl-C may be ignored.
 test: $(READY)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -rsfE
 
 # The dashboard in a real Chromium.
 browser: $(READY)

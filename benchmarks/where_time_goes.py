@@ -25,6 +25,7 @@ from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Batch, Lane, Queue, new_id
 from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
@@ -116,7 +117,7 @@ def sampling(samples: Counter[str]) -> Iterator[None]:
 class Drain:
     """A sender's work without its threads."""
 
-    def __init__(self, queue: Queue, sink: str) -> None:
+    def __init__(self, queue: Queue, sink: str, shards: ShardCounts | None = None) -> None:
         settings = WorkerSettings()
         self._queue = queue
         self._transport = Transport(pool_size=1)
@@ -129,6 +130,7 @@ class Drain:
             settings=settings,
             stopping=lambda: False,
             homes={},
+            shards=shards,
         )
         self._prepared: dict[str, Preparation] = {}
 

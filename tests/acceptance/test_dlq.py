@@ -17,6 +17,7 @@ from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event, imported, profile
+from tests.support.processes import Process
 
 NAN = b'["import","{\\"data\\":{\\"n\\":NaN},\\"api_key\\":\\"s3cret\\"}"]'
 
@@ -223,7 +224,7 @@ def test_on_a_terminal_a_decision_is_asked_for(
     ours, theirs = pty.openpty()
     env = environment(MIXRELAY_REDIS_URL=redis_url, TERM="xterm")
     arguments = [COMMAND, "dlq", "discard", "--all"]
-    with subprocess.Popen(arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as asking:
+    with Process(arguments, env=env, stdin=theirs, stdout=theirs, stderr=theirs) as asking:
         shown = b""
 
         def asked() -> bool:
@@ -248,7 +249,7 @@ def test_a_worker_does_a_background_replay(queue: Queue, redis_url: str) -> None
     env = environment(
         MIXRELAY_REDIS_URL=redis_url, MIXPANEL_TOKEN="t", MIXPANEL_API_HOST="http://127.0.0.1:1"
     )
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "worker"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as worker:
         try:

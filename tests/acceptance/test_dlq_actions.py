@@ -14,6 +14,7 @@ from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event
+from tests.support.processes import Process
 
 
 def dlq(redis_url: str, *arguments: str, expect: int = 0) -> str:
@@ -134,7 +135,7 @@ def test_an_edit_in_an_editor_is_kept_in_the_documented_form(
     editor.chmod(0o755)
     env = environment(MIXRELAY_REDIS_URL=redis_url, EDITOR=str(editor), TERM="xterm")
     ours, theirs = os.openpty()
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "dlq", "edit", number], env=env, stdin=theirs, stdout=subprocess.DEVNULL
     ) as editing:
         assert editing.wait(20) == 0
@@ -191,7 +192,7 @@ def test_ctrl_c_ends_the_job_and_says_what_was_moved(queue: Queue, redis_url: st
     bury(queue, [event("E", n=n) for n in range(200)])
     env = environment(MIXRELAY_REDIS_URL=redis_url)
     arguments = [COMMAND, "dlq", "replay", "--all", "--rate", "4"]
-    with subprocess.Popen(arguments, env=env, stdout=subprocess.PIPE) as replaying:
+    with Process(arguments, env=env, stdout=subprocess.PIPE) as replaying:
         wait_until(lambda: queue.books().totals["replayed"] > 0, 20, "the first letter")
         replaying.send_signal(signal.SIGINT)
         said, _ = replaying.communicate(timeout=20)

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from redis import Redis
 from mixrelay.console.exits import ExitCode
 from tests.support.command import environment, mixrelay
 from tests.support.console import called
+from tests.support.processes import finished
 
 NOBODY = "redis://ann:s3cret@127.0.0.1:1/0"
 READING = [
@@ -166,7 +166,7 @@ def test_a_part_that_is_not_installed_is_named_with_how_to_get_it(
     # None in sys.modules is what an import meets where the package is not there.
     code = f"import sys; sys.modules[{missing!r}] = None; sys.argv[0] = 'mixrelay'\n"
     code += "from mixrelay.console.cli import main; main()"
-    ended = subprocess.run(
+    ended = finished(
         [sys.executable, "-c", code, *arguments],
         env=environment(),
         cwd=tmp_path,
@@ -197,7 +197,7 @@ sys.meta_path.insert(0, Import())
 from mixrelay.console.cli import main
 main()
 """
-    ended = subprocess.run(
+    ended = finished(
         [sys.executable, "-c", program, command],
         env=environment(),
         cwd=tmp_path,
@@ -211,8 +211,6 @@ main()
 def test_a_reader_that_leaves_early_is_no_error(redis_url: str) -> None:
     command = f"{sys.executable} -m mixrelay.console --help | head -1"
     env = environment(MIXRELAY_REDIS_URL=redis_url)
-    ended = subprocess.run(
-        ["sh", "-c", command], env=env, capture_output=True, timeout=30, check=True
-    )
+    ended = finished(["sh", "-c", command], env=env, capture_output=True, timeout=30, check=True)
     assert ended.stdout.startswith(b"Usage: ")
     assert ended.stderr == b"", os.fsdecode(ended.stderr)

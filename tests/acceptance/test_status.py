@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,6 +31,8 @@ from tests.support.command import COMMAND, environment, mixrelay
 from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event, profile
+from tests.support.ports import free_port
+from tests.support.processes import Process
 
 AT_ONCE = Limits(linger_seconds=0)
 
@@ -85,7 +86,12 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
             "discarded": 0,
             "redelivered": 0,
             "ambiguous": 0,
+            "ignored": 0,
+            "unconfirmed": 0,
         },
+        "tokens": [],
+        "notices": [],
+        "hot": [],
     }
 
 
@@ -115,23 +121,30 @@ def test_every_message_is_counted_where_it_is(queue: Queue, redis: Redis, redis_
     assert isinstance(totals, dict)
     assert (totals["received"], totals["delivered"], totals["dead"]) == (11, 3, 3)
     text = plain(redis_url)
-    assert "all is well" in text
+    assert "no problem, 1 note" in text
+    assert "3 new dead letters within two minutes" in text
     assert "queued 4" in text
     assert "invalid 400 event 2" in text
     assert "invalid 400 unknown 1" in text
 
 
-def test_messages_that_wait_without_a_worker_need_an_eye(queue: Queue, redis_url: str) -> None:
+def test_messages_that_wait_without_a_worker_are_a_problem(queue: Queue, redis_url: str) -> None:
     queue.push([event("E")])
     ended = mixrelay("status", "--json", expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
     assert json.loads(ended.stdout)["queued"] == 1
     assert b"1 message waiting, and no worker runs" in ended.stderr
-    assert "needs an eye" in plain(redis_url, ExitCode.FINDING)
+    assert "degraded, 1 problem" in plain(redis_url, ExitCode.FINDING)
 
 
-def test_dead_letters_alone_are_well(queue: Queue, redis_url: str) -> None:
+def test_dead_letters_alone_are_no_problem_but_while_they_are_new_not_all_is_well(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
     bury(queue, [event("E")])
     assert status(redis_url)["dead"] == 1
+    assert "all is well" not in plain(redis_url)
+    for minute in redis.keys("{mixpanel_queue}:minute:*"):
+        redis.delete(minute)  # as minutes go by
+    assert "all is well" in plain(redis_url)
 
 
 def test_a_pause_by_wrong_settings_needs_an_eye_and_a_fresh_outage_does_not(
@@ -151,7 +164,7 @@ def test_wrong_credentials_need_an_eye(queue: Queue, redis: Redis, redis_url: st
     pause(queue, PauseKind.CONFIGURATION)
     text = plain(redis_url, ExitCode.FINDING)
     assert "is paused since" in text
-    assert "correct the settings" in text
+    assert "Correct the settings and restart the workers." in text
 
 
 def test_a_pause_that_is_over_is_due_for_its_next_try(
@@ -207,7 +220,7 @@ def test_without_a_terminal_nothing_is_coloured(queue: Queue, redis_url: str) ->
 def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url: str) -> None:
     bury(queue, [event("E")])
     env = environment(MIXRELAY_REDIS_URL=redis_url)
-    with subprocess.Popen(
+    with Process(
         [COMMAND, "status", "--watch", "--json"], env=env, stdout=subprocess.PIPE
     ) as watching:
         assert watching.stdout
@@ -220,9 +233,7 @@ def test_watching_goes_on_until_ctrl_c_which_is_no_error(queue: Queue, redis_url
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ValkeyServer]:
     """One that a test may stop."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    server = ValkeyServer(port=port, data_dir=tmp_path)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path)
     server.start()
     yield server
     if server.is_running():
@@ -233,7 +244,7 @@ def test_watching_goes_on_where_redis_went_away_and_came_back(server: ValkeyServ
     env = environment(MIXRELAY_REDIS_URL=server.connection_url)
     piped = subprocess.PIPE
     command = [COMMAND, "status", "--watch", "--json"]
-    with subprocess.Popen(command, env=env, stdout=piped, stderr=piped) as watching:
+    with Process(command, env=env, stdout=piped, stderr=piped) as watching:
         assert watching.stdout
         assert watching.stderr
         try:
@@ -256,7 +267,7 @@ def test_watching_on_a_terminal_redraws_says_when_redis_is_away_and_ends_with_ct
 ) -> None:
     env = environment(MIXRELAY_REDIS_URL=server.connection_url, TERM="xterm")
     ours, theirs = pty.openpty()
-    with subprocess.Popen([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
+    with Process([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
         shown = b""
 
         def drawn(text: bytes) -> bool:

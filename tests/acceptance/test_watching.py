@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import termios
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -20,6 +19,8 @@ from mixrelay.console.status.look import look
 from tests.support.command import COMMAND, environment
 from tests.support.fleet import wait_until
 from tests.support.letters import bury, deliver_all, event
+from tests.support.patience import within
+from tests.support.processes import Process
 
 
 @pytest.fixture
@@ -86,11 +87,11 @@ def test_what_was_counted_while_nobody_could_look_is_read_again(queue, redis, re
     assert len(rates.past("received")) == 59
 
 
-def test_a_line_tells_what_needs_an_eye(queue, redis_url):
+def test_a_line_names_the_first_problem(queue, redis_url):
     queue.push([event("E")])
     told = line(look(queue, redis_url))
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z queued 1, ", told)
-    assert "needs an eye: 1 message waiting, and no worker runs" in told
+    assert "degraded, 1 problem: 1 message waiting, and no worker runs" in told
     assert all(f"{name}/min" in told for name in RATES[:2])
 
 
@@ -98,11 +99,12 @@ def test_without_a_terminal_each_look_is_a_line(queue, redis_url):
     bury(queue, [event("\x1b[31mE")])
     env = environment(MIXRELAY_REDIS_URL=redis_url)
     command = [COMMAND, "status", "--watch"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as watching:
+    with Process(command, env=env, stdout=subprocess.PIPE, text=True) as watching:
         lines = [watching.stdout.readline() for _ in range(2)]
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
-    assert all(re.fullmatch(r"\S+Z queued 0, .*, dead 1, .*; all is well\n", one) for one in lines)
+    note = "no problem, 1 note: 1 new dead letter within two minutes: .*"
+    assert all(re.fullmatch(rf"\S+Z queued 0, .*, dead 1, .*; {note}\n", one) for one in lines)
 
 
 @contextmanager
@@ -112,7 +114,7 @@ def on_terminal(redis_url, columns):
     resize(ours, columns)
     env = environment(MIXRELAY_REDIS_URL=redis_url, TERM="xterm")
     del env["COLUMNS"]
-    with subprocess.Popen([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
+    with Process([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:
         try:
             yield watching, ours
         finally:
@@ -138,9 +140,8 @@ def test_a_page_follows_its_terminal_s_size_and_leaves_it_as_it_was(queue, redis
         assert b"\x1b[?1049h" in shown
         assert side_by_side(shown) is False
         resize(ours, 150)
-        began = time.monotonic()
-        wait_until(lambda: seen(b"") and side_by_side(shown), 10, "the wider page")
-        assert time.monotonic() - began < 5
+        with within(5):
+            wait_until(lambda: seen(b"") and side_by_side(shown), 10, "the wider page")
         watching.send_signal(signal.SIGINT)
         assert watching.wait(10) == 0
         shown = b""

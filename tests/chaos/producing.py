@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from mixrelay.producer import Tracker
 from tests.support.fleet import wait_until
+from tests.support.patience import joined
 
 PROFILES = 40
 """Of each thread: none is another's, so that the order of its updates is known."""
@@ -53,7 +54,7 @@ class Producers:
 
     def __exit__(self, *_: object) -> None:
         for thread in self._threads:
-            thread.join()
+            joined(thread)
         if self._errors:
             raise self._errors[0]
 

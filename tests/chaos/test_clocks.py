@@ -3,7 +3,6 @@
 import json
 import shutil
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from mixrelay.shared.queue import JobKind, LetterFilter, Queue, new_job_id
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.fleet import Fleet, wait_until
 from tests.support.letters import bury, event
+from tests.support.processes import finished
 from tests.support.redis_cluster import RedisCluster
 
 Tell = Callable[[str, Findings], None]
@@ -64,7 +64,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("no clock was set: that takes Linux and a C compiler (apt-get install gcc)")
     built = tmp_path_factory.mktemp("clock") / "wrong_clock.so"
     command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(built), str(SOURCE)]
-    subprocess.run(command, check=True, timeout=60)
+    finished(command, check=True, timeout=60)
     return built
 
 
@@ -260,7 +260,7 @@ def test_a_job_over_nodes_whose_clocks_disagree_takes_all_letters_at_its_rate(
 def test_the_clocks_of_these_tests_are_wrong_indeed(clock_of: Callable[[int], Clock]) -> None:
     asked = "import time, datetime; print(time.time(), datetime.datetime.now().timestamp())"
     asked += "; began = time.monotonic(); time.sleep(0.1); print(time.monotonic() - began)"
-    told = subprocess.run(
+    told = finished(
         [sys.executable, "-c", asked],
         env=clock_of(600).environment,
         capture_output=True,

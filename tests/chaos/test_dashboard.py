@@ -1,7 +1,6 @@
 """Operators at two dashboards want the same letters, and a dashboard and a worker are killed."""
 
 import re
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -33,6 +32,7 @@ from tests.chaos.partitioned import one_and_several
 from tests.support.command import COMMAND, environment
 from tests.support.fleet import Fleet, wait_until
 from tests.support.ports import free_port
+from tests.support.processes import Process
 
 TOKEN = "the-operators-password"
 SHORT, FULL = 2_400, 40_000
@@ -60,9 +60,7 @@ class Dashboard:
     def start(self) -> None:
         with self._log.open("ab") as output:
             command = [COMMAND, "dashboard", "--port", str(self.port)]
-            self.process = subprocess.Popen(
-                command, env=self._environment, stdout=output, stderr=output
-            )
+            self.process = Process(command, env=self._environment, stdout=output, stderr=output)
         wait_until(self._answers, 30, f"{self.url}\n{self._log.read_text()}")
 
     def _answers(self) -> bool:

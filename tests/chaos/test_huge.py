@@ -1,7 +1,6 @@
 """Messages far over Mixpanel's limits: kept, named, and never held in memory or printed whole."""
 
 import json
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from redis import Redis
 from mixrelay.shared.queue import LetterFilter
 from tests.chaos.ledger import Findings, Ledger
 from tests.support.fleet import COMMAND, Fleet, Worker, wait_until
+from tests.support.processes import finished
 
 Tell = Callable[[str, Findings], None]
 Size = Callable[[int, int], int]
@@ -62,7 +62,7 @@ def push_patiently(redis: Redis, payload: bytes) -> None:
 
 
 def printed(fleet: Fleet, *arguments: str) -> bytes:
-    return subprocess.run(
+    return finished(
         [COMMAND, *arguments], env=fleet.environment, capture_output=True, check=True, timeout=60
     ).stdout
 

@@ -14,6 +14,7 @@ from mixrelay.shared.queue import LetterFilter
 from mixrelay.worker.rq_queue import Shifts
 from tests.chaos.ledger import Findings, Ledger
 from tests.support.fleet import COMMAND, Fleet, wait_until
+from tests.support.processes import Process, finished
 
 Tell = Callable[[str, Findings], None]
 
@@ -22,7 +23,7 @@ FORGED = "\n12:00:00 ERROR   worker[1] misconfigured: forged\x1b[31m\r\u2028\u20
 
 
 def closed_pipe(_folder: Path) -> IO[bytes]:
-    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    reader = Process(["true"], stdin=subprocess.PIPE)
     reader.wait(10)
     assert reader.stdin
     return reader.stdin
@@ -45,7 +46,7 @@ def test_delivery_goes_on_when_no_log_can_be_written(
     ledger.push(500)
     with output(tmp_path) as sink:
         command = [COMMAND, "worker", "--burst", "--processes", "2"]
-        worker = subprocess.run(
+        worker = finished(
             command, env=environment, stdout=sink, stderr=sink, check=False, timeout=60
         )
     assert worker.returncode == 0

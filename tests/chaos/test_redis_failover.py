@@ -87,12 +87,14 @@ def test_the_fleet_follows_a_failover_and_what_a_replica_has_is_not_lost(
     size: Size,
     tell: Tell,
 ) -> None:
-    ledger.mixpanel.fault("latency", seconds=0.15)
+    ledger.mixpanel.fault("latency", seconds=0.8)
+    fleet = fleet_of(**SMALL, MIXRELAY_REDIS_URL=sentinels.url)
+    fleet.start(2)
+    # Both: one alone may have delivered enough before the other has a work-horse.
+    wait_until(lambda: all(worker.horse() for worker in fleet.workers), 30, "two work-horses")
     sink = RedisSink(sentinels.url, durability="replica", timeout=2.0, spool_dir="off")
     assert push(sink, ledger, size(4_000, 40_000)) == 0
     sink.close()
-    fleet = fleet_of(**SMALL, MIXRELAY_REDIS_URL=sentinels.url)
-    fleet.start(2)
     wait_until(lambda: delivered(ledger.queue) > 0.2 * ledger.count, 60, "some delivered")
     pids = [worker.tree() for worker in fleet.workers]
     fail_over(primary, replica, sentinels)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
+from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Batch, Lane, Limits, Queue, new_id
 from tests.chaos.ledger import Findings, Ledger
@@ -34,6 +35,32 @@ def the_horse(worker: Worker) -> list[int]:
     return [worker.horse() or 0]
 
 
+def under_way(mixpanel: Sandbox) -> int:
+    """Requests that wait for their answer; the sandbox writes each down when it answers."""
+    [latency] = mixpanel.state["faults"]
+    return int(latency["fired"]) - len(mixpanel.requests)
+
+
+def stop_in_mid_request(
+    worker: Worker, stopped: Callable[[Worker], list[int]], mixpanel: Sandbox
+) -> list[int]:
+    """Stops processes and returns them. Between two requests they may hold nothing to take over."""
+    pids: list[int] = []
+
+    def is_done() -> bool:
+        if not under_way(mixpanel):
+            return False
+        pids[:] = stopped(worker)
+        signal_all(pids, signal.SIGSTOP)
+        if under_way(mixpanel):
+            return True
+        signal_all(pids, signal.SIGCONT)
+        return False
+
+    wait_until(is_done, 30, "a request under way")
+    return pids
+
+
 @pytest.mark.timeout(120)
 @one_and_several
 @pytest.mark.parametrize("stopped", [the_horse, Worker.tree], ids=["the horse", "the machine"])
@@ -46,11 +73,10 @@ def test_a_zombies_late_settlement_is_counted_and_takes_nothing_from_its_success
 ) -> None:
     ledger.mixpanel.fault("latency", seconds=1.5)
     fleet = fleet_of(**SHORT_LEASES)
-    ledger.push(size(300, 3_000))
+    ledger.push(size(600, 3_000))
     [zombie] = fleet.start()
-    wait_until(lambda: len(ledger.mixpanel.requests) >= 3, 30, "requests")
-    pids = stopped(zombie)
-    signal_all(pids, signal.SIGSTOP)
+    wait_until(lambda: len(ledger.mixpanel.requests) >= 1, 30, "requests")
+    pids = stop_in_mid_request(zombie, stopped, ledger.mixpanel)
     [successor] = fleet.start()
     redelivered = lambda: fleet.queue.books().totals["redelivered"]  # noqa: E731 - read twice
     wait_until(lambda: redelivered() > 0, 20, "another takes over")

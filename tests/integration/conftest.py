@@ -5,12 +5,13 @@ import pytest
 
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
+from tests.support.sandboxes import PatientSandbox
 from tests.support.works import Works
 
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with PatientSandbox() as running:
         yield running
 
 

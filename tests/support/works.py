@@ -20,6 +20,8 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker.draining import Draining, Setup
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.stopping import Stop
+from tests.support.patience import Deadline, patient
+from tests.support.processes import Process, finished
 
 TOKEN = "token-of-ours"
 QUICK = WorkerSettings(
@@ -72,7 +74,7 @@ def message(kind: str, data: Any, **beside: Any) -> bytes:
 
 
 def children(pid: int) -> list[int]:
-    listed = subprocess.run(
+    listed = finished(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True, timeout=10
     )
     pairs = [line.split() for line in listed.stdout.splitlines()]
@@ -80,7 +82,7 @@ def children(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    listed = subprocess.run(
+    listed = finished(
         ["ps", "-o", "stat=", "-p", str(pid)],
         check=False,
         capture_output=True,
@@ -91,9 +93,9 @@ def is_running(pid: int) -> bool:
 
 
 def wait_until(predicate: Callable[[], Any], what: str, seconds: float = 20.0) -> None:
-    ends = time.monotonic() + seconds
+    deadline = Deadline(seconds)
     while not predicate():
-        assert time.monotonic() < ends, f"not within {seconds} s: {what}"
+        assert not deadline.is_over(), f"{deadline}: {what}"
         time.sleep(0.02)
 
 
@@ -103,7 +105,7 @@ class Running:
     def __init__(self, command: list[str], environ: dict[str, str], log: Path) -> None:
         self._log = log
         with log.open("wb") as sink:
-            self.process = subprocess.Popen(command, env=environ, stdout=sink, stderr=sink)
+            self.process = Process(command, env=environ, stdout=sink, stderr=sink)
         self.pid = self.process.pid
 
     @property
@@ -128,7 +130,7 @@ class Running:
         for pid in [*children(self.pid), self.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.end()
 
 
 class Works:
@@ -155,14 +157,14 @@ class Works:
         **given: Any,
     ) -> None:
         """Drains in this process until no message is anywhere."""
-        self._draining(to, burst=True, stop=stop, **given).run(seconds)
+        self._draining(to, burst=True, stop=stop, **given).run(patient(seconds))
         assert self.books.waiting == 0
 
     def drain_while(
         self, condition: Callable[[], bool], *, to: Settings | None = None, **given: Any
     ) -> None:
         """Drains in this process as long as something holds."""
-        self._draining(to, burst=False, wanted=lambda: not condition(), **given).run(30)
+        self._draining(to, burst=False, wanted=lambda: not condition(), **given).run(patient(30))
         assert not condition()
 
     def _draining(

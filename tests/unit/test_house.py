@@ -1,12 +1,14 @@
 """The layout holds in every tool: what fails silently is compared here."""
 
-import subprocess
+import re
 import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+from tests.support.processes import finished
 
 ROOT = Path(__file__).parents[2]
 PARTS = {"producer", "worker", "shared", "console", "sandbox"}
@@ -47,7 +49,7 @@ def test_every_part_is_typed():
 
 def test_git_ignores_no_file_of_a_package():
     sources = [f"{part}/mixrelay" for part in sorted(PARTS)]
-    ignored = subprocess.run(
+    ignored = finished(
         ["git", "ls-files", "--others", "--ignored", "--exclude-standard", *sources],
         cwd=ROOT,
         check=True,
@@ -71,7 +73,7 @@ def test_the_producer_needs_three_packages_and_no_more():
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_a_part_can_be_imported_alone(part):
-    subprocess.run([sys.executable, "-W", "error", "-c", f"import mixrelay.{part}"], check=True)
+    finished([sys.executable, "-W", "error", "-c", f"import mixrelay.{part}"], check=True)
 
 
 def test_no_source_file_outgrows_one_concept():
@@ -81,3 +83,34 @@ def test_no_source_file_outgrows_one_concept():
         if (count := len(path.read_text().splitlines())) > 350
     }
     assert long == {}
+
+
+ENDLESS = re.compile(
+    r"subprocess\.(Popen|run|call|check_call|check_output)\("
+    r"|\b(\w*thread\w*|\w*process\w*|one|outside)\.(join|communicate)\(\)"
+    r"|os\.waitpid\(\w+, 0\)"
+)
+ENDED_OTHERWISE = {
+    "tests/support/processes.py",  # what all others use
+    "tests/support/audit.py",  # no test; each run of its has a timeout
+    "tests/protections/trying.py",  # no test; ends what carries its folder
+    "tests/chaos/crash_points/forks.py",  # in the child; its parent reads its answers
+    "tests/unit/console/test_children.py",  # the product's own Popen, in its place
+    "tests/unit/benchmarks/test_figures.py",  # in a program that Process runs
+    "tests/integration/security/test_source.py",  # words that a scanner is to find
+    "tests/unit/support/test_sessions.py",  # programs that leave something behind
+}
+
+
+def test_tests_wait_for_nothing_without_an_end():
+    """Children come from tests.support.processes, threads end by tests.support.patience."""
+    endless = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in (ROOT / "tests").rglob("*.py")
+        if str(path.relative_to(ROOT)) not in ENDED_OTHERWISE
+        and "tests/fuzz/" not in str(path)
+        and path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ENDLESS.search(line)
+    ]
+    assert endless == []

@@ -20,8 +20,8 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "done, all is well",
-    ExitCode.FINDING: "something needs an eye, or the action failed",
+    ExitCode.OK: "done, no problem",
+    ExitCode.FINDING: "there is a problem, or the action failed",
     ExitCode.USAGE: "wrong usage or settings; nothing was done",
     ExitCode.UNREACHABLE: "Redis cannot be reached, or is still loading",
     ExitCode.REFUSED: "Redis refused: password, rights, a key of the wrong type, full, read-only",

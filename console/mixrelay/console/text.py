@@ -33,3 +33,8 @@ def duration(seconds: float) -> str:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds, ending in Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_ms(ms: float) -> str:
+    """Milliseconds since the epoch as `iso` writes a moment."""
+    return iso(datetime.fromtimestamp(ms / 1000, UTC))

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from mixrelay.sandbox.cutting import MAX_TEXT
 from mixrelay.sandbox.limits import MAX_RECORD_BYTES
 
 _FORM = "application/x-www-form-urlencoded"
@@ -60,6 +61,7 @@ class Received:
     params: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
     needs_scrutiny: bool = False
+    is_plain: bool = False
 
     def flag(self, name: str) -> bool:
         """Whether a parameter such as `verbose` is switched on."""
@@ -92,7 +94,26 @@ def understand(request: web.Request, raw: bytes, *, limit: int, gzip_allowed: bo
         text = _data(params.pop("data", ""))
     records = _ndjson(text) if request.content_type == _NDJSON else _json(text)
     scrutiny = len(text) >= MAX_RECORD_BYTES or _LONE_SURROGATE.search(text) is not None
-    return Received(records, params, len(raw), scrutiny)
+    return Received(records, params, len(raw), scrutiny, _is_plain(text, len(records)))
+
+
+def _is_plain(text: bytes, records: int) -> bool:
+    # Looking through thousands of records one by one costs more than parsing them. A brace or a
+    # word within a text only makes for a closer look.
+    if text.count(b"{") > 2 * records or text.count(b"[") > 1:
+        return False
+    return b'bucket"' not in text and b'\\"' not in text and not _has_long_text(text)
+
+
+def _has_long_text(text: bytes) -> bool:
+    """Return whether there are over 255 bytes in a row without a quotation mark."""
+    place, end = 0, len(text)
+    while place + MAX_TEXT < end:
+        quote = text.rfind(b'"', place, place + MAX_TEXT + 1)
+        if quote < 0:
+            return True
+        place = quote + 1
+    return False
 
 
 def uncompressed(raw: bytes, encoding: str, limit: int, *, gzip_allowed: bool) -> bytes:

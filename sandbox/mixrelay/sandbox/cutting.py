@@ -16,22 +16,38 @@ MAX_TEXT = 255
 EVENT_PROPERTY_BYTES = 8 * 1024
 PROFILE_PROPERTY_BYTES = 256 * 1024
 HIDDEN = frozenset({"bucket", "$bucket"})
+# A control character is written as six bytes; a float has at most 24 digits and signs.
+_TEXT_BYTES, _NUMBER_BYTES, _BIG_NUMBER, _TOO_MUCH = 6, 28, 10**20, 2**40
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def fits(properties: dict[str, Any]) -> bool:
-    """Return whether a look at each name and value shows that nothing need be cut.
+    """Return whether a cheap look shows that nothing of an event need be cut.
 
-    Lists and objects are left to `fitted`, which measures them.
+    False where only measuring tells, which `fitted` does.
     """
     for value in properties.values():
         kind = type(value)
         if kind is str:
             if len(value) > MAX_TEXT:
                 return False
-        elif kind is dict or kind is list:
+        elif (kind is dict or kind is list) and _at_most(value) > EVENT_PROPERTY_BYTES:
             return False
     return not properties or max(map(len, properties)) <= MAX_TEXT
+
+
+def _at_most(value: Any) -> int:
+    """Return a bound on the bytes of a value as JSON; far over all limits if a text is too long."""
+    kind = type(value)
+    if kind is str:
+        return _TEXT_BYTES * len(value) + 3 if len(value) <= MAX_TEXT else _TOO_MUCH
+    if kind is int:
+        return _NUMBER_BYTES if -_BIG_NUMBER < value < _BIG_NUMBER else _TOO_MUCH
+    if kind is list:
+        return 2 + sum(map(_at_most, value))
+    if kind is dict:
+        return 2 + sum(map(_at_most, value)) + sum(map(_at_most, value.values()))
+    return _NUMBER_BYTES
 
 
 def fitted(properties: dict[str, Any], limit: int, where: str) -> tuple[dict[str, Any], list[Note]]:
@@ -60,10 +76,23 @@ def value_fitted(value: Any, limit: int, field: str, notes: list[Note]) -> Any:
     if not isinstance(value, (list, dict)):
         return value
     value = _short_inside(value, field, notes)
+    if isinstance(value, list):
+        return list_fitted(value, limit, field, notes)
     if size_of(value) <= limit:
         return value
     notes.append(Note("cut_list", field, f"cut to {limit:,} bytes"))
-    return _cut_list(value, limit) if isinstance(value, list) else _cut_object(value, limit)
+    return _cut_object(value, limit)
+
+
+def list_fitted(items: list[Any], limit: int, field: str, notes: list[Note]) -> list[Any]:
+    """Return a list, the items of which fit, as long as Mixpanel stores it."""
+    few = len(items) * (_TEXT_BYTES * MAX_TEXT + 3) < limit
+    if few and not any(isinstance(item, (list, dict)) for item in items):
+        return items
+    if size_of(items) <= limit:
+        return items
+    notes.append(Note("cut_list", field, f"cut to {limit:,} bytes"))
+    return _cut_list(items, limit)
 
 
 def size_of(value: Any) -> int:

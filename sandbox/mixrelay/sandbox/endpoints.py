@@ -51,13 +51,19 @@ class Drop(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What becomes of a request; `project` is the token it was sent under, if it showed one."""
+    """What becomes of a request.
+
+    Attributes:
+        project: the token it was sent under, if it showed one.
+        is_plain: no record has anything to cut or to hide.
+    """
 
     answer: Answer
     accepted: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[Drop] = field(default_factory=list)
     credentials: str | None = None
     project: str | None = None
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ def receive(endpoint: Endpoint, call: Call) -> Outcome:
         # Mixpanel: 413 Payload Too Large lists the 2,000 events among its causes.
         return Outcome(answers.coded(413, f"request exceeds max limit of {MAX_RECORDS} records"))
     outcome = endpoint.takes(call)
+    outcome.is_plain = call.received.is_plain
     # /import has no such parameter (Mixpanel: Ingestion API).
     if endpoint.path != "/import" and (function := call.received.params.get("callback")):
         outcome.answer = answers.called_back(outcome.answer, function)
@@ -93,7 +100,7 @@ def _track(call: Call) -> Outcome:
     refused: str | None = None
     valid = False
     for record in received.records:
-        broken = track_violation(record, scrutinise=received.needs_scrutiny)
+        broken = track_violation(record, scrutinise=received.needs_scrutiny, flat=received.is_plain)
         if broken:
             refused = refused or broken.message
         else:
@@ -130,7 +137,11 @@ def _import(call: Call) -> Outcome:
     failed: list[dict[str, Any]] = []
     for index, record in enumerate(received.records):
         broken = import_violation(
-            record, call.now, strict=strict, scrutinise=received.needs_scrutiny
+            record,
+            call.now,
+            strict=strict,
+            scrutinise=received.needs_scrutiny,
+            flat=received.is_plain,
         )
         if broken:
             failed.append(_failed_event(index, record, broken))

@@ -16,10 +16,11 @@ from mixrelay.sandbox.log import Log
 from mixrelay.sandbox.notes import Note
 from mixrelay.sandbox.options import Options
 from mixrelay.sandbox.profiles import Profiles
-from mixrelay.sandbox.storing import Storage, Stored, user_of
+from mixrelay.sandbox.storing import Storage, user_of
 from mixrelay.sandbox.validation import IDENTITY_EVENTS, time_of
 
 _FoldKey = tuple[str, Any, str, str]
+_UPDATES = frozenset({"/engage", "/groups"})
 
 
 class Arrival(NamedTuple):
@@ -149,70 +150,63 @@ class Ledger:
             self.requests.append(request)
             if outcome is None:
                 return
-            for record in outcome.accepted:
-                self._keep_record(request, record, outcome)
+            if request.endpoint in _UPDATES:
+                for record in outcome.accepted:
+                    self._keep_update(request, record)
+            else:
+                self._keep_events(request, outcome)
             for drop in outcome.dropped:
                 self._keep_drop(request, drop)
 
-    def _keep_record(self, request: Request, record: dict[str, Any], outcome: Outcome) -> None:
+    def _keep_update(self, request: Request, record: dict[str, Any]) -> None:
+        token = record["$token"]
         if request.endpoint == "/engage":
-            system = self._system(record["$token"])
-            notes = self.profiles.apply(record, system.person(str(record["$distinct_id"])))
-        elif request.endpoint == "/groups":
+            person = self._system(token).person(str(record["$distinct_id"]))
+            notes = self.profiles.apply(record, person)
+        else:
             self._storage.know_group_key(str(record["$group_key"]))
             identifiers = str(record["$group_key"]), str(record["$group_id"])
             notes = self.groups.apply(record, *identifiers)
-        else:
-            self._keep_event(request, record, outcome)
-            return
         self.noted.update(note.kind for note in notes)
-        number, shown = self.updates.total + 1, tuple(notes)
-        arrival = Arrival(
-            number,
-            request.number,
-            request.endpoint,
-            request.at,
-            request.credentials,
-            record,
-            project=record["$token"],
-            notes=shown,
-        )
+        how = request.number, request.endpoint, request.at, request.credentials
+        arrival = Arrival(self.updates.total + 1, *how, record, token, "", tuple(notes))
         self.updates.append(arrival)
 
-    def _keep_event(self, request: Request, sent: dict[str, Any], outcome: Outcome) -> None:
-        project = outcome.project or sent["properties"].get("token")
-        project = project if isinstance(project, str) else ""
+    def _keep_events(self, request: Request, outcome: Outcome) -> None:
+        # Thousands of events in a row: what is the same for all of them is looked up once.
+        how = request.number, request.endpoint, request.at, request.credentials
+        project = outcome.project or ""
         system = self._system(project)
-        if sent["event"] in IDENTITY_EVENTS:
-            event, user, notes = Stored(sent, "")
-        else:
-            event, user, notes = self._storage.stored(sent, project, system.user_of, request)
-        if unmerged := system.learn(event):
-            notes = (*notes, unmerged)
-        if notes:
-            self.noted.update(note.kind for note in notes)
-        key = _fold_key(event, user)
-        first = self._by_key.get(key) if key else None
-        arrival = Arrival(
-            first.number if first else self.events.total + 1,
-            request.number,
-            request.endpoint,
-            request.at,
-            request.credentials,
-            event,
-            project,
-            user,
-            notes,
-            None if event is sent else sent,
-        )
-        if key:
-            self._by_key[key] = arrival
-        if first:
-            self._replace(request, first, arrival)
-            return
-        forgotten = self.events.append(arrival)
-        if forgotten and (old := _fold_key(forgotten.record, forgotten.user)):
-            self._by_key.pop(old, None)
+        notes: tuple[Note, ...]
+        for sent in outcome.accepted:
+            name, properties = sent["event"], sent["properties"]
+            shown = outcome.project or properties.get("token") or ""
+            if shown != project:
+                project = shown if isinstance(shown, str) else ""
+                system = self._system(project)
+            if name in IDENTITY_EVENTS:
+                event, user, notes = sent, "", ()
+            else:
+                event, user, notes = self._storage.stored(
+                    sent, project, system.user_of, request, is_plain=outcome.is_plain
+                )
+            if unmerged := system.learn(event):
+                notes = (*notes, unmerged)
+            if notes:
+                self.noted.update(note.kind for note in notes)
+            key = _fold_key(event, user)
+            first = self._by_key.get(key) if key else None
+            number = first.number if first else self.events.total + 1
+            changed = None if event is sent else sent
+            arrival = Arrival(number, *how, event, project, user, notes, changed)
+            if key:
+                self._by_key[key] = arrival
+            if first:
+                self._replace(request, first, arrival)
+                continue
+            forgotten = self.events.append(arrival)
+            if forgotten and (old := _fold_key(forgotten.record, forgotten.user)):
+                self._by_key.pop(old, None)
 
     def _replace(self, request: Request, first: Arrival, arrival: Arrival) -> None:
         # Event Deduplication: "only the latest ingested one will be considered in queries".

@@ -16,6 +16,7 @@ from aiohttp import web
 from mixrelay.sandbox.faults import Fault
 from mixrelay.sandbox.intake import Intake
 from mixrelay.sandbox.ledger import Arrival, Dropped, Request
+from mixrelay.sandbox.notes import KINDS
 
 NEWEST = 20
 _CUT = 160
@@ -59,10 +60,11 @@ def _parts(intake: Intake) -> dict[str, str]:
     return {
         "counts": _counts(summary),
         "faults": _rows(map(_fault_cells, intake.faults.listing()), 5, "No faults are in force."),
-        "events": _rows(map(_event_cells, events), 5, "No events yet."),
-        "updates": _rows(map(_update_cells, updates), 5, "No profile or group updates yet."),
+        "notes": _rows(map(_note_cells, summary["notes"].items()), 3, "Nothing was changed."),
+        "events": _rows(map(_event_cells, events), 6, "No events yet."),
+        "updates": _rows(map(_update_cells, updates), 6, "No profile or group updates yet."),
         "dropped": _rows(map(_dropped_cells, dropped), 5, "Nothing was dropped."),
-        "requests": _rows(map(_request_cells, requests), 8, "No requests yet."),
+        "requests": _rows(map(_request_cells, requests), 9, "No requests yet."),
     }
 
 
@@ -94,15 +96,25 @@ def _fault_cells(fault: dict[str, Any]) -> list[Any]:
 
 def _event_cells(arrival: Arrival) -> list[Any]:
     properties = arrival.record["properties"]
-    name, user = arrival.record["event"], properties.get("distinct_id")
-    return [arrival.number, _clock(arrival.at), arrival.endpoint, name, user]
+    name, user = arrival.record["event"], properties.get("distinct_id", arrival.user)
+    return [arrival.number, _clock(arrival.at), arrival.endpoint, name, user, _noted(arrival)]
 
 
 def _update_cells(arrival: Arrival) -> list[Any]:
     record = arrival.record
     whom = record.get("$distinct_id") or f"{record.get('$group_key')} {record.get('$group_id')}"
     what = {name: value for name, value in record.items() if isinstance(value, (dict, list))}
-    return [arrival.number, _clock(arrival.at), arrival.endpoint, whom, json.dumps(what or record)]
+    update = json.dumps(what or record)
+    return [arrival.number, _clock(arrival.at), arrival.endpoint, whom, update, _noted(arrival)]
+
+
+def _noted(arrival: Arrival) -> str:
+    return "; ".join(f"{note.field[:_CUT]}: {note.text}" for note in arrival.notes)
+
+
+def _note_cells(noted: tuple[str, int]) -> list[Any]:
+    kind, count = noted
+    return [f"{count:,}", kind, KINDS[kind]]
 
 
 def _dropped_cells(drop: Dropped) -> list[Any]:
@@ -117,6 +129,7 @@ def _request_cells(request: Request) -> list[Any]:
         request.number,
         _clock(request.at),
         f"{request.method} {request.endpoint}",
+        "&".join(f"{name}={value}" for name, value in request.query.items()),
         status,
         request.fault,
         f"{request.accepted} of {request.records}",

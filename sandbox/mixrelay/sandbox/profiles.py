@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mixrelay.sandbox.cutting import HIDDEN, MAX_TEXT, PROFILE_PROPERTY_BYTES, value_fitted
+from mixrelay.sandbox.cutting import (
+    HIDDEN,
+    MAX_TEXT,
+    PROFILE_PROPERTY_BYTES,
+    list_fitted,
+    value_fitted,
+)
 from mixrelay.sandbox.notes import Note
 from mixrelay.sandbox.operations import PROFILE_OPERATIONS
 
@@ -15,6 +21,7 @@ Key = tuple[str, ...]
 # The page names no answer for it: the others of the update are kept here, and 200 is answered.
 MAX_PROPERTIES = 2_000
 _LOCATION = ("$latitude", "$longitude")
+_GROWING = ("$append", "$union")
 
 
 class Profiles:
@@ -81,9 +88,17 @@ class _Update:
             # Mixpanel: Geolocation, "outside of the $set dictionary".
             text = "has no effect on the location here: it stands beside the operation"
             self.notes.append(Note("location_in_set", field, text))
-        if isinstance(value, (str, list, dict)):
+        if operation in _GROWING:
+            value = list_fitted(value, PROFILE_PROPERTY_BYTES, field, self.notes)
+        elif isinstance(value, (str, list, dict)):
             value = value_fitted(value, PROFILE_PROPERTY_BYTES, field, self.notes)
         self.profile[name] = value
+
+    def grow(self, name: str, present: list[Any], added: list[Any], *, operation: str) -> None:
+        """Add items to a list; of a long one those that were there are not looked at again."""
+        field = f"{operation}.{name[:MAX_TEXT]}"
+        new = [value_fitted(one, PROFILE_PROPERTY_BYTES, field, self.notes) for one in added]
+        self.put(name, present + new, operation=operation)
 
 
 def _set(update: _Update, values: Properties) -> None:
@@ -108,14 +123,14 @@ def _append(update: _Update, values: Properties) -> None:
     for name, value in values.items():
         present = update.profile.get(name, [])
         if isinstance(present, list):
-            update.put(name, [*present, value], operation="$append")
+            update.grow(name, present, [value], operation="$append")
 
 
 def _union(update: _Update, additions: Properties) -> None:
     for name, values in additions.items():
         present = update.profile.get(name, [])
         if isinstance(present, list):
-            update.put(name, present + _missing(present, values), operation="$union")
+            update.grow(name, present, _missing(present, values), operation="$union")
 
 
 def _missing(present: list[Any], values: list[Any]) -> list[Any]:

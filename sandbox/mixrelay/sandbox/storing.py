@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from mixrelay.sandbox import hotshards
 from mixrelay.sandbox.cutting import EVENT_PROPERTY_BYTES, HIDDEN, MAX_TEXT, fits, fitted
@@ -36,19 +36,9 @@ class Way(Protocol):
     def address(self) -> str: ...
 
 
-class Stored(NamedTuple):
-    """An event as it is stored.
-
-    Attributes:
-        event: the one that was sent, if nothing changed.
-        user: the distinct_id it is kept under, before any merge of ids; the empty text if it is
-            nobody's.
-        notes: what was changed.
-    """
-
-    event: dict[str, Any]
-    user: str
-    notes: Notes = _NONE
+# As it is stored, its distinct_id before any merge of ids, and what was changed. A plain tuple,
+# since one is made for every event.
+Stored = tuple[dict[str, Any], str, Notes]
 
 
 class Storage:
@@ -65,7 +55,9 @@ class Storage:
         if name not in self._group_keys and len(self._group_keys) < MAX_GROUP_KEYS:
             self._group_keys[name] = None
 
-    def stored(self, event: dict[str, Any], project: str, user: UserOf, way: Way) -> Stored:
+    def stored(
+        self, event: dict[str, Any], project: str, user: UserOf, way: Way, *, is_plain: bool
+    ) -> Stored:
         """Return an event as it is stored, and count it for the hot shards.
 
         Args:
@@ -73,16 +65,19 @@ class Storage:
             project: the token of its project.
             user: what tells the distinct_id that Mixpanel sets for an event.
             way: how it came.
+            is_plain: whether it is known that nothing is to be cut or hidden.
+
+        Returns:
+            The event, the one that was sent if nothing changed; the distinct_id it is kept
+            under, the empty text for nobody's; and the changes.
         """
         properties = event["properties"]
         whose, time = user(properties), time_of(properties)
         notes = _NONE
         if (
-            not fits(properties)
-            or len(event["event"]) > MAX_TEXT
-            or (time is not None and _is_ahead(time, way.at))
-            or not HIDDEN.isdisjoint(properties)
+            (time is not None and _is_ahead(time, way.at))
             or (not whose and is_anonymous(properties))
+            or not (is_plain or _is_kept_whole(event, properties))
         ):
             event, notes = _changed(event, way)
             properties = event["properties"]
@@ -93,11 +88,11 @@ class Storage:
             count = self._users.add((project, whose, day))
             if count > self._options.hot_shard_limit:
                 event, note = _renamed(event, whose, "distinct_id", count)
-                return Stored(event, "", (*notes, note))
+                return event, "", (*notes, note)
         if self._group_keys and (hot := self._hot_group(event, project, day)):
             event, note = hot
             notes = (*notes, note)
-        return Stored(event, whose, notes)
+        return event, whose, notes
 
     def _hot_group(
         self, event: dict[str, Any], project: str, day: int
@@ -108,6 +103,12 @@ class Storage:
                 if count > self._options.hot_group_limit:
                     return _renamed(event, group, key, count)
         return None
+
+
+def _is_kept_whole(event: dict[str, Any], properties: dict[str, Any]) -> bool:
+    if len(event["event"]) > MAX_TEXT or not HIDDEN.isdisjoint(properties):
+        return False
+    return fits(properties)
 
 
 def _changed(event: dict[str, Any], way: Way) -> tuple[dict[str, Any], Notes]:

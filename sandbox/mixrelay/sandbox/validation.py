@@ -32,8 +32,14 @@ _IDENTITY_FIELDS = {
 IDENTITY_EVENTS = frozenset({"$identify", "$create_alias", "$merge"})
 
 
-def track_violation(record: Any, *, scrutinise: bool) -> Violation | None:
-    """Return why `/track` would not keep this event, leaving its age and token aside."""
+def track_violation(record: Any, *, scrutinise: bool, flat: bool = False) -> Violation | None:
+    """Return why `/track` would not keep this event, leaving its age and token aside.
+
+    Args:
+        record: one record as it was parsed.
+        scrutinise: whether its size and encoding are to be looked at.
+        flat: whether it is known that no property is a list or an object.
+    """
     shape = _shape_violation(record) or (encoding_violation(record) if scrutinise else None)
     if shape:
         return shape
@@ -49,7 +55,7 @@ def track_violation(record: Any, *, scrutinise: bool) -> Violation | None:
     time = time_of(properties)
     if seconds_of(time) is None and (time is not None or "time" in properties):
         return _BAD_TIME
-    return nesting_violation(properties)
+    return None if flat else nesting_violation(properties)
 
 
 def _identity_violation(name: str, properties: dict[str, Any]) -> Violation | None:
@@ -97,9 +103,9 @@ def is_anonymous(properties: dict[str, Any]) -> bool:
 
 
 def import_violation(
-    record: Any, now: float, *, strict: bool, scrutinise: bool
+    record: Any, now: float, *, strict: bool, scrutinise: bool, flat: bool = False
 ) -> Violation | None:
-    """Return why `/import` would refuse this event."""
+    """Return why `/import` would refuse this event; the arguments are those of `/track`'s."""
     shape = _shape_violation(record) or (encoding_violation(record) if scrutinise else None)
     if shape:
         return shape
@@ -110,7 +116,7 @@ def import_violation(
         _time_violation(time_of(properties), now)
         or _distinct_id_violation(properties, required=strict)
         or _insert_id_violation(properties, required=strict)
-        or nesting_violation(properties)
+        or (None if flat else nesting_violation(properties))
     )
 
 

@@ -13,6 +13,7 @@ from typing import Self
 import orjson
 
 from tests.chaos.crash_points.acts import Place, exit_with, warm_up
+from tests.support.processes import Process
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,7 +27,7 @@ class Forks:
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
-            self._parent = subprocess.Popen(
+            self._parent = Process(
                 [sys.executable, "-m", __name__],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +19,11 @@ from rq.registry import FailedJobRegistry
 from mixrelay.console.doctor import delivery, server
 from mixrelay.sandbox import Options, Sandbox
 from mixrelay.shared.mixpanel.transport import Transport
+from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
+from tests.support.patience import joined
+from tests.support.processes import finished
+from tests.support.tokens import OURS, THEIRS, leave_unproven, prove, refuse
 
 COMMAND = str(Path(sys.executable).with_name("mixrelay"))
 QUEUE = "mixpanel_queue"
@@ -165,6 +168,77 @@ def test_unknown_credentials_are_told():
     assert "401" in found["token"].found
 
 
+def test_a_token_that_no_region_knows_is_compared_with_the_project_s(monkeypatch):
+    with (
+        Sandbox(Options(tokens=frozenset({"someone else's"}))) as us,
+        Sandbox(Options(tokens=frozenset({"another's"}))) as others,
+    ):
+        regions = {"us": us.url, "eu": others.url, "in": others.url}
+        monkeypatch.setattr("mixrelay.shared.mixpanel.proving.REGIONS", regions)
+        monkeypatch.setattr("mixrelay.shared.mixpanel.endpoints.REGIONS", regions)
+        found = of_mixpanel(token="mine")
+
+    assert "in region us, and so do the other regions: 401" in found["token"].found
+    assert found["token"].todo.startswith("Compare MIXPANEL_TOKEN with Mixpanel's project settings")
+    assert "MIXPANEL_REGION" not in found["token"].todo
+
+
+def test_a_refused_service_account_is_said_to_need_a_role(mixpanel_of_one_account):
+    found = of_mixpanel(
+        api_host=mixpanel_of_one_account,
+        token="mine",
+        project_id="1",
+        service_account_username="mallory",
+        service_account_secret="s",
+    )
+
+    assert levels(found) == {"service account": "error"}
+    assert "role in the project must be Owner or Admin" in found["service account"].todo
+
+
+@pytest.fixture
+def mixpanel_of_one_account():
+    known = {"service_account_username": "u", "service_account_secret": "s", "project_id": "1"}
+    with Sandbox(Options(tokens=frozenset({"mine"}), **known)) as sandbox:
+        yield sandbox.url
+
+
+def test_where_events_go_is_told(mixpanel):
+    found = of_mixpanel(api_host=mixpanel.url, token="t")
+    assert "Events go to /import." in found["service account"].found
+
+    found = of_mixpanel(api_host=mixpanel.url, token="t", events_endpoint="track")
+    assert "/track, which drops what it refuses" in found["service account"].found
+
+
+def test_tokens_that_workers_met_are_listed_without_asking_mixpanel(well, redis_url):
+    queue = Queue(well, QUEUE)
+    refuse(queue, OURS, likelier="region", elsewhere="eu")
+    leave_unproven(queue, THEIRS)
+    found = listed(redis_url)
+
+    assert found["tokens", OURS.masked]["level"] == "error"
+    assert found["tokens", OURS.masked]["todo"].startswith("Set MIXPANEL_REGION=eu")
+    assert found["tokens", THEIRS.masked]["level"] == "warning"
+
+    prove(queue, OURS)
+    assert listed(redis_url)["tokens", OURS.masked]["level"] == "ok"
+
+
+def test_a_container_of_redis_is_not_ill_because_a_token_is_refused(well, redis_url):
+    refuse(Queue(well, QUEUE), OURS)
+    assert doctor(redis_url, "--redis-only").returncode == 0
+
+
+def test_a_service_account_without_a_token_is_told(well, redis_url):
+    account = {"USERNAME": "u", "SECRET": "s"}
+    variables = {f"MIXPANEL_SERVICE_ACCOUNT_{name}": value for name, value in account.items()}
+    found = listed(redis_url, MIXPANEL_PROJECT_ID="1", **variables)["settings", "variables"]
+
+    assert found["level"] == "error"
+    assert "MIXPANEL_TOKEN is not set" in found["found"]
+
+
 def test_a_missing_token_is_told(mixpanel):
     assert levels(of_mixpanel(api_host=mixpanel.url)) == {"token": "warning"}
     account = {
@@ -183,12 +257,12 @@ def test_the_region_that_knows_the_project_is_named(monkeypatch):
         Sandbox(Options(tokens=frozenset({"mine"}))) as eu,
     ):
         regions = {"us": us.url, "eu": eu.url, "in": us.url}
-        monkeypatch.setattr(delivery, "REGIONS", regions)
+        monkeypatch.setattr("mixrelay.shared.mixpanel.proving.REGIONS", regions)
         monkeypatch.setattr("mixrelay.shared.mixpanel.endpoints.REGIONS", regions)
         found = of_mixpanel(token="mine")
 
-    assert found["token"].found == "Not known in region 'us', but in 'eu'."
-    assert found["token"].todo == "Set MIXPANEL_REGION=eu."
+    assert found["token"].found == "Mixpanel refuses it in region us, and knows it in eu."
+    assert found["token"].todo == "Set MIXPANEL_REGION=eu and restart the workers."
 
 
 @pytest.mark.parametrize("fault", ["html", "redirect", "empty"])
@@ -235,7 +309,7 @@ def answering_with_date(date):
         thread.start()
         yield f"http://127.0.0.1:{http.server_port}"
         http.shutdown()
-        thread.join()
+        joined(thread)
 
 
 def test_a_clock_that_is_wrong_is_told():
@@ -246,7 +320,7 @@ def test_a_clock_that_is_wrong_is_told():
 
 
 def doctor(redis_url, *options, **environment):
-    return subprocess.run(
+    return finished(
         [COMMAND, "doctor", "--redis-url", redis_url, *options],
         env=os.environ | environment,
         capture_output=True,

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from mixrelay.console.metrics.collector import QueueCollector
 from mixrelay.console.status.look import look
+from tests.support.processes import finished
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -22,7 +22,7 @@ NAME = re.compile(r"\bmixrelay_[a-z_]+\b")
 def run(*command, cwd=ROOT, given=None):
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed; .ci/run installs it")
-    return subprocess.run(
+    return finished(
         command, cwd=cwd, input=given, capture_output=True, text=True, check=False, timeout=60
     )
 

@@ -2,13 +2,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from mixrelay.sandbox import Sandbox
 from tests.support.fleet import Fleet
+from tests.support.processes import Process
 
 TOKEN = "example-token"
 
@@ -26,12 +26,11 @@ class Command:
     def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
         self._log = log
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = Process(
                 command,
                 env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
 
     @property
@@ -43,8 +42,7 @@ class Command:
         try:
             self.process.wait(15)
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.end()
 
 
 @pytest.fixture

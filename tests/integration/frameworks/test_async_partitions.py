@@ -11,6 +11,7 @@ from redis import Redis
 from mixrelay.producer import ConfigurationError, QueueUnavailableError, Tracker
 from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.shared.partitioning import partition_of_key
+from tests.support.patience import patient
 from tests.support.redis_cluster import RedisCluster
 
 LISTS = ["q", "q.1", "q.2", "q.3", "q.4", "q.5"]
@@ -106,7 +107,7 @@ def test_nodes_that_are_all_away_are_an_outage(cluster: RedisCluster) -> None:
             assert await tracker.people.increment("user-1", {"n": 0}) is True
             for server in cluster.servers:
                 server.kill()
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(patient(3)):
                 for number in range(1, 20):
                     assert await tracker.people.increment("user-1", {"n": number}) is True
             assert sink.counters.spooled == 19

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from mixrelay.sandbox import Sandbox
 from tests.integration.frameworks.conftest import Command
 from tests.support.fleet import Fleet, wait_until
 from tests.support.ports import free_port
+from tests.support.processes import finished
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ADDRESS = "203.0.113.7"
@@ -94,7 +94,7 @@ def test_the_celery_example_reaches_mixpanel_through_a_worker(
     fleet.start(1)
     server = start(commands(0)["celery"])
     broker = {"CELERY_BROKER_URL": f"{redis_url}/1", "MIXPANEL_TOKEN": "example-token"}
-    subprocess.run(
+    finished(
         [sys.executable, EXAMPLES / "celery_app.py", "ann"],
         env=os.environ | broker,
         check=True,

@@ -15,6 +15,7 @@ import pytest
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint, base_address
 from mixrelay.shared.mixpanel.failures import Failure, FailureKind
 from mixrelay.shared.mixpanel.transport import Answer, Transport
+from tests.support.patience import joined, patient, slowness, within
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
 ACCOUNT = Credentials.service_account("svc-user", "svc-secret", "98765")
@@ -93,7 +94,7 @@ def test_threads_share_one_transport(server, open_transport):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        joined(thread)
     assert [answer.status for answer in answers] == [200] * 100
     assert server.connections <= 4
 
@@ -149,17 +150,16 @@ def test_after_the_request_went_out_every_failure_is_ambiguous_and_in_time(
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.sent) == (kind, True)
     assert detail in failure.detail
-    assert took < FAR_BEYOND, "one deadline bounds the whole"
-    assert failure.seconds == pytest.approx(took, abs=0.1)
+    assert took < FAR_BEYOND * slowness(), "one deadline bounds the whole"
+    assert took - 0.1 * slowness() < failure.seconds < took + 0.1
 
 
 def test_a_server_that_does_not_read_is_left_at_the_deadline(server, open_transport):
     transport = open_transport(gzip_level=0, deadline=1.0)
-    began = time.monotonic()
-    failure = transport.post(to(server, "deaf"), bytes(30_000_000))
-    assert isinstance(failure, Failure)
-    assert (failure.kind, failure.sent) == (FailureKind.DEADLINE, True)
-    assert time.monotonic() - began < FAR_BEYOND
+    with within(FAR_BEYOND):
+        failure = transport.post(to(server, "deaf"), bytes(30_000_000))
+        assert isinstance(failure, Failure)
+        assert (failure.kind, failure.sent) == (FailureKind.DEADLINE, True)
 
 
 def test_a_kept_connection_that_resets_is_ambiguous(server, open_transport):
@@ -174,7 +174,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(server, open_tr
     transport = open_transport()
     for _ in range(2):
         assert isinstance(transport.post(to(server, "once-then-closed"), b"[]"), Answer)
-        threading.Event().wait(0.1)  # the server's end of the connection is on its way
+        threading.Event().wait(patient(0.1))  # the server's end of the connection is on its way
     assert server.connections == 2
 
 
@@ -212,13 +212,12 @@ def test_an_unknown_host_was_not_sent(open_transport):
 def test_a_resolver_that_hangs_is_left_in_time(open_transport, monkeypatch):
     hung = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [hung.wait(30)][:0])
-    began = time.monotonic()
-    destination = Destination(Endpoint.TRACK, "http://slow.example")
-    failure = open_transport(connect_timeout=0.2).post(destination, b"[]")
-    hung.set()
-    assert isinstance(failure, Failure)
-    assert (failure.kind, failure.sent) == (FailureKind.TIMEOUT_BEFORE_SENT, False)
-    assert time.monotonic() - began < FAR_BEYOND
+    with within(FAR_BEYOND):
+        destination = Destination(Endpoint.TRACK, "http://slow.example")
+        failure = open_transport(connect_timeout=0.2).post(destination, b"[]")
+        hung.set()
+        assert isinstance(failure, Failure)
+        assert (failure.kind, failure.sent) == (FailureKind.TIMEOUT_BEFORE_SENT, False)
 
 
 def test_a_full_listener_was_not_sent_to(open_transport):
@@ -253,18 +252,16 @@ def test_tls_with_a_trusted_certificate_carries_the_request(tls_server, open_tra
     ],
 )
 def test_the_deadline_and_the_cap_hold_over_tls(tls_server, open_transport, behaviour, kind):
+    patience = {"deadline": 1.0} if kind is FailureKind.DEADLINE else {"deadline": 10.0}
+    if behaviour == "hang":
+        patience["read_timeout"] = 0.3
     transport = open_transport(
-        ca_file=str(TLS / "localhost.pem"),
-        max_answer_bytes=200_000,
-        gzip_level=0,
-        deadline=1.0,
-        read_timeout=10 if behaviour == "deaf" else 0.3,
+        ca_file=str(TLS / "localhost.pem"), max_answer_bytes=200_000, gzip_level=0, **patience
     )
-    began = time.monotonic()
-    failure = transport.post(to(tls_server, behaviour, scheme="https"), bytes(20_000_000))
-    assert isinstance(failure, Failure)
-    assert (failure.kind, failure.sent) == (kind, True)
-    assert time.monotonic() - began < FAR_BEYOND
+    with within(FAR_BEYOND):
+        failure = transport.post(to(tls_server, behaviour, scheme="https"), bytes(20_000_000))
+        assert isinstance(failure, Failure)
+        assert (failure.kind, failure.sent) == (kind, True)
 
 
 def test_a_self_signed_certificate_is_not_valid_and_nothing_was_sent(tls_server, open_transport):

@@ -16,6 +16,7 @@ from mixpanel.flags.types import LocalFlagsConfig, RemoteFlagsConfig, SelectedVa
 from mixrelay.producer.official import QueueConsumer
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
+from tests.support.patience import joined
 from tests.support.works import TOKEN, Works, wait_until
 
 TLS = Path(__file__).parents[2] / "data" / "tls"
@@ -64,7 +65,7 @@ def flags_host(monkeypatch):
         thread.start()
         yield f"localhost:{server.server_port}"
         server.shutdown()
-        thread.join()
+        joined(thread)
 
 
 def library(host, consumer, executor=None):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import subprocess
 import sys
 
 import mixpanel
@@ -12,6 +11,7 @@ from mixrelay.producer import DeliveryError, QueueUnavailableError
 from mixrelay.producer.official import QueueConsumer
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
+from tests.support.processes import finished
 from tests.support.works import TOKEN, Works
 
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
@@ -185,4 +185,4 @@ def test_importing_it_needs_no_mixpanel_and_opens_nothing():
         f"official.QueueConsumer({NOBODY_LISTENS!r})\n"
         "assert 'requests' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+    finished([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)

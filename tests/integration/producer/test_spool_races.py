@@ -14,6 +14,7 @@ from mixrelay.producer.errors import QueueUnavailableError
 from mixrelay.producer.spool import Spool
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
+from tests.support.patience import joined
 from tests.support.redis_faults import until
 
 
@@ -93,7 +94,7 @@ def test_threads_that_never_rest_empty_the_spool_all_the_same(store: Redis, url:
     finally:
         over.set()
         for thread in threads:
-            thread.join()
+            joined(thread)
     counters = sink.counters
     assert store.llen("q") == counters.queued + counters.drained
     assert counters.drained == counters.spooled

@@ -1,11 +1,11 @@
 """Any number of watchers: each alert is told once when it begins and once when it ends."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from mixrelay.shared.queue import alerts as module
+from tests.support.patience import Deadline
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_who_could_not_tell_is_to_tell_again(alerts):
 def test_what_a_dead_watcher_did_not_tell_is_anothers_to_tell(alerts, monkeypatch):
     monkeypatch.setattr(module, "CLAIM_SECONDS", 0.05)
     first = alerts.begin("oldest", "ann", "text")
-    ends = time.monotonic() + 5
+    deadline = Deadline(5)
     while (found := alerts.begin("oldest", "bob", "text")) is None:
-        assert time.monotonic() < ends
+        assert not deadline.is_over()
     assert found == first
     alerts.told("oldest", "ann")  # too late: it is bob's
     assert alerts.begin("oldest", "bob", "text") == first

@@ -8,6 +8,7 @@ import pytest
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Job, JobKind, JobState, LetterFilter, Queue, new_id
 from tests.support.bench import Bench, event
+from tests.support.patience import joined
 
 
 def buried(bench: Bench, count: int, **verdict: object) -> None:
@@ -102,7 +103,7 @@ def test_two_runners_of_one_job_move_each_letter_once(bench: Bench) -> None:
     for one in runners:
         one.start()
     for one in runners:
-        one.join()
+        joined(one)
     ended = bench.queue.jobs.get(job.id)
     assert ended is not None
     assert (ended.moved, ended.skipped, bench.totals("discarded")) == (3_000, 0, [3_000])

@@ -18,6 +18,7 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from tests.support.bench import Bench, event, numbers, update
+from tests.support.patience import joined
 
 
 def found(bench: Bench, **wanted: object) -> list[Number]:
@@ -229,7 +230,7 @@ def test_two_operators_at_once_move_each_letter_once(bench: Bench, other: str) -
     for one in people:
         one.start()
     for one in people:
-        one.join()
+        joined(one)
     assert sum(moved.values()) == 600
     assert bench.totals("replayed", "discarded") in ([600, 0], [moved["first"], moved["second"]])
     assert bench.queue.books().difference == 0

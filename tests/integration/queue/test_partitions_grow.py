@@ -8,6 +8,7 @@ from redis import Redis
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue import Batch, Lane, Limits, Number, Park, Queue, Settlement
 from tests.support.bench import event, outage, update
+from tests.support.patience import joined
 from tests.support.wide import Wide
 
 ONE = Limits(records=1, linger_seconds=0)
@@ -135,7 +136,7 @@ def test_other_threads_go_on_while_it_grows(redis: Redis) -> None:
         queue.refresh()
     over.set()
     for thread in threads:
-        thread.join()
+        joined(thread)
     assert errors == []
     assert queue.refresh() == 32
     assert len(set(queue.lists)) == len(queue.lists) == 32

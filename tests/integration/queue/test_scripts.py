@@ -32,7 +32,7 @@ def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
     for looking in ("books", "page", "groups", "gates", "leased"):
         assert flags.pop(looking) == "#!lua flags=no-writes"
-    for pushing in ("load", "import"):
+    for pushing in ("load", "import", "hot"):
         assert flags.pop(pushing) == "#!lua"
     assert set(flags.values()) == {"#!lua flags=allow-oom"}
 

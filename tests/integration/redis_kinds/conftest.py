@@ -19,6 +19,7 @@ from tests.support.private_ca import PrivateCa
 from tests.support.redis_servers import KINDS, RedisServer
 
 TOKEN = "00112233445566778899aabbccddeeff"
+PATIENT = {"timeout": 10.0, "connect_timeout": 10.0}
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +69,13 @@ class Parties:
 
     def produce(self, url: str) -> None:
         """Pushes an event by the sync sink and one by the async sink."""
-        sink = RedisSink(url, spool_dir="off")
+        sink = RedisSink(url, spool_dir="off", **PATIENT)
         assert Tracker(TOKEN, sink=sink).track("user-1", "Sync")
         sink.close()
         asyncio.run(self._produce(url))
 
     async def _produce(self, url: str) -> None:
-        async with AsyncRedisSink(url, spool_dir="off") as sink:
+        async with AsyncRedisSink(url, spool_dir="off", **PATIENT) as sink:
             assert await Tracker(TOKEN, sink=sink).track("user-1", "Async")
 
     def go_the_whole_way(self, url: str) -> None:

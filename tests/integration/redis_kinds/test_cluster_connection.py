@@ -33,7 +33,9 @@ from mixrelay.shared.connection import (
 )
 from tests.support.faultproxy import FaultProxy, cut_after, half_open, has, nth
 from tests.support.fleet import wait_until
+from tests.support.patience import patient, slowness, within
 from tests.support.ports import free_port
+from tests.support.processes import status_of
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_servers import RedisServer
 
@@ -175,11 +177,11 @@ def test_keys_that_are_apart_are_waited_for(cluster: RedisCluster, client: Redis
         began = time.monotonic()
         with pytest.raises(TryAgainError):
             hasty.mget("a", "{a}b")
-        assert 0.3 <= time.monotonic() - began < 1.5
+        assert 0.3 <= time.monotonic() - began < 1.5 * slowness()
     mover = threading.Timer(0.3, lambda: (cluster.move_keys(slot, to), cluster.end_move(slot, to)))
     mover.start()
     assert client.mget("a", "{a}b") == [b"1", None]
-    mover.join()
+    mover.join(patient(30))
 
 
 def test_nothing_is_lost_or_done_twice_while_slots_move_to_and_fro(cluster: RedisCluster) -> None:
@@ -204,7 +206,7 @@ def test_nothing_is_lost_or_done_twice_while_slots_move_to_and_fro(cluster: Redi
                 cluster.move_slot(cluster.slot_of(key), to=cluster.other_than(source))
         over.set()
         for thread in threads:
-            thread.join()
+            thread.join(patient(30))
         assert failures == []
         assert {key: client.llen(key) for key in keys} == answered
         assert min(answered.values()) > 50
@@ -296,15 +298,16 @@ def test_a_master_that_hangs_holds_nobody_up_once_it_is_replaced(replicated: Red
         old = replicated.master_of("a")
         assert node_of(client, "a").wait(1, 2_000) == 1
         with old.hung():
-            began = time.monotonic()
-            with pytest.raises(RedisTimeoutError):
+            with within(1.5), pytest.raises(RedisTimeoutError):
                 client.llen("a")
-            assert time.monotonic() - began < 1.5
             wait_until(lambda: answers(client), 20, "a client that found the new master")
-            began = time.monotonic()
-            assert client.rpush("a", "two") == 2
-            assert time.monotonic() - began < 0.5
-        assert client.lrange("a", 0, -1) == [b"one", b"two"]
+            times = []
+            for length in (2, 3, 4):
+                began = time.monotonic()
+                assert client.rpush("a", "more") == length
+                times.append(time.monotonic() - began)
+            assert min(times) < 0.5, "none asks the one that hangs"
+        assert client.lrange("a", 0, -1) == [b"one", *[b"more"] * 3]
 
 
 def answers(client: Redis) -> bool:
@@ -321,11 +324,11 @@ def holds_in_a_child(check: Callable[[], bool]) -> bool:
         try:
             # Ends it where it waits for ever; pytest's own handler would have it go on as pytest.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(5)
+            signal.alarm(int(patient(10)))
             ended_well = check()
         finally:
             os._exit(not ended_well)
-    return os.waitpid(pid, 0)[1] == 0
+    return status_of(pid) == 0
 
 
 def test_a_child_makes_connections_of_its_own(cluster: RedisCluster, client: Redis) -> None:
@@ -355,11 +358,12 @@ def test_a_child_of_a_process_that_was_asking_for_slots_is_not_locked_out(
 def test_all_nodes_away_is_an_error_within_seconds() -> None:
     ports = [free_port() for _ in range(3)]
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    with connect(f"redis+cluster://ann:secret@{hosts}") as client:
-        began = time.monotonic()
-        with pytest.raises(RedisConnectionError) as raised:
-            client.ping()
-        assert time.monotonic() - began < 2
+    with (
+        connect(f"redis+cluster://ann:secret@{hosts}") as client,
+        within(2),
+        pytest.raises(RedisConnectionError) as raised,
+    ):
+        client.ping()
     assert "secret" not in str(raised.value)
     for port in ports:
         assert f"127.0.0.1:{port}" in str(raised.value)
@@ -372,7 +376,7 @@ def test_all_nodes_hanging_is_an_error_within_seconds(cluster: RedisCluster) -> 
         began = time.monotonic()
         with pytest.raises(RedisConnectionError, match="No node of the cluster can be asked"):
             client.ping()
-        assert time.monotonic() - began < 2.8
+        assert time.monotonic() - began < 5, "not 2 s for each node"
     wait_until(cluster.agrees, 20, "a cluster that is awake again")
 
 
@@ -384,7 +388,7 @@ def test_one_node_that_hangs_holds_up_nobody_who_asks_for_slots(cluster: RedisCl
             with connect(cluster.url, timeout=5) as client:
                 began = time.monotonic()
                 assert client.llen(key) == 0
-                assert time.monotonic() - began < 2.5
+                assert time.monotonic() - began < 4, "not 5 s for the one that hangs"
     wait_until(cluster.agrees, 20, "a cluster that is awake again")
 
 
@@ -411,7 +415,7 @@ def test_less_patience_holds_for_what_is_open_too(cluster: RedisCluster, client:
         began = time.monotonic()
         with pytest.raises(RedisTimeoutError):
             client.get("a")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 1.8, "not the 2 s that it was opened with"
     wait_until(cluster.agrees, 20, "a cluster that is awake again")
 
 

@@ -6,6 +6,8 @@ import pytest
 import requests
 
 from mixrelay.sandbox import Options, Sandbox
+from tests.support.patience import patient
+from tests.support.sandboxes import PatientSandbox
 
 TOKEN = "project-token"
 TIMEOUT = 10
@@ -22,11 +24,11 @@ class Client:
     def post(self, path: str, records: Any = None, **how: Any) -> requests.Response:
         if records is not None:
             how["json"] = records
-        how = {"timeout": TIMEOUT, "allow_redirects": False, **how}
+        how = {"timeout": patient(TIMEOUT), "allow_redirects": False, **how}
         return self.session.post(self.sandbox.url + path, **how)
 
     def get(self, path: str, **how: Any) -> requests.Response:
-        return self.session.get(self.sandbox.url + path, timeout=TIMEOUT, **how)
+        return self.session.get(self.sandbox.url + path, timeout=patient(TIMEOUT), **how)
 
     def strict(self, *records: Any) -> requests.Response:
         return self.post("/import?strict=1", list(records), auth=(TOKEN, ""))
@@ -34,7 +36,7 @@ class Client:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with PatientSandbox() as running:
         yield running
 
 
@@ -50,7 +52,7 @@ def client_of() -> Iterator[Callable[[Options], Client]]:
     clients: list[Client] = []
 
     def start(options: Options) -> Client:
-        sandbox = Sandbox(options)
+        sandbox = PatientSandbox(options)
         sandbox.start()
         clients.append(Client(sandbox))
         return clients[-1]

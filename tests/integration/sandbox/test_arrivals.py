@@ -139,8 +139,36 @@ def test_the_page_shows_arrivals_and_faults_and_escapes_them(client, event, upda
     assert "$counts" in page.text
 
 
+def test_the_page_shows_what_was_changed_unasked(client, event, update) -> None:
+    client.strict(event(note="x" * 300, time=int(time.time()) + 600))
+    client.post("/track?ip=0", event(distinct_id=..., **{"<name>": "<" * 256}))
+    client.post("/engage", update(set={"bucket": 1}))
+
+    page = client.get("/").text
+
+    assert "properties.note: cut from 300 to 255 characters; properties.time: was ahead" in page
+    assert "a user made of the request&#x27;s address 127.0.0.1" in page
+    assert "properties.&lt;name&gt;: cut from 256" in page
+    assert "$set.bucket: hidden" in page
+    assert "<td>2</td><td>cut_text</td><td>texts over 255 characters are cut</td>" in page
+    assert "<td>ip=0</td>" in page
+
+
+def test_the_notes_are_in_the_json_too(client, event) -> None:
+    sent = event(bucket=1)
+    client.strict(sent)
+
+    (row,) = client.get("/_sandbox/events").json()["events"]
+    assert row["notes"] == [
+        {"kind": "hidden_property", "field": "properties.bucket", "text": "hidden"}
+    ]
+    assert row["sent"] == sent
+    assert client.get("/_sandbox/state").json()["notes"] == {"hidden_property": 1}
+
+
 def test_the_page_of_an_empty_sandbox_says_so(client) -> None:
     page = client.get("/").text
 
     assert "No events yet." in page
     assert "No faults are in force." in page
+    assert "Nothing was changed." in page

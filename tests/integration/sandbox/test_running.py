@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from mixrelay.sandbox import Options, Sandbox
+from tests.support.processes import Process, finished
 
 
 def test_an_outage_refuses_connections_and_forgets_nothing(client, event) -> None:
@@ -60,7 +61,7 @@ gc.collect()
 for client in clients:
     client.close()
 """
-    ended = subprocess.run(
+    ended = finished(
         [sys.executable, "-W", "error", "-X", "dev", "-c", program],
         capture_output=True,
         text=True,
@@ -119,7 +120,7 @@ def test_a_signal_ends_run_with_exit_0(signum) -> None:
     program = (
         "from mixrelay.sandbox import run; run(port=0, on_ready=lambda u: print(u, flush=True))"
     )
-    with subprocess.Popen(
+    with Process(
         [sys.executable, "-W", "error", "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -4,7 +4,6 @@ The servers are real ones with certificates of an authority that only these test
 """
 
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from mixrelay.producer.consumer import Consumer
 from mixrelay.producer.errors import ConnectionFailedError
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.worker import WorkerSettings, outward
+from tests.support.patience import joined
+from tests.support.processes import finished
 from tests.support.works import COMMAND, TOKEN, Works, event, wait_until
 
 TLS = Path(__file__).parents[2] / "data" / "tls-private"
@@ -45,7 +46,7 @@ class Secured:
             yield self
         finally:
             self._server.shutdown()
-            thread.join()
+            joined(thread)
             self._server.server_close()
 
 
@@ -148,9 +149,7 @@ def test_a_worker_with_wrong_settings_ends_before_it_takes_a_message(works: Work
         "MIXPANEL_TOKEN": TOKEN,
         "MIXRELAY_CA_FILE": "/no/such/file",
     }
-    ended = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=30, check=False
-    )
+    ended = finished(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
     assert ended.returncode != 0
     assert "MIXRELAY_CA_FILE" in ended.stderr
     assert works.books.queued == 1

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 import traceback
@@ -27,6 +26,8 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker import WorkerSettings
 from mixrelay.worker.draining import Setup
 from tests.support.command import mixrelay
+from tests.support.patience import joined
+from tests.support.processes import finished
 from tests.support.works import Running, Works, children, event, imported, update, wait_until
 
 TOKEN = "tok3n-0123456789abcdef0123456789"
@@ -92,7 +93,7 @@ def parrot() -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
-    thread.join()
+    joined(thread)
     server.server_close()
 
 
@@ -131,7 +132,7 @@ def loud(works: Works, guarded: str, parrot: str, tmp_path: Path) -> Iterator[Ru
     works.push(
         event("own", token=TOKEN),
         event("foreign", token=FOREIGN_TOKEN),
-        imported("keyed", api_key=API_KEY),
+        imported("keyed", api_key=API_KEY, token=FOREIGN_TOKEN),
         update("profile", token=TOKEN, **{"$set": {"a": 1}}),
         b'["import", {"api_key": "' + API_KEY.encode() + b'", "data": broken',
     )
@@ -342,7 +343,7 @@ def test_a_fingerprint_tells_credentials_apart_and_cannot_be_turned_back() -> No
 
 
 def test_secrets_are_no_options_of_a_command_line() -> None:
-    shown = subprocess.run(
+    shown = finished(
         [sys.executable, "-m", "mixrelay.console", "worker", "--help"],
         capture_output=True,
         text=True,

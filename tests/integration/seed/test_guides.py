@@ -1,7 +1,6 @@
 """The Python of the other guides runs as it is printed."""
 
 import asyncio
-import subprocess
 import sys
 
 import pytest
@@ -10,6 +9,7 @@ from mixrelay.producer import InvalidPropertyError, Tracker
 from mixrelay.sandbox import Options, Sandbox
 from tests.integration.seed.examples import ROOT, blocks_of
 from tests.support.command import COMMAND
+from tests.support.processes import finished
 from tests.support.works import Works
 
 TOKEN = "YOUR_PROJECT_TOKEN"
@@ -73,7 +73,7 @@ def test_the_test_of_the_producers_guide_passes_and_fails_as_it_says(works, tmp_
 
 def pytest_run(path):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", str(path)]
-    done = subprocess.run(
+    done = finished(
         command, cwd=path.parent, check=False, capture_output=True, text=True, timeout=60
     )
     return done.stdout
@@ -117,7 +117,7 @@ def test_the_correction_of_a_bad_release_is_delivered(works, tmp_path):
     works.drain()
     assert works.reasons() == ["invalid"]
     exported = command("dlq", "export", "--event", "Checked Out", "--raw")
-    corrected = subprocess.run(
+    corrected = finished(
         [sys.executable, tmp_path / "correct.py"],
         input=exported,
         check=True,
@@ -135,4 +135,4 @@ def test_the_correction_of_a_bad_release_is_delivered(works, tmp_path):
 
 
 def command(*arguments):
-    return subprocess.run([COMMAND, *arguments], check=True, capture_output=True, timeout=60).stdout
+    return finished([COMMAND, *arguments], check=True, capture_output=True, timeout=60).stdout

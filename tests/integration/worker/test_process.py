@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.patience import within
 from tests.support.works import Works, children, event, is_running, update, wait_until
 
 
@@ -57,12 +58,11 @@ def test_sigterm_in_mid_traffic_sends_nothing_twice_and_loses_nothing(works: Wor
     works.box.fault("latency", seconds=0.2)
     running = works.start(MIXRELAY_BATCH_RECORDS="20")
     works.box.wait_for(lambda box: len(box.requests) >= 6)
-    asked = time.monotonic()
-    for _ in range(3):
-        running.kill(signal.SIGTERM)
-        time.sleep(0.02)
-    assert running.exit_code() == 0
-    assert time.monotonic() - asked < 4
+    with within(4):
+        for _ in range(3):
+            running.kill(signal.SIGTERM)
+            time.sleep(0.02)
+        assert running.exit_code() == 0
     assert works.books.totals["redelivered"] == 0
     assert works.books.waiting > 0
     works.box.clear_faults()
@@ -75,7 +75,7 @@ def test_sigterm_in_mid_traffic_sends_nothing_twice_and_loses_nothing(works: Wor
 def test_a_killed_horse_costs_no_lease_and_no_message(works: Works) -> None:
     works.push(*numbered(40))
     works.box.fault("hang", seconds=5, count=2)
-    running = works.start(MIXRELAY_BATCH_RECORDS="10", MIXRELAY_LEASE="60")
+    running = works.start(MIXRELAY_BATCH_RECORDS="10", MIXRELAY_LEASE="110")
     works.box.wait_for(lambda box: len(box.requests) >= 2)
     signal_all([running.horse()], signal.SIGKILL)
     works.wait_until_all_is_settled(8)

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from mixrelay.producer import Tracker
 from mixrelay.shared.tuples import read, write
 from mixrelay.worker.tracing import LINKS_AT_MOST
+from tests.support.processes import Process, finished
 from tests.support.works import COMMAND, TOKEN, event, update, wait_until
 
 PARENT = "00-{:032x}-{:016x}-01"
@@ -180,7 +181,7 @@ def test_spans_of_a_work_horse_are_exported_before_it_ends(works, tmp_path):
     }
     works.push(event("ann"))
     command = [sys.executable, "-c", PROVIDER.format(path=str(exported)) + COMMAND]
-    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE) as running:
+    with Process(command, env=environ, stderr=subprocess.PIPE) as running:
         try:
             wait_until(lambda: works.box.events, "the event")
             assert exported.read_text() == ""
@@ -215,7 +216,7 @@ assert Tracing.of("mixpanel_queue") is None
 
 
 def test_without_the_packages_all_goes_on_and_says_what_to_install():
-    ended = subprocess.run(
+    ended = finished(
         [sys.executable, "-c", HIDDEN],
         env=os.environ | {"MIXRELAY_OTEL": "on"},
         capture_output=True,
@@ -233,4 +234,4 @@ def test_off_the_producer_imports_nothing_of_opentelemetry():
         "Tracker('t', print)\nassert 'opentelemetry' not in sys.modules"
     )
     environ = {name: told for name, told in os.environ.items() if name != "MIXRELAY_OTEL"}
-    subprocess.run([sys.executable, "-c", code], env=environ, check=True, timeout=30)
+    finished([sys.executable, "-c", code], env=environ, check=True, timeout=30)

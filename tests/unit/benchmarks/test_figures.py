@@ -12,6 +12,7 @@ from benchmarks.results import Results
 from benchmarks.runner import measure
 from benchmarks.suite import BENCHMARKS
 from benchmarks.watching import Sample, pace
+from tests.support.processes import Process, finished
 
 FIGURES = {"rate": 120_000.0, "server_cpu": 2.0, "pss": 90.0}
 
@@ -53,7 +54,7 @@ def child():
     time.sleep(60)
 threading.Thread(target=child).start()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+    with Process([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         assert parent.stdout
         assert parent.stdout.readline() == b"ready\n"
         try:
@@ -62,7 +63,7 @@ threading.Thread(target=child).start()
             assert len(members) == 2
         finally:
             for pid in machine.tree(parent.pid):
-                subprocess.run(["kill", "-9", str(pid)], check=True)
+                finished(["kill", "-9", str(pid)], check=True)
 
 
 def test_a_goal_is_met_by_the_median_of_the_rounds_beside_the_floor_of_the_same_run():

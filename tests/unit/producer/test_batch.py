@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from mixrelay.producer import Tracker
+from tests.support.patience import joined
 
 
 @pytest.fixture
@@ -135,11 +136,11 @@ def test_threads_that_copy_the_context_share_the_block_and_others_do_not(tracker
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            joined(thread)
         assert pushed == []
         outside = threading.Thread(target=run, args=("outside",))
         outside.start()
-        outside.join()
+        joined(outside)
         assert events(pushed) == ["outside"] * 100
     assert events(pushed[100:]) == ["inside"] * 400
 

@@ -1,7 +1,6 @@
 """What people who test their code get: the memory sink, its failures, and the fixture."""
 
 import asyncio
-import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ from mixrelay.producer import BufferedConsumer, Consumer, RedisSink, Tracker
 from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.official import QueueConsumer
 from mixrelay.producer.testing import MemorySink, capture
+from tests.support.processes import finished
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SOMEBODY = UUID("0a1b2c3d-0000-4000-8000-000000000001")
@@ -284,6 +284,4 @@ def test_the_plugin_costs_others_next_to_nothing(tmp_path):
 
 def pytest_run(folder, *options):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, str(folder)]
-    return subprocess.run(
-        command, cwd=folder, check=False, capture_output=True, text=True, timeout=60
-    )
+    return finished(command, cwd=folder, check=False, capture_output=True, text=True, timeout=60)

@@ -1,12 +1,13 @@
 """The public face of the producer: its names, and its types as mypy sees them."""
 
 import re
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from tests.support.processes import finished
 
 API = Path(__file__).with_name("api.py")
 CACHE = Path(__file__).parents[3] / ".mypy_cache" / "typing"
@@ -55,7 +56,7 @@ def test_the_public_names_are_these_and_all_there(module):
 def test_a_strict_type_checker_sees_the_types_that_users_rely_on():
     # In another folder and without our configuration: as a project that has installed us.
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-color-output"]
-    told = subprocess.run(
+    told = finished(
         [*command, f"--cache-dir={CACHE}", "--no-error-summary", API.name],
         cwd=API.parent,
         check=False,

@@ -53,7 +53,11 @@ class Away:
 
 def reserving(queue: Away, lease_seconds: float) -> Reserver:
     return Reserver(
-        queue, owner="me", lease_seconds=lease_seconds, limits=Limits(), destinations={}
+        queue,
+        owner="me",
+        lease_seconds=lease_seconds,
+        limits=lambda _lane: Limits(),
+        destinations={},
     )
 
 

@@ -13,6 +13,7 @@ from mixrelay.shared.options import options
 from mixrelay.worker.log_json import FIELDS, OTHER, about
 from mixrelay.worker.logs import FORMATS, LEVELS, MAX_LINE, MAX_TRACE_LINES, ObjectFormatter
 from mixrelay.worker.settings import WorkerSettings
+from tests.support.processes import finished
 
 CODE = Path(mixrelay.worker.logs.__file__).parent
 GUIDE = Path(__file__).parents[3] / "docs" / "workers.md"
@@ -82,7 +83,7 @@ def configured(form, stderr=subprocess.PIPE):
         f"logs.configure({form!r}, 'info')\n"
         "logging.getLogger('x').info('started: %d', 1)\nlogging.getLogger('x').debug('quiet: no')"
     )
-    ended = subprocess.run([sys.executable, "-c", code], stderr=stderr, check=True, timeout=30)
+    ended = finished([sys.executable, "-c", code], stderr=stderr, check=True, timeout=30)
     return ended.stderr
 
 

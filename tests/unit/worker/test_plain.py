@@ -3,6 +3,7 @@
 import json
 import random
 import secrets
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from mixrelay.shared.mixpanel.times import milliseconds, span
 from mixrelay.shared.queue import Batch, Lane
 from mixrelay.shared.queue.members import Members
 from mixrelay.shared.tuples import Kind, read
-from mixrelay.worker import sorting
+from mixrelay.worker import shards, sorting
 from mixrelay.worker.alike import read_alike
 from mixrelay.worker.records import Preparation
+from mixrelay.worker.shards import ShardReader
 from mixrelay.worker.sorting import sort
 
 TESTS = Path(__file__).parents[2]
@@ -59,8 +61,9 @@ def outcome(payloads, preparation, lane, received):
         (found.destination.name, found.own) if found.count else None,
         [found.overflow(most=most, most_bytes=size) for most, size in ((3, 9**9), (99, 700))],
         [[one.number for one in group] for group in found.elsewhere()] if found.count else [],
+        list(found.found()),
     )
-    return together, found.records, found.dead, found.moves, found.lists
+    return together, found.records, found.dead, found.ignored, found.moves, found.lists
 
 
 def one_by_one(monkeypatch):
@@ -187,6 +190,32 @@ UNUSUAL = {
     "an update of a placeholder": update(**{"$distinct_id": "null"}),
     "an update of zero": update(**{"$distinct_id": 0}),
 }  # fmt: skip
+LONG = "x" * 256
+NOTED = {
+    "ignored": event({"$ignore": True}),
+    "ignored by a text": event({"$ignore": "false"}),
+    "ignored and invalid": event({"$ignore": True, "time": "noon"}),
+    "not ignored": event({"$ignore": False}),
+    "nor by an empty text": event({"$ignore": ""}),
+    "an import that is ignored": event({"$ignore": True}, kind="import"),
+    "a text that is cut": event({"x": LONG}),
+    "a text that is cut with quotes": event({"x": '"' + "x" * 120 + '"' + "x" * 140}),
+    "a text that fits with quotes": event({"x": '"' * 255}),
+    "a text that just fits": event({"x": "ü" * 255}),
+    "a name that is cut": event(name=LONG),
+    "a property's name that is cut": event({LONG: 1}),
+    "a list that is cut": event({"x": ["y" * 100] * 90}),
+    "an object that is cut": event({"x": {f"k{n}": "y" * 100 for n in range(90)}}),
+    "a large list of digits that fits": event({"x": [10**17] * 200}),
+    "a hidden name": event({"bucket": 1}),
+    "another hidden name": event({"$bucket": 1}),
+    "a name that looks like it": event({"my bucket": 1}),
+    "an update that is cut": update(value={"x": LONG, "bucket": 2}),
+    "an update of many properties": update(value={f"p{n}": n for n in range(1_800)}),
+    "an update of a large list": update("$union", {"x": ["y" * 100] * 2_600}),
+    "an update with $ignore": update(value={"$ignore": True}),
+}
+"""What Mixpanel drops, cuts or hides without an error, and what only looks like it."""
 HEAD, TAIL = b'["event","{\\"data\\":', b'}"]'
 RECORD = event().removeprefix(HEAD).removesuffix(TAIL)
 ACCOMPLICES = {
@@ -250,6 +279,49 @@ def test_one_unusual_message_changes_nothing_for_its_neighbours(monkeypatch, unu
         compare(monkeypatch, [UNUSUAL[unusual], plain, UNUSUAL[unusual]], preparation)
 
 
+@pytest.mark.parametrize("name", NOTED)
+def test_what_mixpanel_does_unasked_is_found_on_both_ways(monkeypatch, name):
+    lane = Lane.PROFILE_UPDATE if name.startswith("an update") else Lane.EVENT
+    for beside in (*PLAIN.values(), *NOTED.values()):
+        compare(monkeypatch, [beside, NOTED[name], beside], PREPARATIONS[0], lane)
+
+
+def test_whose_events_they_are_is_read_alike_on_both_ways(monkeypatch):
+    monkeypatch.setattr(shards, "SAMPLE", 1)
+    reader = ShardReader(base="https://api.mixpanel.com", token=OURS)
+    midnight = NOW // DAY * DAY
+    events = [
+        event({"distinct_id": user, "time": midnight + hours * 3_600_000, "team": team})
+        for user in ("a", "", 7)
+        for hours in (-1, 0)
+        for team in ("red", ["red", "blue"], 3)
+    ]
+    group = {"$token": OURS, "$group_key": "team", "$group_id": "red", "$set": {"a": 1}}
+    learned = orjson.dumps(["group_update", orjson.dumps({"data": group}).decode()])
+
+    def seen():
+        counts = Counter()
+        for one in sort(batch(events), PREPARATIONS[0], NOW, reader).shards(frozenset()):
+            counts.update((one.family, name) for name in one.ids if name)
+        return counts
+
+    sort(batch([learned] * 3, Lane.GROUP_UPDATE), PREPARATIONS[0], NOW, reader)
+    together = seen()
+    assert is_plain(*events)
+    with monkeypatch.context() as patched:
+        one_by_one(patched)
+        assert seen() == together
+    day = NOW // DAY
+    named = {(of.day - day, of.kind, name): n for (of, name), n in together.items()}
+    assert named == {
+        **{(back, "distinct_id", name): 3 for back in (-1, 0) for name in ("a", "7")},
+        **{(back, "group", name): n for back in (-1, 0) for name, n in TEAMS.items()},
+    }
+
+
+TEAMS = {"red": 6, "blue": 3, "3": 3}
+
+
 def test_every_pair_of_messages_gets_what_each_gets_alone(monkeypatch):
     for first in EVERY:
         for second in EVERY:
@@ -297,6 +369,8 @@ PROPERTIES = st.fixed_dictionaries(
         "$anon_id": VALUES,
         "$distinct_ids": st.lists(st.sampled_from(["a", "b", "", 1]), max_size=3),
         "ip": VALUES,
+        "$ignore": VALUES,
+        "bucket": VALUES,
         "x": VALUES,
         "y": VALUES,
     },

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from tests.support.fleet import alive, wait_until
+from tests.support.processes import Process
 
 HANGS = """
 import os, signal, sys, time
@@ -28,8 +29,11 @@ os._exit(0)
 
 def orphan(state: str) -> int:
     """A horse that hangs, whose parent has ended."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HANGS, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    with Process(
+        [sys.executable, "-c", HANGS, state],
+        alone=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as parent:
         assert parent.stdout
         assert parent.stdin

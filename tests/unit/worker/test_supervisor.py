@@ -12,6 +12,7 @@ import pytest
 
 from mixrelay.worker import supervisor
 from mixrelay.worker.supervisor import Supervisor
+from tests.support.patience import patient
 from tests.support.works import is_running, wait_until
 
 # The supervisor forks and listens to signals: it needs a main thread, and a process, of its own.
@@ -45,7 +46,7 @@ def test_a_worker_that_dies_at_once_is_started_again_at_growing_intervals(tmp_pa
     time.sleep(1.0)
     assert lives(notes) <= 4
     process.terminate()
-    process.join(10)
+    process.join(patient(10))
     assert process.exitcode == 0
 
 
@@ -78,7 +79,7 @@ def test_a_worker_that_does_not_end_is_killed_after_the_grace(
     wait_until(lambda: lives(notes) == 1, "the worker")
     pid = int(notes.read_text())
     process.terminate()
-    process.join(10)
+    process.join(patient(10))
     try:
         assert process.exitcode == 1
         assert not is_running(pid)

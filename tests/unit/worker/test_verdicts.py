@@ -40,6 +40,13 @@ def test_a_200_that_says_so_is_delivered(body):
     assert verdict(200, body) == Delivered()
 
 
+def test_records_that_an_answer_does_not_confirm_are_delivered_and_told():
+    assert verdict(200, {"code": 200, "num_records_imported": 1}) == Delivered(unconfirmed=2)
+    named = {"failed_records": [{"index": 1}], "code": 400}
+    assert verdict(400, named | {"num_records_imported": 0}).unconfirmed == 2
+    assert verdict(400, named | {"num_records_imported": 2}).unconfirmed == 0
+
+
 @pytest.mark.parametrize(
     "body",
     [

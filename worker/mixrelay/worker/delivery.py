@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from mixrelay.shared.mixpanel.failures import Failure
+from mixrelay.shared.mixpanel.proving import is_refusal
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.transport import Answer, Transport
 from mixrelay.shared.queue import (
@@ -29,19 +30,23 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.log_json import about
 from mixrelay.worker.odd import settle_odd
 from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.patience import Abandoned
+from mixrelay.worker.proofs import REFUSED_MS, Clearance, Proofs
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Record, Sorted
 from mixrelay.worker.sorting import at_once, profile_of, sort
 from mixrelay.worker.tracing import Tracing
-from mixrelay.worker.verdicts import judge
+from mixrelay.worker.verdicts import Delivered, Partial, judge
 
 log = logging.getLogger(__name__)
+
+_UNPROVEN = "waits until another worker has proven its project token"
 
 
 class Delivery:
@@ -57,7 +62,9 @@ class Delivery:
         settings: WorkerSettings,
         stopping: Callable[[], bool],
         homes: Mapping[Lane, str],
+        proofs: Proofs | None = None,
         tracing: Tracing | None = None,
+        shards: ShardCounts | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -69,7 +76,9 @@ class Delivery:
             settings: the worker's.
             stopping: whether no further request may begin.
             homes: where this worker's own records of each lane go.
+            proofs: what knows which tokens Mixpanel knows; None where nobody asks.
             tracing: what puts each request into a span.
+            shards: counts whose events are delivered.
         """
         self._ledger = ledger
         self._transport = transport
@@ -78,7 +87,10 @@ class Delivery:
         self._settings = settings
         self._stopping = stopping
         self._homes = homes
+        self._proofs = proofs
         self._tracing = tracing
+        self._shards = shards
+        self._reader = shards.reader if shards else None
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
@@ -89,6 +101,8 @@ class Delivery:
         with about(batch_id=batch.id, lane=batch.lane.value, lease=batch.claim):
             try:
                 self._handle(held)
+                if self._proofs:
+                    self._proofs.look_elsewhere()
             except LeaseLost:
                 log.warning("lease_lost: batch %s of %s", batch.id, batch.lane)
             except Abandoned:
@@ -108,16 +122,16 @@ class Delivery:
             return True
         found = self._sorted(held)
         self._judge_doubtful(held, found)
-        if self._fit(held, found):
+        if self._fit(held, found) or not self._is_cleared(held, found):
             return True
         return self._send(held, found)
 
     def _sorted(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._now_ms())
+        found = sort(held.batch, preparation, self._now_ms(), self._reader)
         while found.lists:
             self._expand(held, found)
-            found = sort(held.batch, preparation, self._now_ms())
+            found = sort(held.batch, preparation, self._now_ms(), self._reader)
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
@@ -128,7 +142,7 @@ class Delivery:
         for place, member in enumerate(held.batch.members):
             one = lists.get(member.number)
             more = len(one.payloads) if one else 1
-            if place and size + more > self._settings.batch_records:
+            if place and size + more > self._settings.records_of(held.batch.lane):
                 self._part_off(held, [one.number for one in held.batch.members[place:]])
                 break
             size += more
@@ -181,13 +195,35 @@ class Delivery:
         self._part_off_overflow(held, found)
         return False
 
+    def _is_cleared(self, held: Held, found: Sorted) -> bool:
+        """Whether its token may be sent under; else the batch is settled."""
+        if self._proofs is None:
+            return True
+        batch = held.batch
+        cleared = self._proofs.before(found.destination, batch.lane, batch.partition)
+        if cleared.clearance is Clearance.SEND:
+            return True
+        if self._stopping() and cleared.clearance is Clearance.WAIT:
+            self._ledger.settle(held, Settlement(rest="back"))
+        elif cleared.clearance is Clearance.BURY:
+            reason, error, status = Reason.UNAUTHORIZED, cleared.error, cleared.status
+            dead = [Dead(one.number, reason, error, "", status, True) for one in found.records]
+            self._settle_rest(held, found, Settlement(dead=dead))
+        else:
+            name = found.destination.name
+            park = Park(cleared.error or _UNPROVEN, cleared.status, delay_ms=REFUSED_MS)
+            own = name == self._home(held)
+            self._settle_rest(held, found, Settlement(rest=park, destination=name, own=own))
+        return False
+
     def _is_paused(self, held: Held, found: Sorted) -> bool:
         name = found.destination.name
         return name in held.batch.paused and name != held.batch.destination
 
     def _part_off_overflow(self, held: Held, found: Sorted) -> None:
         limits = self._settings
-        tail = found.overflow(most=limits.batch_records, most_bytes=limits.batch_bytes)
+        most = limits.records_of(held.batch.lane)
+        tail = found.overflow(most=most, most_bytes=limits.batch_bytes)
         if tail:
             self._part_off(held, _numbers(tail))
             found.leave_out(set(_numbers(tail)))
@@ -215,7 +251,8 @@ class Delivery:
         return self._homes.get(held.batch.lane)
 
     def _outcome(self, held: Held, found: Sorted) -> Outcome:
-        return Outcome(held, found, self._ledger, self._settings, self._home(held))
+        home = self._home(held)
+        return Outcome(held, found, self._ledger, self._settings, home, shards=self._shards)
 
     def _settle_rest(self, held: Held, found: Sorted, settlement: Settlement) -> None:
         """Ends a batch of which nothing is sent."""
@@ -226,24 +263,36 @@ class Delivery:
             self._ledger.begin(held, doubtful=found.doubtful)
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
-        answer = self._post(held, found)
+        began, began_ms, body = time.monotonic(), self._now_ms(), found.body()
+        answer = self._post(held, found, body)
         verdict = judge(
             answer,
             count=found.count,
             own=found.own,
             now=time.time(),
         )
+        if self._proofs and isinstance(answer, Answer) and is_refusal(answer):
+            verdict = self._proofs.judge_refusal(
+                verdict, found.destination, held.batch.lane, time.monotonic() - began
+            )
         request = Request(
             found.destination.endpoint,
             answer.status if isinstance(answer, Answer) else 0,
             answer.seconds,
             found.count,
         )
-        return self._outcome(held, found).carry_out(verdict, request)
+        outcome = self._outcome(held, found)
+        accepted = isinstance(verdict, Delivered | Partial)
+        if self._proofs and accepted:
+            outcome.keep = self._proofs.copy(found.destination, began_ms, len(body))
+        ended = outcome.carry_out(verdict, request)
+        if self._proofs and accepted:
+            self._proofs.accepted(found.destination, began_ms)
+        return ended
 
-    def _post(self, held: Held, found: Sorted) -> Answer | Failure:
+    def _post(self, held: Held, found: Sorted, body: bytes) -> Answer | Failure:
         def post() -> Answer | Failure:
-            return self._transport.post(found.destination, found.body())
+            return self._transport.post(found.destination, body)
 
         return self._tracing.post(held, found, post) if self._tracing else post()
 

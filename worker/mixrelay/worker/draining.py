@@ -11,20 +11,26 @@ from redis.exceptions import RedisError
 from mixrelay.shared.connection import connect
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.transport import Transport
-from mixrelay.shared.queue import Lane, Limits, Queue
+from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import Kind
 from mixrelay.worker.delivery import Delivery, Preparations
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.met_tokens import MetTokens
+from mixrelay.worker.outcome import pause_of
 from mixrelay.worker.patience import PASSING, hurry, persist
+from mixrelay.worker.proofs import Proofs
+from mixrelay.worker.prover import Prover
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.reserving import Reserver
 from mixrelay.worker.routes import Routes
 from mixrelay.worker.senders import Senders
 from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.shards import ShardReader
 from mixrelay.worker.stopping import Stop
 from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.upkeep import Upkeep
@@ -87,6 +93,8 @@ class Draining:
             lease_seconds=worker.lease,
             extend_every=worker.extend_every,
         )
+        reader = ShardReader(base=setup.settings.base, token=setup.settings.token)
+        self._shards = ShardCounts(self._queue, reader)
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clock: float | None = None
@@ -136,6 +144,7 @@ class Draining:
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
             log.warning("redis_away: leases are left to run out: %s", error)
         timer.cancel()
+        self._shards.end()
         if self._tracing:
             self._tracing.flush()
 
@@ -163,7 +172,9 @@ class Draining:
             self._queue,
             owner=self._owner,
             lease_seconds=worker.lease,
-            limits=Limits(worker.batch_records, worker.batch_bytes, _linger(worker)),
+            limits=lambda lane: Limits(
+                worker.records_of(lane), worker.batch_bytes, _linger(worker)
+            ),
             destinations=own_destinations(self._setup.settings),
         )
         return Dispatcher(
@@ -172,7 +183,7 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
-            upkeep=Upkeep(self._queue, self._setup.settings, worker),
+            upkeep=Upkeep(self._queue, self._setup.settings, worker, self._shards),
         )
 
     def _delivery(self) -> Delivery:
@@ -190,8 +201,26 @@ class Draining:
             settings=worker,
             stopping=lambda: self._stop.requested,
             homes=own_destinations(self._setup.settings),
+            proofs=self._proofs() if self._setup.settings.prove_tokens else None,
             tracing=self._tracing,
+            shards=self._shards,
         )
+
+    def _proofs(self) -> Proofs:
+        settings, worker = self._setup.settings, self._setup.worker
+        met = MetTokens(base=settings.base, own=settings.token or None)
+        prover = Prover(
+            self._queue.tokens,
+            met,
+            self._transport.post,
+            base=settings.base,
+            proof_seconds=worker.deadline,
+            pause=lambda: pause_of(worker, PauseKind.CONFIGURATION),
+            now_ms=self._now_ms,
+            stopping=lambda: self._stop.requested,
+            abandon=self._abandon,
+        )
+        return Proofs(self._queue.tokens, met, prover)
 
     def _preparation(self, queue_id: str) -> Preparation:
         settings = self._setup.settings

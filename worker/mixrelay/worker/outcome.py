@@ -10,6 +10,7 @@ from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
     Dead,
     Division,
+    KeepCopy,
     Park,
     Part,
     Pause,
@@ -18,7 +19,10 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.holdings import Held
+from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import Ledger
+from mixrelay.worker.noticing import counted, log_ignored, log_unconfirmed, unconfirmed
+from mixrelay.worker.proofs import REFUSED_MS
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Sorted
 from mixrelay.worker.verdicts import (
@@ -27,6 +31,7 @@ from mixrelay.worker.verdicts import (
     Partial,
     Retry,
     Split,
+    TokenRefused,
     TooLarge,
     Unauthorized,
     Verdict,
@@ -56,6 +61,10 @@ class Outcome:
     settings: WorkerSettings
     home: str | None
     """Where this worker's own records of the lane go: they follow when that changes."""
+    keep: KeepCopy | None = None
+    """A copy of what is accepted, where the endpoint accepts any token."""
+    shards: ShardCounts | None = None
+    """Counts whose events were delivered."""
     seconds: float = 0.0
     _uncounted: Request | None = None
     """The request, until a move that counts it."""
@@ -74,8 +83,11 @@ class Outcome:
         dead = [*self.found.dead, *settlement.dead]
         if dead:
             self._tell_dead(dead)
+        ignored = self.found.ignored
+        log_ignored(len(ignored), self.held.batch.lane)
         request, self._uncounted = self._uncounted, None
-        self.ledger.settle(self.held, replace(settlement, dead=dead, request=request))
+        settlement = replace(settlement, dead=dead, ignored=ignored, request=request)
+        self.ledger.settle(self.held, settlement)
 
     def _tell_dead(self, dead: list[Dead]) -> None:
         lane, reasons = self.held.batch.lane, ", ".join(dict.fromkeys(one.reason for one in dead))
@@ -87,8 +99,8 @@ class Outcome:
         raise TypeError(verdict)
 
     @_apply.register
-    def _(self, _verdict: Delivered) -> bool:
-        self._accepted([])
+    def _(self, verdict: Delivered) -> bool:
+        self._accepted([], verdict.unconfirmed)
         return True
 
     @_apply.register
@@ -104,7 +116,8 @@ class Outcome:
                     verdict.status,
                 )
                 for index, failed in verdict.failed.items()
-            ]
+            ],
+            verdict.unconfirmed,
         )
         return True
 
@@ -137,6 +150,11 @@ class Outcome:
         return True
 
     @_apply.register
+    def _(self, verdict: TokenRefused) -> bool:
+        self._park(Park(verdict.said, verdict.status, delay_ms=REFUSED_MS), sent=True)
+        return True
+
+    @_apply.register
     def _(self, verdict: Retry) -> bool:
         log.warning(
             "retry: %d records for %s after %.2f s: %s",
@@ -156,11 +174,27 @@ class Outcome:
         self._park(self._within_limit(park) if verdict.counts else park, sent=verdict.sent)
         return True
 
-    def _accepted(self, dead: list[Dead]) -> None:
-        batch = self.held.batch
-        self.settle(
-            self._sent(Settlement(delivered="all", dead=dead, accepted=True, exhausts=batch.rival))
+    def _accepted(self, dead: list[Dead], not_confirmed: int) -> None:
+        batch, endpoint = self.held.batch, self.found.destination.endpoint
+        refused = frozenset(one.number for one in dead)
+        noticed = counted(self.found.found(), leave_out=refused)
+        if not_confirmed:
+            sent = self.found.count - len(dead)
+            log_unconfirmed(not_confirmed, sent, self.found.destination.name)
+            number = self.found.records[0].number
+            noticed |= unconfirmed(not_confirmed, sent, endpoint, number)
+        accepted = Settlement(
+            delivered="all",
+            dead=dead,
+            accepted=True,
+            exhausts=batch.rival,
+            keep=self.keep,
+            noticed=noticed,
+            unconfirmed=not_confirmed,
         )
+        self.settle(self._sent(accepted))
+        if self.shards:
+            self.shards.count(self.found.shards(refused))
         log.info(
             "delivered: %d records to %s in %.2f s",
             self.found.count - len(dead),
@@ -224,16 +258,21 @@ class Outcome:
         return replace(settlement, sent=True, destination=name, own=name == self.home)
 
     def _pause(self, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
-        base = self.settings.backoff_base
-        # Spread, not secrecy.
-        jitter = base * random.uniform(*_JITTER)  # noqa: S311
-        return Pause(
-            kind,
-            base_ms=round(base * 1000),
-            cap_ms=round(self.settings.backoff_cap * 1000),
-            jitter_ms=round(jitter * 1000),
-            at_least_ms=round(at_least * 1000),
-        )
+        return pause_of(self.settings, kind, at_least=at_least)
+
+
+def pause_of(settings: WorkerSettings, kind: PauseKind, *, at_least: float = 0.0) -> Pause:
+    """How long nobody sends to a destination that failed, with some chance in it."""
+    base = settings.backoff_base
+    # Spread, not secrecy.
+    jitter = base * random.uniform(*_JITTER)  # noqa: S311
+    return Pause(
+        kind,
+        base_ms=round(base * 1000),
+        cap_ms=round(settings.backoff_cap * 1000),
+        jitter_ms=round(jitter * 1000),
+        at_least_ms=round(at_least * 1000),
+    )
 
 
 def _why(dead: list[Dead]) -> str:

@@ -1,6 +1,7 @@
 """Asking lanes for batches, so that a lost reply loses no batch."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mixrelay.shared.queue import Batch, Lane, Limits, Nothing, Queue, new_id
@@ -29,7 +30,7 @@ class Reserver:
         *,
         owner: str,
         lease_seconds: float,
-        limits: Limits,
+        limits: Callable[[Lane], Limits],
         destinations: dict[Lane, str],
     ) -> None:
         self._queue = queue
@@ -53,7 +54,7 @@ class Reserver:
             claim=claim.id,
             lease_seconds=self._lease_seconds,
             destination=self._destinations.get(lane),
-            limits=self._limits,
+            limits=self._limits(lane),
             fresh_while_paused=FRESH_WHILE_PAUSED,
             alone=alone,
         )

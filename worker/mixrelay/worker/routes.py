@@ -51,6 +51,7 @@ class Routes:
         self._events = events
         self._to_records = lru_cache(_REMEMBERED)(self._with_token)
         self._to_import = lru_cache(_REMEMBERED)(self._with_key)
+        self._to_import_by_token = lru_cache(_REMEMBERED)(self._by_token)
         self._to_merge = lru_cache(_REMEMBERED)(self._merge_with_token)
         self._by_account = Route(Destination(Endpoint.IMPORT, base, account), own=True)
 
@@ -78,7 +79,7 @@ class Routes:
         if api_key:
             return self._to_import(api_key, self._token == api_key)
         key = token or self._token
-        return self._to_import(key, self._is_own(key)) if key else None
+        return self._to_import_by_token(key) if key else None
 
     def to_merge(self, api_key: str | None, token: str | None) -> Route | None:
         """Return the way of a ``$merge``: to ``/import``, by a token apart from all else."""
@@ -103,6 +104,10 @@ class Routes:
 
     def _with_key(self, key: str, own: bool) -> Route:
         return Route(Destination(Endpoint.IMPORT, self._base, Credentials.key(key)), own)
+
+    def _by_token(self, token: str) -> Route:
+        who = Credentials.of_token(token)
+        return Route(Destination(Endpoint.IMPORT, self._base, who), self._is_own(token))
 
     def _merge_with_token(self, token: str) -> Route:
         who = Credentials.key(token)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from mixrelay.shared.connection import mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import load, option, options
+from mixrelay.shared.queue import Lane
 
 _MIB = 1024 * 1024
 
@@ -34,6 +35,14 @@ class WorkerSettings:
         2_000,
         "MIXRELAY_BATCH_RECORDS",
         "Records of one request at most; Mixpanel takes 2,000.",
+        unit="records",
+        minimum=1,
+    )
+    profile_batch_records: int = option(
+        2_000,
+        "MIXRELAY_PROFILE_BATCH_RECORDS",
+        "Updates of profiles and groups in one request at most; Mixpanel takes 2,000, and advises "
+        "200 at scale.",
         unit="records",
         minimum=1,
     )
@@ -190,6 +199,11 @@ class WorkerSettings:
     ) -> Self:
         """Reads the variables; what is given by the fields' names wins over them."""
         return load(cls, environ, given)
+
+    def records_of(self, lane: Lane) -> int:
+        """Records of one request of a lane at most."""
+        both = (self.batch_records, self.profile_batch_records)
+        return min(both) if lane.ordered else self.batch_records
 
     def __repr__(self) -> str:
         """All of them; a proxy's address may hold a password."""

@@ -4,14 +4,16 @@ Most batches are sent whole, so records that were checked together stay together
 someone must treat one of them differently.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mixrelay.shared.mixpanel.endpoints import Destination
 from mixrelay.shared.queue import Dead, Expansion, Lane, Number
+from mixrelay.worker.noticing import Found
 from mixrelay.worker.plain import Plain
 from mixrelay.worker.records import Ready
 from mixrelay.worker.routes import Route
+from mixrelay.worker.shards import Seen
 
 
 @dataclass(slots=True)
@@ -20,6 +22,10 @@ class Record:
 
     number: Number
     ready: Ready
+    found: tuple[Found, ...] = ()
+    """What Mixpanel will do to it without an error."""
+    shards: tuple[Seen, ...] = ()
+    """Whose event it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,10 @@ class Run:
     count: int
     apart: Callable[[], list[Record]]
     """Makes of each the same record by itself."""
+    found: tuple[Found, ...] = ()
+    """What Mixpanel will do to some of them without an error."""
+    shards: tuple[Seen, ...] = ()
+    """Whose events they are."""
 
 
 @dataclass(slots=True)
@@ -41,6 +51,8 @@ class Sorted:
     """Those that belong to another lane by now."""
     lists: list[Expansion] = field(default_factory=list)
     """Messages that hold several records each."""
+    ignored: list[Number] = field(default_factory=list)
+    """Events that Mixpanel would drop (`$ignore`), and that are not sent."""
     _parts: list[Run | Record] = field(default_factory=list)
 
     def add(self, part: Run | Record) -> None:
@@ -78,6 +90,17 @@ class Sorted:
     def doubtful(self) -> int:
         """Records that are not safe to send twice; of a run none is."""
         return sum(part.ready.doubtful for part in self._parts if isinstance(part, Record))
+
+    def found(self) -> Iterator[Found]:
+        """What Mixpanel will do without an error to those that are sent."""
+        for part in self._parts:
+            yield from part.found
+
+    def shards(self, refused: frozenset[Number]) -> Iterable[Seen]:
+        """Whose events those are that are sent, but for the refused ones."""
+        for part in self._parts:
+            if isinstance(part, Run) or part.number not in refused:
+                yield from part.shards
 
     def body(self) -> bytes:
         return b"[%b]" % b",".join([_body(part) for part in self._parts])

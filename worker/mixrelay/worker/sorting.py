@@ -7,8 +7,10 @@ from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member
 from mixrelay.shared.queue.members import Members
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, take
 from mixrelay.worker.alike import read_alike
+from mixrelay.worker.noticing import findings, findings_together, is_ignored, look
 from mixrelay.worker.plain import plain
 from mixrelay.worker.records import Preparation, Ready, Refused
+from mixrelay.worker.shards import ShardReader
 from mixrelay.worker.sorted import Record, Run, Sorted
 
 EXPANDED_AT_MOST = 1_000
@@ -18,16 +20,28 @@ READ_TOGETHER = 100
 """Members: of fewer too few share a call, and what is parsed of more leaves the cache."""
 
 
-def sort(batch: Batch, preparation: Preparation, now_ms: int) -> Sorted:
-    """Reads every member of a batch; nothing is raised, whatever its bytes."""
-    sorting = _Sorting(batch.lane, preparation, now_ms)
+def sort(
+    batch: Batch, preparation: Preparation, now_ms: int, shards: ShardReader | None = None
+) -> Sorted:
+    """Reads every member of a batch; nothing is raised, whatever its bytes.
+
+    Args:
+        batch: what was reserved.
+        preparation: what turns messages into records.
+        now_ms: the time by Redis's clock.
+        shards: reads whose events they are, where that is counted.
+    """
+    sorting = _Sorting(batch.lane, preparation, now_ms, shards)
     for first in range(0, len(batch.members), READ_TOGETHER):
         sorting.some(batch.members[first : first + READ_TOGETHER])
     return sorting.found
 
 
 class _Sorting:
-    def __init__(self, lane: Lane, preparation: Preparation, now_ms: int) -> None:
+    def __init__(
+        self, lane: Lane, preparation: Preparation, now_ms: int, shards: ShardReader | None
+    ) -> None:
+        self._shards = shards
         self._lane = lane
         self._preparation = preparation
         self._now_ms = now_ms
@@ -38,11 +52,18 @@ class _Sorting:
         alike = read_alike(_payloads(members))
         if alike is None:
             self.one_by_one(members)
-        elif one := plain(alike, members, self._preparation, self._now_ms):
+            return
+        seen = look(alike)
+        one = None
+        if not seen.ignored:
+            one = plain(alike, members, self._preparation, self._now_ms)
+        if one:
             # Not by a method of this: what is found would hold who found it, and a circle waits
             # for the garbage collector, with all that the batch weighs.
-            how = (self._lane, self._preparation, self._now_ms)
-            self.found.add(Run(one, len(members), lambda: _apart(members, *how)))
+            how = (self._lane, self._preparation, self._now_ms, self._shards)
+            found = findings_together(alike, members) if seen.changed else ()
+            shards = self._shards.together(alike) if self._shards else ()
+            self.found.add(Run(one, len(members), lambda: _apart(members, *how), found, shards))
         else:
             for member, message in zip(members, alike.messages(), strict=True):
                 self._prepare(member, message)
@@ -76,6 +97,9 @@ class _Sorting:
 
     def _prepare(self, member: Member, message: Message) -> None:
         number = member.number
+        if is_ignored(message):
+            self.found.ignored.append(number)
+            return
         prepared = self._preparation.prepare(
             message, number=number, received_ms=member.received_ms, now_ms=self._now_ms
         )
@@ -85,13 +109,18 @@ class _Sorting:
         elif prepared.reroute and prepared.reroute.value != self._lane.value:
             self.found.moves.setdefault(Lane(prepared.reroute), []).append(number)
         else:
-            self.found.add(Record(number, prepared))
+            seen = self._shards.alone(message, member.received_ms) if self._shards else ()
+            self.found.add(Record(number, prepared, findings(message, number), seen))
 
 
 def _apart(
-    members: Sequence[Member], lane: Lane, preparation: Preparation, now_ms: int
+    members: Sequence[Member],
+    lane: Lane,
+    preparation: Preparation,
+    now_ms: int,
+    shards: ShardReader | None,
 ) -> list[Record]:
-    sorting = _Sorting(lane, preparation, now_ms)
+    sorting = _Sorting(lane, preparation, now_ms, shards)
     sorting.one_by_one(members)
     return sorting.found.records
 

@@ -15,6 +15,7 @@ from mixrelay.shared.connection import REFUSALS, connect
 from mixrelay.shared.errors import ConfigurationError, WrongKeyType
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
+from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.rq_job import BULK
 from mixrelay.worker.rq_queue import enqueue_bulk
@@ -40,10 +41,17 @@ _SLICE = 500
 class Upkeep:
     """The turns of one shift."""
 
-    def __init__(self, queue: Queue, settings: Settings, worker: WorkerSettings) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        settings: Settings,
+        worker: WorkerSettings,
+        shards: ShardCounts | None = None,
+    ) -> None:
         self._queue = queue
         self._settings = settings
         self._worker = worker
+        self._shards = shards
         self._told_limits = False
         self._backoff = Backoff(_AWAY_SECONDS, _AWAY_AT_MOST)
         self._away_until = 0.0
@@ -53,6 +61,7 @@ class Upkeep:
             (self._jobs, 0.0),
             (self._expire, 0.0),
             (self._mend, 0.0),
+            (self._count_shards, 0.0),
         ]
 
     def __call__(self) -> None:
@@ -106,6 +115,11 @@ class Upkeep:
 
     def _mend(self) -> float:
         return HURRIED_SECONDS if self._queue.mend(_SLICE) else MEND_SECONDS
+
+    def _count_shards(self) -> float:
+        if self._shards:
+            self._shards.flush()
+        return FLUSH_SECONDS
 
     def _jobs(self) -> float:
         for job_id in self._queue.jobs.stalled():

@@ -21,6 +21,7 @@ from mixrelay.shared.mixpanel.answers import (
     said,
 )
 from mixrelay.shared.mixpanel.failures import Failure, FailureKind
+from mixrelay.shared.mixpanel.unasked import unconfirmed
 
 if TYPE_CHECKING:
     from mixrelay.shared.mixpanel.transport import Answer
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Mixpanel took every record."""
+    """Mixpanel took every record.
+
+    Attributes:
+        unconfirmed: how many of them `num_records_imported` leaves out.
+    """
+
+    unconfirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,8 @@ class Partial:
 
     failed: dict[int, FailedRecord]
     status: int
+    unconfirmed: int = 0
+    """How many of the others `num_records_imported` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,17 @@ class Retry:
     sent: bool = True
 
 
-Verdict = Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | Retry
+@dataclass(frozen=True, slots=True)
+class TokenRefused:
+    """The project token is refused, and all its circuits are open: keep the batch behind them."""
+
+    status: int
+    said: str
+
+
+Verdict = (
+    Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | TokenRefused | Retry
+)
 
 
 class _Row(Enum):
@@ -154,19 +173,19 @@ def judge(outcome: Answer | Failure, *, count: int, own: bool, now: float) -> Ve
     body = parsed(outcome)
     failed = failed_records(body, count)
     if failed:
-        return Partial(failed, outcome.status)
+        return Partial(failed, outcome.status, unconfirmed(body, count - len(failed)))
     if outcome.status == 200:  # noqa: PLR2004 - HTTP
-        return _judge_success(outcome, body)
+        return _judge_success(outcome, body, count)
     return _judge_status(outcome, own=own, now=now)
 
 
-def _judge_success(answer: Answer, body: object) -> Verdict:
+def _judge_success(answer: Answer, body: object, count: int) -> Verdict:
     """Believe a 200 only where its body is Mixpanel's: a proxy's page is one too."""
     names_some = isinstance(body, dict) and body.get("failed_records")
     if refused(body) or names_some:
         return Split(answer.status, said(answer))
     if accepted(body):
-        return Delivered()
+        return Delivered(unconfirmed(body, count))
     return Retry(
         counts=True, ambiguous=True, said=f"not Mixpanel's answer: {said(answer)}", status=200
     )

@@ -5,15 +5,36 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.pauses import pause_advice
+from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.tokens import (
+    TOKEN_REFUSED,
+    TOKEN_UNPROVEN,
+    pauses_of_their_own,
+    unproven_seconds,
+)
+from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
-from mixrelay.shared.queue.holding import OPERATOR
 
 _REASON_SHOWN = 300
 
 NEW_REASON, PAUSED, OLDEST, NO_WORKER = "new_reason", "paused", "oldest", "no_worker"
 LETTERS_GO, REFUSED, UNSAFE, REDIS = "letters_go", "refused", "unsafe", "redis"
-ALERTS = (NEW_REASON, PAUSED, OLDEST, NO_WORKER, LETTERS_GO, REFUSED, UNSAFE, REDIS)
+ALERTS = (
+    TOKEN_REFUSED,
+    TOKEN_UNPROVEN,
+    NEW_REASON,
+    PAUSED,
+    OLDEST,
+    NO_WORKER,
+    LETTERS_GO,
+    REFUSED,
+    UNSAFE,
+    UNCONFIRMED,
+    HOT_SHARD,
+    REDIS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +71,12 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
 
     Args:
         figures: of the queue.
-        oldest: seconds that a message may wait, and that an outage of Mixpanel may last.
+        oldest: seconds that a message may wait, that an outage of Mixpanel may last, and that a
+            token may be unproven.
     """
+    yield from _about_mixpanel(figures, oldest)
     yield from _about_letters(figures)
-    for pause in figures.books.paused:
+    for pause in pauses_of_their_own(figures.books):
         if _is_told(pause, figures, oldest):
             yield _about_pause(pause)
     yield from _about_age(figures, oldest)
@@ -72,6 +95,22 @@ def redis_is_away(trouble: str) -> Finding:
         f"The queue cannot be looked at: {trouble}",
         "Bring Redis back. Producers keep what it cannot take, as far as their spool goes.",
     )
+
+
+def _about_mixpanel(figures: Figures, oldest: float) -> Iterator[Finding]:
+    """What `status` and the page say of Mixpanel, in their words."""
+    patient = {
+        token.fingerprint
+        for token in figures.books.tokens
+        if unproven_seconds(token, figures.books.now_ms) <= oldest
+    }
+    for problem in figures.mixpanel_problems():
+        if problem.kind != TOKEN_UNPROVEN or problem.about not in patient:
+            yield _finding(problem)
+
+
+def _finding(problem: Problem) -> Finding:
+    return Finding(problem.kind, problem.about, problem.summary, problem.what_to_do)
 
 
 def _about_letters(figures: Figures) -> Iterator[Finding]:
@@ -95,15 +134,11 @@ def _is_told(pause: PausedDestination, figures: Figures, oldest: float) -> bool:
 
 
 def _about_pause(pause: PausedDestination) -> Finding:
-    todo = {
-        PauseKind.CONFIGURATION.value: "Correct the settings and restart the workers.",
-        OPERATOR: f"When it may go on: mixrelay resume {pause.lane}.",
-    }
     return Finding(
         PAUSED,
         cut(pause.destination, _REASON_SHOWN),
         f"{cut(pause.destination, _REASON_SHOWN)} is paused: {cut(pause.reason, _REASON_SHOWN)}",
-        todo.get(pause.kind, "Nothing is lost: it is tried again. Watch the memory of Redis."),
+        pause_advice(pause),
     )
 
 

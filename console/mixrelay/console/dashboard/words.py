@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from mixrelay.console.status.unasked import percent, shard_kind
 from mixrelay.console.text import count, cut, duration, safe
 
 
@@ -37,6 +38,8 @@ FILTERS = {
     "rate": rate,
     "moment": moment,
     "iso_moment": iso_moment,
+    "percent": percent,
+    "shard_kind": shard_kind,
     "pretty": pretty,
     "duration": duration,
     "counted": count,

@@ -14,6 +14,7 @@ from mixrelay.console.doctor.crew import check_workers
 from mixrelay.console.doctor.delivery import check_mixpanel
 from mixrelay.console.doctor.findings import Area, Finding, Level
 from mixrelay.console.doctor.server import check_server
+from mixrelay.console.doctor.tokens import check_tokens
 from mixrelay.console.doctor.variables import check_names
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.helptext import examples
@@ -25,6 +26,7 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker.settings import WorkerSettings
 
 SETTINGS = Area("settings")
+_WHERE = "Correct it where the workers are started."
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.ERROR: "red"}
 _WIDTH = max(map(len, Level)) + 2
 
@@ -71,14 +73,15 @@ def doctor(
 
 def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator[Finding]:
     yield from check_workers(rq_redis_url, where.redis_url, where.queue)
+    yield from check_tokens(where.redis_url, where.queue)
     yield from (SETTINGS.warning(name, *said) for name, said in check_names(os.environ))
     try:
         worker = WorkerSettings.from_environment()
         settings = Settings.from_environment(given=asdict(where))
     except ConfigurationError as error:
-        yield SETTINGS.error("variables", str(error), "Correct it where the workers are started.")
+        yield SETTINGS.error("variables", str(error), _WHERE)
         return
-    yield SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
+    yield _variables(settings)
     if not mixpanel:
         return
     transport = Transport(
@@ -88,6 +91,15 @@ def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator
         yield from check_mixpanel(settings, transport)
     finally:
         transport.close()
+
+
+def _variables(settings: Settings) -> Finding:
+    """Whether a worker starts with settings that can be read."""
+    try:
+        settings.check_for_worker()
+    except ConfigurationError as error:
+        return SETTINGS.error("variables", str(error), _WHERE)
+    return SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
 
 
 def _show(found: Sequence[Finding]) -> None:

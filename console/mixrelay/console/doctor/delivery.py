@@ -1,10 +1,7 @@
 """Mixpanel: does each endpoint answer, and does it know these credentials?
 
-What is sent leaves nothing in a project: an empty list, and to `/import` one record without a
-name, a time or an `$insert_id`, which strict mode refuses (Mixpanel: Import Events). The answers
-still show whether the address is Mixpanel's and whether the credentials are known there. The
-other endpoints answer alike to any token (Mixpanel: Track Events, "This does not signify a valid
-project token"), so a token is proven at `/import` too, which takes it as a user name.
+What is sent leaves nothing in a project: an empty list, and to `/import` the nameless record of
+`proving`. The other endpoints answer alike to any token, so a token is proven at `/import`.
 """
 
 import time
@@ -13,16 +10,16 @@ from email.utils import parsedate_to_datetime
 
 from mixrelay.console.doctor.findings import Area, Finding
 from mixrelay.console.text import duration
-from mixrelay.shared.mixpanel import answers
-from mixrelay.shared.mixpanel.endpoints import REGIONS, Credentials, Destination, Endpoint
+from mixrelay.shared.mixpanel import answers, proving
+from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
 from mixrelay.shared.mixpanel.failures import Failure
+from mixrelay.shared.mixpanel.proving import Elsewhere
 from mixrelay.shared.mixpanel.transport import Answer, Transport
 from mixrelay.shared.settings import Settings
 
 MIXPANEL = Area("mixpanel")
 
 NOTHING = b"[]"
-REFUSED_FOR_SURE = b'[{"event":"","properties":{}}]'
 _REFUSED = frozenset({401, 403})
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _CLOCK_SECONDS = 60.0
@@ -78,7 +75,7 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
         yield MIXPANEL.warning(
             "token",
             "MIXPANEL_TOKEN is not set: workers send only messages that bring a token.",
-            "Set it to the project's token (Mixpanel: Project settings).",
+            "Set MIXPANEL_TOKEN to the token in Mixpanel's project settings.",
         )
         return
     yield _proven("token", Credentials.key(settings.token), settings, transport)
@@ -86,9 +83,17 @@ def _token(settings: Settings, transport: Transport) -> Iterator[Finding]:
 
 def _account(settings: Settings, transport: Transport) -> Iterator[Finding]:
     if settings.account is None:
-        yield MIXPANEL.ok("service account", "None: records go by their token.")
+        yield MIXPANEL.ok(
+            "service account", f"None is set: the token serves. {_events_go_to(settings)}"
+        )
         return
     yield _proven("service account", settings.account, settings, transport)
+
+
+def _events_go_to(settings: Settings) -> str:
+    if settings.events_endpoint == "import":
+        return "Events go to /import."
+    return "Events go to /track, which drops what it refuses without an error."
 
 
 def _proven(
@@ -100,39 +105,57 @@ def _proven(
     reached = _reached(check, answer)
     if reached.todo:
         return reached
-    return MIXPANEL.ok(check, "/import knows it.")
+    return MIXPANEL.ok(check, f"/import accepts it {_place(settings)}.")
+
+
+def _place(settings: Settings) -> str:
+    return f"at {settings.base}" if settings.api_host else f"in region {settings.region}"
 
 
 def _refused(
     check: str, credentials: Credentials, settings: Settings, transport: Transport, answer: Answer
 ) -> Finding:
-    elsewhere = None if settings.api_host else _region_of(credentials, settings.region, transport)
-    if elsewhere:
+    elsewhere: str | Elsewhere = Elsewhere.UNKNOWN
+    if not settings.api_host:
+        elsewhere = proving.look_elsewhere(transport.post, settings.base, credentials)
+    if not isinstance(elsewhere, Elsewhere):
         return MIXPANEL.error(
             check,
-            f"Not known in region {settings.region!r}, but in {elsewhere!r}.",
-            f"Set MIXPANEL_REGION={elsewhere}.",
+            f"Mixpanel refuses it in region {settings.region}, and knows it in {elsewhere}.",
+            f"Set MIXPANEL_REGION={elsewhere} and restart the workers.",
         )
+    everywhere = elsewhere is Elsewhere.NOWHERE
+    too = ", and so do the other regions" if everywhere else ""
     return MIXPANEL.error(
         check,
-        f"Mixpanel refuses it: {answer.status} {answers.said(answer)[:200]}",
-        "Compare it with the project's settings in Mixpanel. Workers take a new one at their "
-        "restart, and send then what waits.",
+        f"Mixpanel refuses it {_place(settings)}{too}: {answer.status} "
+        f"{answers.said(answer)[:200]}",
+        f"{_what_to_compare(check, everywhere=everywhere)} {_KEPT}",
     )
 
 
-def _region_of(credentials: Credentials, refused: str, transport: Transport) -> str | None:
-    for region, base in REGIONS.items():
-        if region == refused:
-            continue
-        answer = _ask(transport, base, credentials)
-        if isinstance(answer, Answer) and answer.status not in _REFUSED | _TEMPORARY:
-            return region if _is_mixpanels(answer) else None
-    return None
+_KEPT = "Workers read settings when they start; they keep what waits until then."
+_ESCAPE = (
+    "If Mixpanel shows this token, MIXRELAY_EVENTS_ENDPOINT=track with MIXRELAY_PROVE_TOKENS=off "
+    "sends without the proof."
+)
+
+
+def _what_to_compare(check: str, *, everywhere: bool) -> str:
+    """Which settings to look at, after a refusal in this region, or `everywhere`."""
+    region = ""
+    if not everywhere:
+        region = " Compare MIXPANEL_REGION or MIXPANEL_API_HOST with the project's data residency."
+    if check == "token":
+        return f"Compare MIXPANEL_TOKEN with Mixpanel's project settings.{region} {_ESCAPE}"
+    return (
+        "Compare MIXPANEL_SERVICE_ACCOUNT_USERNAME, …_SECRET and MIXPANEL_PROJECT_ID with "
+        f"Mixpanel; the account's role in the project must be Owner or Admin.{region}"
+    )
 
 
 def _ask(transport: Transport, base: str, credentials: Credentials) -> Answer | Failure:
-    return transport.post(_destination(Endpoint.IMPORT, base, credentials), REFUSED_FOR_SURE)
+    return proving.ask_import(transport.post, base, credentials)
 
 
 def _is_mixpanels(answer: Answer) -> bool:

@@ -21,7 +21,7 @@ class Finding:
     """One line of the doctor's report."""
 
     area: str
-    """`redis`, `mixpanel`, `workers` or `settings`."""
+    """`redis`, `mixpanel`, `workers`, `tokens` or `settings`."""
     check: str
     level: Level
     found: str

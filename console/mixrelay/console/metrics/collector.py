@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -31,7 +32,7 @@ from mixrelay.shared.queue.measures import (
 
 TYPES = ("event", "import", "profile_update", "group_update", "unknown")
 REDELIVERED_CAUSES = ("death", "lease", "stop")
-DISCARDED_REASONS = ("operator", "expired")
+DISCARDED_REASONS = ("operator", "expired", "ignored")
 PAUSE_REASONS = ("configuration", "outage", "operator")
 _MS = 0.001
 
@@ -62,6 +63,8 @@ class QueueCollector(Collector):
         yield from _letters(figures)
         yield from _requests(figures.books.totals)
         yield from _fleet(figures)
+        yield from token_metrics(figures.books)
+        yield from unasked_metrics(figures.books)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -130,7 +133,7 @@ def _ended(figures: Figures) -> Iterator[Metric]:
     )
     yield _counter(
         "mixrelay_discarded",
-        "Letters deleted for good.",
+        "Dead letters deleted for good, and events with $ignore, which are not sent.",
         ["reason"],
         _by(totals, "discarded", DISCARDED_REASONS),
     )

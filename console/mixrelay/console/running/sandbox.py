@@ -1,6 +1,7 @@
 """`mixrelay sandbox`."""
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,11 @@ from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
 from mixrelay.console.running.listening import why_not
+
+
+class _IdMerge(StrEnum):
+    SIMPLIFIED = "simplified"
+    ORIGINAL = "original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,45 @@ class _Told:
             metavar="SECRET", help="An api_key or secret of old clients; may be repeated."
         ),
     ] = field(default_factory=list)
+    oauth_token: Annotated[
+        list[str],
+        typer.Option(metavar="TOKEN", help="A bearer token that /import takes; may be repeated."),
+    ] = field(default_factory=list)
+    id_merge: Annotated[
+        _IdMerge,
+        typer.Option(help="How the project merges ids; Mixpanel calls them ID Merge APIs."),
+    ] = _IdMerge.SIMPLIFIED
+    merge_by_token: Annotated[
+        bool,
+        typer.Option(
+            "--merge-by-token",
+            help="Take $merge under a project token alone; Mixpanel documents it as refused.",
+        ),
+    ] = False
+    hot_shard_limit: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Events of one distinct_id a day; further ones are renamed."
+        ),
+    ] = 200_000
+    hot_group_limit: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The same for one group.")
+    ] = 1_000_000
+    group_key: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME",
+            help="An event property that names a group; may be repeated. Keys of group profiles "
+            "are added.",
+        ),
+    ] = field(default_factory=list)
+    lookup_table: Annotated[
+        list[str],
+        typer.Option(
+            metavar="ID=NAME",
+            help="A lookup table of the project; may be repeated. Without, each id is taken.",
+        ),
+    ] = field(default_factory=list)
     max_body_bytes: Annotated[
         int,
         typer.Option(
@@ -56,8 +101,10 @@ def register(app: typer.Typer) -> None:
         **examples(
             "mixrelay sandbox",
             "mixrelay sandbox --port 9000 --token my-token  # knows this project alone",
+            "mixrelay sandbox --id-merge original --hot-shard-limit 1000",
             "MIXPANEL_API_HOST=http://127.0.0.1:8088 mixrelay worker  # sends to it",
             'curl 127.0.0.1:8088/_sandbox/faults -d \'{"kind": "status", "status": 503}\'',
+            'curl 127.0.0.1:8088/_sandbox/credentials -d \'{"revoke": ["my-token"]}\'',
         ),
     )(flat(sandbox))
 
@@ -74,15 +121,22 @@ def sandbox(
 ) -> None:
     """Run a local stand-in for Mixpanel's ingestion API, until SIGTERM or Ctrl-C.
 
-    It validates as Mixpanel documents, shows what arrived as a page and as JSON under /_sandbox/,
-    and can be told to fail.
+    It validates, cuts, drops and merges as Mixpanel documents, shows what arrived as a page and as
+    JSON under /_sandbox/, and fails on request. Tokens can be revoked while it runs.
     """
     # It loads an HTTP server, which no other command waits for.
     from mixrelay.sandbox import Options, run  # noqa: PLC0415
 
     values = asdict(told)
     # One option given several times is named in the singular.
-    values |= {"tokens": values.pop("token"), "api_secrets": values.pop("api_secret")}
+    values |= {
+        "tokens": values.pop("token"),
+        "api_secrets": values.pop("api_secret"),
+        "oauth_tokens": values.pop("oauth_token"),
+        "group_keys": values.pop("group_key"),
+        "id_merge": told.id_merge.value,
+        "lookup_tables": dict(map(_lookup_table, values.pop("lookup_table"))),
+    }
     try:
         options = Options(**values)
     except ValueError as error:
@@ -94,6 +148,11 @@ def sandbox(
             f"The sandbox cannot listen on {host}:{port}: {why_not(error)}.",
             "Choose another --port, or end what listens there.",
         ) from error
+
+
+def _lookup_table(told: str) -> tuple[str, str]:
+    table, _, name = told.partition("=")
+    return table, name or table
 
 
 def _announce(url: str) -> None:

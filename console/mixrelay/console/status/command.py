@@ -36,10 +36,11 @@ def status(
 ) -> None:
     """Show whether all is well: what waits, what is paused, what died, who works.
 
-    Exit code 0: all is well. 1: something needs an eye: messages wait and no worker runs, or none
-    knows their partition; a destination is paused by wrong settings or for more than 5 minutes; an
-    operator holds a lane; a limit will drop dead letters; Redis may evict keys; the books do not
-    balance. Dead letters alone are well: they wait for a decision.
+    Exit code 0: no problem. 1: degraded: Mixpanel refuses a token; messages wait and no worker
+    runs, or none knows their partition; a destination is paused by wrong settings or for more than
+    5 minutes; an operator holds a lane; Mixpanel did not confirm records lately; an id nears
+    Mixpanel's limit of events a day; a limit will drop dead letters; Redis may evict keys; the
+    books do not balance. Dead letters alone, and a token that is not proven yet, are notes.
     """
     with where.open() as queue:
 
@@ -53,7 +54,7 @@ def status(
     show(figures, as_json=as_json)
     warnings = figures.warnings()
     if as_json:
-        for warning in warnings:
-            terminal.warn(warning)
+        for told in (*warnings, *figures.remarks()):
+            terminal.warn(told)
     if warnings:
         raise typer.Exit(ExitCode.FINDING)

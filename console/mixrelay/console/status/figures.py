@@ -1,4 +1,4 @@
-"""The figures of a queue at one instant, and what about them needs an eye."""
+"""The figures of a queue at one instant, and what about them needs attention."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,22 @@ from typing import Any
 
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.status.pauses import pause_advice
+from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.tokens import (
+    TOKEN_REFUSED,
+    pauses_of_their_own,
+    token_problems,
+    tokens_as_json,
+)
+from mixrelay.console.status.unasked import (
+    IGNORED,
+    UNCONFIRMED,
+    hot_as_json,
+    hot_problems,
+    notices_as_json,
+    unconfirmed_problem,
+)
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
@@ -42,20 +58,45 @@ class Figures:
         now, before = (self.books.minutes.get(m, {}).get(counter, 0) for m in (minute, minute - 1))
         return now + before * (1 - passed)
 
-    def warnings(self) -> list[str]:
-        """What needs an eye.
+    def lately(self, counter: str) -> int:
+        """What was counted in this minute and the one before."""
+        minute = self.books.now_ms // (_MINUTE * 1000)
+        counted = (self.books.minutes.get(m, {}) for m in (minute, minute - 1))
+        return sum(counters.get(counter, 0) for counters in counted)
 
-        Dead letters do not: they are where they belong, until a decision, or until a limit is near
-        that would drop them.
+    def mixpanel_problems(self) -> list[Problem]:
+        """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
+        return [
+            *token_problems(self.books),
+            *unconfirmed_problem(self.books, self.lately(UNCONFIRMED)),
+            *hot_problems(self.books),
+        ]
+
+    def remarks(self) -> list[str]:
+        """What an operator should know although nothing is held back or lost."""
+        quiet = [str(problem) for problem in self.mixpanel_problems() if not problem.is_urgent]
+        if dead := self.lately("dead"):
+            quiet.append(
+                f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
+                "the reasons."
+            )
+        return quiet
+
+    def warnings(self) -> list[str]:
+        """The problems: messages are held back, or may be lost.
+
+        Dead letters are none: they are kept until a decision, or until a limit is near that would
+        drop them. `remarks` has those that are new.
         """
         return [
+            *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
             *self._about_the_workers(),
             *self._about_the_server(),
             *(
-                _about_pause(p, self.books.now_ms)
-                for p in self.books.paused
-                if _is_long(p, self.books)
+                _about_pause(pause, self.books.now_ms)
+                for pause in pauses_of_their_own(self.books)
+                if _is_long(pause, self.books)
             ),
             *(about_hold(hold, self.books.now_ms) for hold in self.books.held),
             *(self.outlook.warnings() if self.outlook else ()),
@@ -66,6 +107,7 @@ class Figures:
         """Whether messages do not flow or may be lost, rather than wait for a while."""
         lost = self.books.difference or self.eviction not in (None, "noeviction")
         misled = any(pause.kind == "configuration" for pause in self.books.paused)
+        misled |= any(problem.kind == TOKEN_REFUSED for problem in self.mixpanel_problems())
         return bool(
             lost
             or misled
@@ -94,6 +136,9 @@ class Figures:
             "oldest_seconds": self.oldest_seconds,
             "workers": None if self.workers is None else len(self.workers),
             "totals": totals(books.totals),
+            "tokens": tokens_as_json(books),
+            "notices": notices_as_json(books),
+            "hot": hot_as_json(books),
         }
 
     def _about_the_books(self) -> Iterator[str]:
@@ -123,7 +168,7 @@ class Figures:
 
 def totals(counters: Mapping[str, int]) -> dict[str, int]:
     """The counters that the contract names, and no finer ones."""
-    return {name: counters[name] for name in TOTALS}
+    return {name: counters.get(name, 0) for name in (*TOTALS, IGNORED, UNCONFIRMED)}
 
 
 def about_hold(hold: Hold, now_ms: int) -> str:
@@ -141,10 +186,10 @@ def _is_long(pause: PausedDestination, books: Books) -> bool:
 
 def _about_pause(pause: PausedDestination, now_ms: int) -> str:
     since = duration(_paused_for(pause, now_ms))
-    advice = "correct the settings" if pause.kind == "configuration" else "nothing is lost"
     # A pause that is over stands until something was accepted: what comes next finds out.
     state = "is paused" if pause.seconds else "is due for its next try, after failures"
-    return f"{pause.destination} {state} since {since}: {pause.reason} ({advice})."
+    reason = pause.reason.rstrip(".")
+    return f"{pause.destination} {state} since {since}: {reason}. {pause_advice(pause)}"
 
 
 def _paused_for(pause: PausedDestination, now_ms: int) -> float:

@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mixrelay.console.status.figures import Figures
-from mixrelay.console.status.view import crew, standing, troubles, verdict
+from mixrelay.console.status.mixpanel_view import mixpanel
+from mixrelay.console.status.view import crew, standing, troubles, verdict, verdict_words
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import duration, iso, safe
 from mixrelay.shared.queue.merged.history import MergedHistory
@@ -81,7 +82,7 @@ class Page:
             yield sides
         else:
             yield standing(self._figures)
-        for trouble in troubles(self._figures):
+        for trouble in (*troubles(self._figures), *mixpanel(self._figures.books)):
             yield Group(Text(), trouble)
         if not wide:
             yield Group(Text(), rates)
@@ -111,7 +112,7 @@ def sparkline(values: Sequence[int], bars: str = _BARS) -> str:
 def line(figures: Figures) -> str:
     """The figures in one line, for a log."""
     books, oldest, workers = figures.books, figures.oldest_seconds, figures.workers
-    warnings = figures.warnings()
+    notes = figures.warnings() or figures.remarks()
     told = {
         "queued": f"{books.queued:,}",
         "lanes": f"{sum(books.lanes.values()):,}",
@@ -123,6 +124,8 @@ def line(figures: Figures) -> str:
         **{f"{name}/min": f"{figures.rate(name):,.0f}" for name in RATES[:2]},
     }
     at = iso(datetime.fromtimestamp(books.now_ms / 1000, UTC))
-    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-    state = f"needs an eye: {safe(warnings[0])}{more}" if warnings else "all is well"
+    more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
+    state = verdict_words(figures.warnings(), figures.remarks())
+    if notes:
+        state += f": {safe(notes[0])}{more}"
     return f"{at} {', '.join(f'{name} {value}' for name, value in told.items())}; {state}"

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.status.mixpanel_view import mixpanel
 from mixrelay.console.tables import plain_table
-from mixrelay.console.text import cut, duration, safe
+from mixrelay.console.text import count, cut, duration, safe
 from mixrelay.shared.queue import TOTALS, Books, Lane, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
 
@@ -19,7 +20,13 @@ _SHOWN_DESTINATION = 48
 
 def view(figures: Figures) -> RenderableType:
     """The whole picture, the verdict first."""
-    parts = [standing(figures), *troubles(figures), _totals(figures), crew(figures.workers)]
+    parts = [
+        standing(figures),
+        *troubles(figures),
+        *mixpanel(figures.books),
+        _totals(figures),
+        crew(figures.workers),
+    ]
     return Group(verdict(figures), *(line for part in parts for line in (Text(), part)))
 
 
@@ -40,12 +47,19 @@ def troubles(figures: Figures) -> list[RenderableType]:
 
 
 def verdict(figures: Figures) -> RenderableType:
-    warnings = figures.warnings()
-    name = Text(safe(figures.queue), style="bold")
-    if not warnings:
-        return name.append("  all is well", style="green")
+    """The first lines: the problems, then what one should know; never well beside either."""
+    warnings, remarks = figures.warnings(), figures.remarks()
+    state = Text.assemble((safe(figures.queue), "bold"), "  ")
+    state.append(verdict_words(warnings, remarks), style="yellow" if warnings else "green")
     lines = [Text(f"! {safe(warning)}", style="yellow") for warning in warnings]
-    return Group(name.append("  needs an eye", style="yellow"), *lines)
+    return Group(state, *lines, *(Text(f"- {safe(remark)}") for remark in remarks))
+
+
+def verdict_words(warnings: Sequence[str], remarks: Sequence[str]) -> str:
+    """`degraded, 2 problems`, `no problem, 1 note`, or `all is well`."""
+    if warnings:
+        return f"degraded, {count(len(warnings), 'problem')}"
+    return f"no problem, {count(len(remarks), 'note')}" if remarks else "all is well"
 
 
 def _waiting(figures: Figures) -> Table:

@@ -97,6 +97,8 @@ class Credentials:
     username: str = field(repr=False)
     password: str = field(default="", repr=False)
     project_id: str | None = None
+    is_token: bool = field(default=False, compare=False)
+    """The user name is a project token, and not a service account's or a message's own key."""
 
     @classmethod
     def service_account(cls, username: str, secret: str, project_id: str) -> Credentials:
@@ -114,9 +116,19 @@ class Credentials:
         """Return a project token, or a message's own api_key: user name with an empty password."""
         return cls(key)
 
+    @classmethod
+    def of_token(cls, token: str) -> Credentials:
+        """Return a project token as user name (Mixpanel: Import Events, Authentication)."""
+        return cls(token, is_token=True)
+
     def fingerprint(self) -> str:
         """Return a short hash that tells credentials apart and gives none of them away."""
         return _fingerprint(self.username, self.password, self.project_id or "")
+
+
+def token_fingerprint(base: str, token: str) -> str:
+    """Return a short hash that names a project token at a base address and gives it not away."""
+    return _fingerprint(base, "token", token)
 
 
 def _fingerprint(*parts: str) -> str:
@@ -157,6 +169,18 @@ class Destination:
         about the other, so they share no request.
         """
         return self.endpoint is Endpoint.IMPORT and self.token is not None
+
+    @property
+    def project_token(self) -> str | None:
+        """The project token that decides whether Mixpanel keeps what is sent there.
+
+        None where it is not a token that does: of a service account, of a message's own key, of
+        merges (`is_merges`).
+        """
+        if self.endpoint is not Endpoint.IMPORT:
+            return self.token
+        by_token = self.credentials is not None and self.credentials.is_token
+        return self.credentials.username if by_token and self.credentials else None
 
     @cached_property
     def url(self) -> str:

@@ -12,6 +12,14 @@ from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterF
 from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.merged.jobs import IDS_AT_MOST, new_job_id
 from mixrelay.shared.queue.merged.letters import Page
+from mixrelay.shared.queue.notices import (
+    Example,
+    HotShard,
+    Notice,
+    Noticed,
+    NoticeKind,
+    Shard,
+)
 from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
@@ -20,6 +28,7 @@ from mixrelay.shared.queue.settlement import (
     Dead,
     Division,
     Expansion,
+    KeepCopy,
     Park,
     Part,
     Pause,
@@ -28,6 +37,8 @@ from mixrelay.shared.queue.settlement import (
     Settled,
     Settlement,
 )
+from mixrelay.shared.queue.token_state import TokenState, TokenStatus
+from mixrelay.shared.queue.tokens import Identity, Kept, Next, PutBack, Refusal, TokenAnswer, Tokens
 
 __all__ = [
     "HOLDABLE",
@@ -42,20 +53,29 @@ __all__ = [
     "Edit",
     "Edited",
     "Entry",
+    "Example",
     "Expansion",
     "Group",
     "Hold",
+    "HotShard",
+    "Identity",
     "Imported",
     "Job",
     "JobKind",
     "JobState",
+    "KeepCopy",
+    "Kept",
     "Lane",
     "Letter",
     "LetterFilter",
     "Limits",
     "Member",
+    "Next",
     "NoLetterError",
     "Nothing",
+    "Notice",
+    "NoticeKind",
+    "Noticed",
     "Number",
     "Outlook",
     "Page",
@@ -66,12 +86,19 @@ __all__ = [
     "PauseKind",
     "PausedDestination",
     "Plan",
+    "PutBack",
     "Queue",
+    "Refusal",
     "Request",
     "Returned",
     "Settled",
     "Settlement",
+    "Shard",
     "Step",
+    "TokenAnswer",
+    "TokenState",
+    "TokenStatus",
+    "Tokens",
     "new_id",
     "new_job_id",
 ]

@@ -9,6 +9,8 @@ import orjson
 from mixrelay.shared.queue.batch import Lane
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.holding import OPERATOR, Hold, holds
+from mixrelay.shared.queue.notices import HotShard, Notice, hot_shards, newest, notices
+from mixrelay.shared.queue.token_state import TokenState, token_states
 
 KeyT = TypeVar("KeyT")
 
@@ -41,6 +43,8 @@ class PausedDestination:
     failures: int
     """In a row."""
     since_ms: int
+    token: str = ""
+    """The fingerprint of the refused token that caused it; empty for any other cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,12 @@ class Books:
     or a failure while others passed. What is not named has no limit."""
     held: tuple[Hold, ...] = ()
     """Lanes that an operator holds; `paused` has them too."""
+    tokens: tuple[TokenState, ...] = ()
+    """What is known of project tokens, those that are refused first."""
+    notices: tuple[Notice, ...] = ()
+    """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
+    hot: tuple[HotShard, ...] = ()
+    """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -93,7 +103,7 @@ class Books:
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
-        """The figures of all partitions together; pauses, paces and holds are the first one's."""
+        """The figures of all partitions together; gates and tokens are the first one's."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -115,6 +125,7 @@ class Books:
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
             empty_at_ms=stale.empty_at_ms,
+            notices=newest(notice for part in parts for notice in part.notices),
             head=stale.head,
         )
 
@@ -147,6 +158,9 @@ class Books:
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
+            tokens=token_states(raw.get("tokens") or {}),
+            notices=notices(raw["notices"]),
+            hot=hot_shards(raw["hot"], now),
             head=reply[1] if len(reply) > 1 else None,
         )
 
@@ -191,6 +205,7 @@ def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
         seconds=max(0.0, (float(pause["until"]) - now) / 1000),
         failures=int(pause.get("failures", 0)),
         since_ms=int(float(pause.get("since", now))),
+        token=pause.get("token", ""),
     )
 
 

@@ -21,6 +21,7 @@ from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
+from mixrelay.shared.queue.hot import HotShards
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import LetterLoads, Returned
 from mixrelay.shared.queue.jobs import Jobs
@@ -85,6 +86,7 @@ class Partition:
         self.alerts = Alerts(redis, self._keys, self._scripts)
         self.history = History(redis, self._keys)
         self.retention = Retention(redis, self._keys, self._scripts)
+        self.hot = HotShards(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 
@@ -245,6 +247,19 @@ class Partition:
         """How many batches are leased for each destination."""
         counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
         return counts
+
+    def drop_kept(self, token: str, began_ms: int, most: int) -> int:
+        """Drops copies of what was sent under a token before evidence for it began.
+
+        Returns:
+            How many batches, at most `most`.
+        """
+        return int(self._scripts.run("drop_kept", token, began_ms, most))
+
+    def put_back(self, token: str, error: str, status: int, most: int) -> tuple[int, int]:
+        """Makes batches again of copies kept for a token; returns how many, and their messages."""
+        batches, messages = self._scripts.run("put_back", token, error, status, most)
+        return int(batches), int(messages)
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None

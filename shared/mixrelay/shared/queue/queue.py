@@ -36,6 +36,7 @@ from mixrelay.shared.queue.settlement import (
     Settled,
     Settlement,
 )
+from mixrelay.shared.queue.tokens import Tokens
 
 
 class Queue:
@@ -60,6 +61,7 @@ class Queue:
         self._gates = Gates(redis, name, self._partitions)
         self._reserves = Reserves(self._partitions, self._gates)
         self._ends = LeaseEnds(self._partitions, self._gates)
+        self.tokens = Tokens(redis, name, self._partitions)
         self.letters = MergedLetters(self._partitions)
         self.jobs = MergedJobs(self._partitions, self.letters)
         self.audit = MergedAudit(self._partitions)
@@ -68,6 +70,7 @@ class Queue:
         self.loads = MergedLoads(self._partitions)
         self.alerts = self._partitions[0].alerts
         self.letter_loads = self._partitions[0].letter_loads
+        self.hot = self._partitions[0].hot
 
     def announce(self) -> int:
         """Notes how many partitions there are, for everyone; returns how many there ever were.

@@ -2,7 +2,7 @@
 
 Every script that takes messages out is allowed to run when Redis is full (flag `allow-oom`): a
 worker must be able to drain the queue that fills the memory (Redis: Lua API reference, script
-flags). `load` and `import`, which put messages in, are not.
+flags). `load` and `import`, which put messages in, are not, nor is `hot`, which can wait.
 """
 
 import hashlib
@@ -36,6 +36,10 @@ NAMES = (
     "probe",
     "report",
     "announce",
+    "token",
+    "proof",
+    "drop_kept",
+    "put_back",
     "alert",
     "mend",
     "job_start",
@@ -46,11 +50,13 @@ NAMES = (
     "books",
     "page",
     "groups",
+    "hot",
 )
 _FLAGS = {
     **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
+    "hot": "",
 }
 _AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
 _JOBS = (*_LETTERS, "_jobs")
@@ -60,7 +66,11 @@ _PARTS = {
     "import": _AUDIT,
     "hold": _AUDIT,
     "leased": ("_paces",),
-    **dict.fromkeys(("settle", "probe", "report"), _GATES),
+    **dict.fromkeys(("probe", "report"), _GATES),
+    "settle": (*_GATES, "_notices", "_kept"),
+    "token": (*_GATES, "_tokens"),
+    "proof": (*_GATES, "_tokens"),
+    **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),
     "reserve": (*_GATES, "_mirror"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }

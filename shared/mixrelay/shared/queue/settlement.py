@@ -1,12 +1,13 @@
 """How a worker ends what it began with a batch: the arguments of `settle` and `divide`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Self
 
 from mixrelay.shared.queue.batch import Lane, Number
 from mixrelay.shared.queue.measures import SECONDS_BOUNDS, SIZE_BOUNDS, bucket
+from mixrelay.shared.queue.notices import Noticed
 
 
 class Settled(StrEnum):
@@ -116,6 +117,17 @@ class Request:
         ]
 
 
+class KeepCopy(NamedTuple):
+    """That a copy of what was delivered is kept until there is evidence for its token."""
+
+    token: str
+    """Its fingerprint."""
+    sent: int
+    """When the request began (ms, by Redis's clock)."""
+    bytes: int
+    """Of its body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """A verdict for each member, or none: what has none follows `rest`."""
@@ -124,6 +136,12 @@ class Settlement:
     dead: Sequence[Dead] = ()
     move_to: Lane | None = None
     move: Sequence[Number] = ()
+    ignored: Sequence[Number] = ()
+    """Events that Mixpanel would drop (`$ignore`): they count as discarded, and are not sent."""
+    noticed: Mapping[str, Noticed] = field(default_factory=dict)
+    """By kind, what Mixpanel does unasked with those that are delivered."""
+    unconfirmed: int = 0
+    """How many of those that are delivered Mixpanel's answer does not confirm."""
     rest: Literal["keep", "back"] | Park = "keep"
     """Keep the lease, give the members back to where they came from, or park them."""
     sent: bool = False
@@ -141,6 +159,8 @@ class Settlement:
     """Where one was made and is not counted yet."""
     refusals: int = 0
     """How often Redis refused this settlement before."""
+    keep: KeepCopy | None = None
+    """Where the endpoint accepts any token: a copy of what was delivered is kept."""
 
     def plan(self) -> dict[str, Any]:
         """As the script reads it; what is not set is left out, since Lua takes null for true."""
@@ -154,12 +174,16 @@ class Settlement:
                 "delivered": self.delivered if self.delivered == "all" else list(self.delivered),
                 "dead": [_dead(dead) for dead in self.dead],
                 "move": {"lane": self.move_to, "numbers": list(self.move)} if self.move else None,
+                "ignored": list(self.ignored),
+                "noticed": {str(kind): one.plan() for kind, one in self.noticed.items()},
+                "unconfirmed": self.unconfirmed or None,
                 "rest": "park" if park else self.rest,
                 "park": _park(park) if park else None,
                 "exhausts": self.exhausts,
                 "behind": self.behind,
                 "request": self.request.plan() if self.request else None,
                 "refusals": self.refusals or None,
+                "keep": self.keep._asdict() if self.keep else None,
             }
         )
 
@@ -259,4 +283,4 @@ def _park(park: Park) -> dict[str, Any]:
 
 
 def _without_nothing(plan: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in plan.items() if value not in (None, False, [], ())}
+    return {name: value for name, value in plan.items() if value not in (None, False, [], (), {})}

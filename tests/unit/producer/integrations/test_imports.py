@@ -1,10 +1,11 @@
 """Nothing of a framework is loaded unless its own module is imported."""
 
 import json
-import subprocess
 import sys
 
 import pytest
+
+from tests.support.processes import finished
 
 FRAMEWORKS = ("celery", "django", "fastapi", "flask", "starlette", "werkzeug")
 
@@ -14,7 +15,7 @@ def loaded_by(module: str) -> set[str]:
         f"import sys, json, {module}\n"
         f"print(json.dumps([name for name in {FRAMEWORKS!r} if name in sys.modules]))"
     )
-    done = subprocess.run(
+    done = finished(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
     )
     return set(json.loads(done.stdout))

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.series import SPANS, series
 from mixrelay.console.status.look import look
+from mixrelay.console.status.unasked import noticed, sorted_hot
 
 
 def overview(call: Call) -> Response:
@@ -27,8 +28,14 @@ def chart(call: Call) -> Response:
 
 def _figures(call: Call) -> dict[str, Any]:
     figures = look(call.queue, call.place.settings.rq_url)
-    warnings = figures.warnings()
-    return {"figures": figures, "warnings": warnings, "is_bad": figures.is_bad}
+    return {
+        "figures": figures,
+        "warnings": figures.warnings(),
+        "remarks": figures.remarks(),
+        "is_bad": figures.is_bad,
+        "notices": noticed(figures.books),
+        "hot": sorted_hot(figures.books),
+    }
 
 
 ROUTES = [

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.status.fleet import workers as seen_by_rq
+from mixrelay.console.status.tokens import region_of, sorted_tokens
 from mixrelay.shared.connection import connect
 from mixrelay.worker.rq_job import Job
 from mixrelay.worker.rq_queue import Shifts, queue_name
@@ -55,7 +56,13 @@ def workers(call: Call) -> Response:
         failed_count=len(failed_ids),
         rq_queue=queue_name(name),
         mistake="",
+        **_tokens(call),
     )
+
+
+def _tokens(call: Call) -> dict[str, Any]:
+    books = call.queue.books()
+    return {"tokens": sorted_tokens(books), "now_ms": books.now_ms, "region_of": region_of}
 
 
 def _nothing(call: Call, error: str) -> dict[str, Any]:
@@ -67,6 +74,7 @@ def _nothing(call: Call, error: str) -> dict[str, Any]:
         "failed_count": 0,
         "rq_queue": queue_name(call.queue.name),
         "mistake": f"RQ's keys cannot be read: {error}",
+        **_tokens(call),
     }
 
 

@@ -27,8 +27,10 @@ end
 local function reopen(word)
   local name = word.destination
   redis.call("HSET", key("accepted"), name, NOW)
-  local pause = redis.call("HMGET", key("pause:" .. name), "status", "probe")
+  local pause = redis.call("HMGET", key("pause:" .. name), "status", "probe", "token")
   local probed = pause[2] == word.id
+  -- Only a proof ends what a refused token opened: these endpoints accept any (proof.lua).
+  if pause[3] then return false end
   speed_up(name, word.lane, probed)
   -- What was under way when the rate was found too high does not show that it is not.
   if tonumber(pause[1] or 0) == RATE_LIMITED and not probed then return false end

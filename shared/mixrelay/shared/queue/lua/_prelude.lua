@@ -27,6 +27,11 @@
 --                                 which on it grows slowly), passed (acceptances since it last
 --                                 grew so), held (the limit at which it last held a batch back),
 --                                 at (changed)}
+--   ROOT:tokens           hash    fingerprint -> what is known of a project token (_tokens.lua);
+--                                 proving:<token> string, who proves it; proofs string, how many
+--                                 began within the second. In Q's own slot
+--   ROOT:kept             zset    copies kept until there is evidence for their token; kept:<token>
+--                                 likewise, kept:batches and kept:bytes hashes (_kept.lua)
 --   ROOT:partitions       string  how many there are or ever were, in Q's own slot (announce.lua)
 --   ROOT:letters          hash    number -> the letter's meta as JSON, newline, payload
 --   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
@@ -229,9 +234,10 @@ local function park(id, state, due)
   save(id, state)
 end
 
-local function finish(id, state)
+-- `stays`: its list is kept as a copy (_kept.lua).
+local function finish(id, state, stays)
   unlease(id, state)
-  redis.call("UNLINK", key("batch:" .. id))
+  if not stays then redis.call("UNLINK", key("batch:" .. id)) end
   redis.call("HDEL", key("batches"), id)
   redis.call("ZREM", key("parked:" .. state.lane), id)
   if ORDERED[state.lane] then redis.call("LREM", key("order:" .. state.lane), 1, id) end

@@ -1,6 +1,8 @@
 -- Every figure at one instant (docs/internals.md, rule 1).
 -- Answer  JSON, and the head of Q (so that its age can be told) or false
 local HEAD_SHOWN = 4096
+local wrong = expect("hash", key("notices"), key("hot"))
+if wrong then return wrong end
 
 local lanes, oldest = {}, nil
 local function older(received)
@@ -33,6 +35,8 @@ local paces = {}
 for destination, pace in pairs(hash(key("paces"))) do
   paces[destination] = cjson.decode(pace).limit
 end
+local tokens = {}
+for name, token in pairs(hash(key("tokens"))) do tokens[name] = cjson.decode(token) end
 local minutes = {}
 for back = 0, 1 do
   local minute = math.floor(NOW / 60000) - back
@@ -45,7 +49,7 @@ return { cjson.encode({
   batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
-  held = hash(key("held")),
+  held = hash(key("held")), tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
   oldest = oldest,
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

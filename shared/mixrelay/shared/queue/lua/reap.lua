@@ -109,6 +109,12 @@ local function forget_paces()
   end
 end
 
+local function forget_kept()
+  local old = redis.call("ZRANGE", KEPT, "-inf", NOW - KEPT_MS, "BYSCORE", "LIMIT", 0, 100)
+  for _, id in ipairs(old) do drop_kept(id) end
+end
+
+if owner == "" then forget_kept() end
 if owner == "" and not is_mirror then
   end_idle_pauses()
   forget_paces()

@@ -216,12 +216,23 @@ local function trial(head)
   if #waiting < TRIALS_BEHIND then return fresh(rivals) end
 end
 
+-- One batch at a time in the whole fleet. Copies that were put back may stand before it.
+local function one_is_under_way()
+  local first = redis.call("LRANGE", ORDER, 0, TRIALS_BEHIND)
+  for _, id in ipairs(first) do
+    if load(id).claim then return true end
+  end
+  if #first <= TRIALS_BEHIND then return false end
+  for _, id in ipairs(redis.call("ZRANGE", key("leases"), 0, -1)) do
+    if load(id).lane == lane then return true end
+  end
+  return false
+end
+
 local function ordered()
   local head = redis.call("LINDEX", ORDER, 0)
   if not head then return fresh() end
-  for _, id in ipairs(redis.call("LRANGE", ORDER, 0, TRIALS_BEHIND)) do
-    if load(id).claim then return end -- one batch at a time in the whole fleet
-  end
+  if one_is_under_way() then return end
   local state = load(head)
   if state.cornered == "untried" then
     local batch = trial(head)

@@ -8,6 +8,9 @@
 --   own          true: with the worker's own credentials
 --   delivered    "all", or a list of numbers
 --   dead         list of {number, reason, status, error, field, unsent (not in the request)}
+--   ignored      list of numbers that Mixpanel would drop: discarded, and never sent
+--   noticed      {kind: {count, example}}: what Mixpanel does unasked with those delivered (`note`)
+--   unconfirmed  how many of those delivered its answer does not confirm
 --   move         {lane, numbers}: to the end of another lane
 --   rest         "keep", "park" or "back": what happens to members without a verdict
 --   park         {delay (ms), counts, ambiguous, error, status, cornered,
@@ -17,6 +20,7 @@
 --   refusals     how often Redis refused this settlement before
 --   behind       the whole trial holds its rivals' profiles: it waits behind the head
 --   tells        Q's own slot is another, and is to be told what this means for destinations
+--   keep         {token, sent (ms), bytes}: a copy of what was delivered is kept (_kept.lua)
 --   elsewhere    {destination: batches leased in the other partitions}, for the pace of a pause
 --   passed       when the destination last accepted something, as Q's own slot says, by its clock
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed);
@@ -43,7 +47,9 @@ local function expect_rivals()
   end
 end
 local wrong = expect_batch(id, state) or expect_indexes(plan.dead or {}) or expect_rivals()
+  or expect_notices(plan.noticed)
   or (plan.destination and expect("hash", key("pause:" .. plan.destination)))
+  or (plan.keep and expect_kept(plan.keep.token))
   or (plan.park and plan.park.cornered
     and expect_indexes({ { reason = "exhausted", status = plan.park.status } }))
 if wrong then return wrong end
@@ -77,16 +83,19 @@ local function verdicts()
     for _, number in ipairs(plan.delivered) do of[number] = "delivered" end
   end
   for _, number in ipairs(plan.move and plan.move.numbers or {}) do of[number] = "move" end
+  for _, number in ipairs(plan.ignored or {}) do of[number] = "ignored" end
   for _, dead in ipairs(plan.dead or {}) do of[dead.number] = dead end
   return of
 end
 
 local function carry_out()
-  local of, delivered, moved, left = verdicts(), {}, {}, {}
+  local of, delivered, moved, ignored, left = verdicts(), {}, {}, {}, {}
   for _, member in ipairs(members_of(id)) do
     local verdict = of[split_member(member)]
     if verdict == "move" then
       moved[#moved + 1] = member
+    elseif verdict == "ignored" then
+      ignored[#ignored + 1] = member
     elseif type(verdict) == "table" then
       verdict.attempts = attempts - (verdict.unsent and plan.sent and 1 or 0)
       bury(member, state.lane, verdict)
@@ -98,7 +107,9 @@ local function carry_out()
   end
   if plan.move then push("RPUSH", key("lane:" .. plan.move.lane), moved) end
   forget(delivered)
-  return #delivered, left
+  forget(ignored)
+  count_ignored(ignored)
+  return #delivered, left, delivered
 end
 
 local function all_delivered()
@@ -265,14 +276,24 @@ local function measure_latency(messages)
   tally("latency:sum", ms * messages)
 end
 
-local count, left
-if plan.delivered == "all" and not plan.dead and not plan.move then
+local function end_batch(count, delivered)
+  release_probe(id, state)
+  if not plan.keep or count == 0 then return finish(id, state) end
+  if delivered then replace_members(id, delivered) end
+  finish(id, state, true)
+  keep(id, state, plan.keep, count)
+end
+
+local count, left, delivered
+if plan.delivered == "all" and not (plan.dead or plan.move or plan.ignored) then
   count, left = all_delivered()
 else
-  count, left = carry_out()
+  count, left, delivered = carry_out()
 end
 tally("delivered", count)
 tally("delivered:" .. state.lane, count)
+tally("unconfirmed", plan.unconfirmed or 0)
+note(plan.noticed, state.lane)
 measure_latency(count)
 if plan.accepted and state.destination then accept() end
 if plan.exhausts and state.rivals and plan.exhausts == state.rivals[1] then
@@ -281,8 +302,7 @@ end
 if plan.behind then state.behind = state.rivals and state.rivals[1] end
 
 if #left == 0 then
-  release_probe(id, state)
-  finish(id, state)
+  end_batch(count, delivered)
 else
   replace_members(id, left)
   if plan.rest == "park" and convicted(plan.park, left) then
