@@ -87,7 +87,12 @@ def test_identity_events_and_equal_events_are_all_there(fleet: Fleet, mixpanel: 
             *[equal] * 1_000,
         ]
     )
-    fleet.start()
+    # Mixpanel documents $merge for a service account.
+    fleet.start(
+        MIXPANEL_SERVICE_ACCOUNT_USERNAME="relay",
+        MIXPANEL_SERVICE_ACCOUNT_SECRET="a-very-secret-secret",
+        MIXPANEL_PROJECT_ID="42",
+    )
     fleet.wait_until_drained(60)
 
     counts = Counter(arrived["event"] for arrived in mixpanel.events)
