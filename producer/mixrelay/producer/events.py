@@ -146,18 +146,35 @@ def _check_text_ids(properties: dict[str, Any]) -> None:
             properties[key] = text_id(own, f'properties["{key}"]')
 
 
-def with_meta(record: dict[str, Any], meta: Properties) -> dict[str, Any]:
+def with_meta(record: dict[str, Any], meta: Properties) -> tuple[dict[str, Any], Names]:
     """Return an event with the members that stand beside ``event`` and ``properties``.
 
+    Returns:
+        The record, and what its parts are called in errors.
+
     Raises:
-        InvalidPropertyError: they are no mapping, or name one of the two.
+        InvalidPropertyError: they are no mapping of texts, or name one of the two.
     """
-    for name in checked_mapping(meta, "meta"):
-        if name in record:
+    own = member_names(meta, "meta")
+    for name in ("event", "properties"):
+        if (name,) in own:
             raise InvalidPropertyError(
                 f'meta["{name}"]', f"would replace the event's {name}; give it as an argument"
             )
-    return {**record, **meta}
+    return {**record, **meta}, {**EVENT_NAMES, **own}
+
+
+def member_names(given: object, name: str) -> Names:
+    """Return what the members of a record that the caller wrote are called in errors.
+
+    Raises:
+        InvalidPropertyError: they are no mapping, or a key is no text.
+    """
+    members = checked_mapping(given, name)
+    for key in members:
+        if not isinstance(key, str):
+            raise InvalidPropertyError(name, f"has a {type(key).__name__} as a key; keys are str")
+    return {(key,): member(name, key) for key in members}
 
 
 def foreign_token(path: str) -> InvalidPropertyError:

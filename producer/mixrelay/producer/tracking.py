@@ -115,9 +115,10 @@ class EventCalls(Generic[R]):
             properties, groups, insert_id, timestamp, user_id=user_id, device_id=device_id
         )
         record = event_record(self._token, distinct_id, event, given, ip)
+        names = EVENT_NAMES
         if meta is not None:
-            record = with_meta(record, meta)
-        return self._outlet.deliver("event", record, EVENT_NAMES)
+            record, names = with_meta(record, meta)
+        return self._outlet.deliver("event", record, names)
 
     @overload
     def import_event(
@@ -196,9 +197,10 @@ class EventCalls(Generic[R]):
             properties, groups, insert_id, timestamp, user_id=user_id, device_id=device_id
         )
         record = event_record(self._token, distinct_id, event, given, ip)
+        names = EVENT_NAMES
         if meta is not None:
-            record = with_meta(record, meta)
-        return self._outlet.deliver("import", record, EVENT_NAMES, api_key)
+            record, names = with_meta(record, meta)
+        return self._outlet.deliver("import", record, names, api_key)
 
     def identify(self, identified_id: Id, anonymous_id: Id) -> R:
         """Connect what somebody did before signing in with who it is, under *Original ID Merge*.

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.events import checked_mapping, checked_time, foreign_token, member, now
+from mixrelay.producer.events import (
+    checked_mapping,
+    checked_time,
+    foreign_token,
+    member,
+    member_names,
+    now,
+)
 from mixrelay.producer.ids import reduced
 from mixrelay.shared.mixpanel.rules import OPERATIONS
 
@@ -163,8 +170,10 @@ def given_update(token: str, record: object, meta: object) -> tuple[dict[str, An
         InvalidPropertyError: it has another project's token, no operation, or one whose values
             Mixpanel refuses.
     """
+    names = {**member_names(record, "record")}
     given = dict(checked_mapping(record, "record"))
     if meta is not None:
+        names |= member_names(meta, "meta")
         given |= checked_mapping(meta, "meta")
     if given.setdefault("$token", token) != token:
         raise foreign_token('record["$token"]')
@@ -174,7 +183,6 @@ def given_update(token: str, record: object, meta: object) -> tuple[dict[str, An
     if "$time" in given:
         given["$time"] = checked_time(given["$time"], 'record["$time"]')
     _check_operations(given)
-    names: Names = {(key,): member("record", key) for key in given if isinstance(key, str)}
     return {"$token": token, "$time": now(), **given}, names
 
 
@@ -205,12 +213,13 @@ def _dollar(name: str) -> str:
         raise InvalidPropertyError(
             name, "is no special property; update() takes a record with several operations"
         )
-    if name.startswith("$"):
+    if name.startswith("$") and name.isprintable():
         return name
     if name in _SPECIAL:
         return f"${name}"
+    shown = ascii(name)[1:-1]
     raise InvalidPropertyError(
-        name,
+        shown,
         "is no special property of an update. A property of the profile belongs into the dict; "
-        f'a special one that is not known here is given as **{{"${name}": value}}',
+        f'a special one that is not known here is given as **{{"${shown}": value}}',
     )

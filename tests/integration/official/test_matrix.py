@@ -23,7 +23,7 @@ from mixrelay.sandbox import Options, Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from tests.integration.official.calls import CALLS, OwnSerializer, whom
-from tests.support.works import TOKEN, Works
+from tests.support.works import TOKEN, Works, dropped
 
 SECRET = "secret-of-the-project"
 ACCOUNT = ("svc-user", "svc-secret", "98765")
@@ -88,7 +88,7 @@ class Arrived:
     """What a sandbox got, by the call that it came from."""
 
     def __init__(self, box):
-        self.dropped = box.dropped
+        self.dropped = dropped(box)
         self.requests = {request.number: request for request in box.requests}
         self.by_call = {}
         for arrival in box.arrivals:

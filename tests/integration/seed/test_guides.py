@@ -10,7 +10,7 @@ from mixrelay.sandbox import Options, Sandbox
 from tests.integration.seed.examples import ROOT, blocks_of
 from tests.support.command import COMMAND
 from tests.support.processes import finished
-from tests.support.works import Works
+from tests.support.works import Works, dropped
 
 TOKEN = "YOUR_PROJECT_TOKEN"
 
@@ -41,7 +41,7 @@ def test_every_block_of_the_producers_guide_runs_and_arrives(works):
     asyncio.run(serve(names))
     works.drain()
     assert works.reasons() == []
-    assert works.box.dropped == []
+    assert dropped(works.box) == []
     arrived = [event["event"] for event in works.box.events]
     assert arrived.count("Viewed") == 2
     assert {"Plan Upgraded", "Saved", "Paid", "Job Failed", "Signed Up"} <= set(arrived)

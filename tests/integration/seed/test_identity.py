@@ -7,7 +7,7 @@ import pytest
 
 from mixrelay.sandbox import Options, Sandbox
 from tests.integration.seed.examples import blocks_of
-from tests.support.works import Works
+from tests.support.works import Works, dropped
 
 TOKEN = "YOUR_PROJECT_TOKEN"
 ACCOUNT = {
@@ -39,7 +39,7 @@ class Play:
             exec(compile(code, "identity.md", "exec"), self._names)
         self._works.drain(to=self._works.settings(token=TOKEN, **ACCOUNT))
         assert self._works.letters() == []
-        assert self.box.dropped == []
+        assert dropped(self.box) == []
 
     def whose(self):
         """The names of each person's events, in the order of their calls."""

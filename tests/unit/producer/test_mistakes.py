@@ -229,6 +229,9 @@ def test_what_stands_beside_an_event_is_written_beside_it(tracker, pushed):
         ({"event": "Other"}, 'meta["event"]'),
         ({"properties": {}}, 'meta["properties"]'),
         (["a"], "meta"),
+        ({1: 2}, "meta"),
+        ({"\ud83d\x1b": 1}, 'meta["\\ud83d\\u001b"]'),
+        ({"member": b""}, 'meta["member"]'),
     ],
 )
 def test_what_stands_beside_an_event_replaces_nothing_of_it(tracker, pushed, meta, path):
@@ -266,6 +269,8 @@ def test_an_update_of_several_operations_is_one_record(tracker, pushed):
         ({"$distinct_id": "1", "$union": {"a": []}}, 'record["$union"]["a"]'),
         ({"$set": {}}, 'record["$distinct_id"]'),
         ("text", "record"),
+        ({"$distinct_id": "1", "$set": {}, 5: 1}, "record"),
+        ({"$distinct_id": "1", "$set": {}, "\ud83d": 1}, 'record["\\ud83d"]'),
     ],
 )
 def test_an_update_that_mixpanel_cannot_carry_out_is_refused(tracker, pushed, record, path):

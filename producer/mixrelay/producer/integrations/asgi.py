@@ -46,7 +46,7 @@ class MixrelayMiddleware:
             tracker: whose messages are gathered. An async one sends on the event loop; for any
                 other a thread sends, so that the event loop goes on.
             trusted_proxies: networks whose ``X-Forwarded-For`` is believed; when given, even
-                empty, each event gets the user's address as its ``ip``.
+                empty, each event and each update of a user gets the client's address.
 
         Raises:
             ConfigurationError: one of the networks cannot be read.

@@ -10,7 +10,8 @@ from mixrelay.producer.integrations.addresses import ClientAddress
 from mixrelay.producer.tracker import Tracker
 
 TrustedProxies: TypeAlias = "Iterable[str] | None"
-"""None: no event gets an address. Else each gets the user's, as ``ClientAddress`` finds it."""
+"""None: nothing gets an address. Else events and updates of users get the user's, as
+``ClientAddress`` finds it."""
 
 LONG = 1.0
 """Seconds after which a response is a stream, whose messages do not wait for its end."""
@@ -21,8 +22,9 @@ class Requests:
 
     Args:
         tracker: whose messages are gathered.
-        trusted_proxies: None leaves geolocation off; else every event that the request tracks
-            gets the user's address as its ``ip``, unless it is given one.
+        trusted_proxies: None leaves geolocation off; else every event that the request tracks,
+            and every update of a user's profile, gets the user's address, unless the call gives
+            its own ``ip``.
     """
 
     def __init__(self, tracker: Tracker[Any], trusted_proxies: TrustedProxies = None) -> None:

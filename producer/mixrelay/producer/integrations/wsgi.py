@@ -38,7 +38,7 @@ class MixrelayMiddleware:
             app: the application.
             tracker: whose messages are gathered; its sink must not be an async one.
             trusted_proxies: networks whose ``X-Forwarded-For`` is believed; when given, even
-                empty, each event gets the user's address as its ``ip``.
+                empty, each event and each update of a user gets the client's address.
 
         Raises:
             ConfigurationError: one of the networks cannot be read.
