@@ -18,6 +18,7 @@ from mixrelay.shared.queue import JobKind, LetterFilter, Queue, new_job_id
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.support.fleet import Fleet, wait_until
 from tests.support.letters import bury, event
+from tests.support.patience import within
 from tests.support.processes import finished
 from tests.support.redis_cluster import RedisCluster
 
@@ -156,10 +157,9 @@ def test_what_a_lost_host_with_a_wrong_clock_held_is_taken_over_in_a_leases_time
     [wrong] = fleet.start(1, **clock_of(600).environment)
     wait_until(lambda: sum(fleet.queue.books().leased.values()) > 0, 30, "a lease")
     wrong.destroy()
-    lost_at = time.monotonic()
-    fleet.start(1, **clock_of(-600).environment)
-    wait_until(lambda: fleet.queue.books().totals["redelivered"] > 0, 20, "taken over")
-    assert time.monotonic() - lost_at < 10
+    with within(10):
+        fleet.start(1, **clock_of(-600).environment)
+        wait_until(lambda: fleet.queue.books().totals["redelivered"] > 0, 20, "taken over")
     fleet.wait_until_drained(30)
     tell("a host with a wrong clock is lost", ledger.check())
 
@@ -212,12 +212,11 @@ def test_nodes_whose_clocks_disagree_end_leases_and_pauses_when_their_time_is_up
         [lost] = spread.start()
         wait_until(lambda: sum(queue.books().leased.values()) > 4, 30, "leases")
         lost.destroy()
-        lost_at = time.monotonic()
-        owner = held_by(queue)
-        spread.start()
-        wait_until(lambda: not owner & held_by(queue), 20, "all taken over")
+        with within(10):
+            owner = held_by(queue)
+            spread.start()
+            wait_until(lambda: not owner & held_by(queue), 20, "all taken over")
         assert owner
-        assert time.monotonic() - lost_at < 10
         mixpanel.fault("status", status=503, endpoint="/import", count=3)
         wait_until(lambda: bool(queue.books().paused), 20, "a pause")
         waits = [pause.seconds for pause in queue.books().paused]

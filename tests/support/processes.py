@@ -4,14 +4,17 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.patience import Deadline, patient
 
 SECONDS = 60.0
 _DEAD_SECONDS = 10.0
+_AGAIN_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -42,11 +45,28 @@ class Process(subprocess.Popen[Any]):
             super().__init__(*args, start_new_session=self._has_group, **options)
 
     def wait(self, timeout: float | None = None) -> int:
-        return super().wait(patient(SECONDS if timeout is None else timeout))
+        return self._by(timeout, lambda seconds: super(Process, self).wait(seconds))
 
     def communicate(self, input: Any = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002 - Popen's name
-        limit = patient(SECONDS if timeout is None else timeout)
-        return super().communicate(input, limit)
+        given = [input]  # once: whoever goes on with what was begun gives nothing
+        return self._by(
+            timeout,
+            lambda seconds: super(Process, self).communicate(
+                given.pop() if given else None, seconds
+            ),
+        )
+
+    def _by(self, limit: float | None, wait: Callable[[float], T]) -> T:
+        """Waits, and once more for as long as the machine is too busy for the limit."""
+        seconds = SECONDS if limit is None else limit
+        deadline = Deadline(seconds)
+        while True:
+            try:
+                return wait(seconds)
+            except subprocess.TimeoutExpired:
+                if deadline.is_over():
+                    raise
+                seconds = _AGAIN_SECONDS
 
     def end(self) -> None:
         """Kills it, and what it has started, without a word."""
@@ -71,7 +91,7 @@ class Process(subprocess.Popen[Any]):
         # The killed end of a pipe is at its end; a grandchild in a group of its own may hold it.
         with suppress(subprocess.TimeoutExpired, ValueError, OSError):
             said = super().communicate(timeout=_DEAD_SECONDS)
-            print(f"{self.args} said, before it was ended:", *map(_text, said), sep="\n")
+            print(f"{self.args!r} said, before it was ended:", *map(_text, said), sep="\n")
 
 
 def finished(
@@ -92,7 +112,7 @@ def finished(
         output, errors = process.communicate(input, timeout)
     ended = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
     shown = f"exit {ended.returncode}\n{_text(output)}\n{_text(errors)}"
-    assert not check or ended.returncode == 0, f"{process.args}: {shown}"
+    assert not check or ended.returncode == 0, f"{process.args!r}: {shown}"
     return ended
 
 

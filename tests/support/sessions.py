@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Ending:
         # Not by the environment: a test may run pytest.
         self._is_worker = hasattr(config, "workerinput")
         self._left: list[str] = []
+        self.may_ring = False
         if not self._is_worker:
             # A run within a test is also the outer one's.
             os.environ[MARK] = os.environ.get(MARK, "") + self._mark
@@ -41,15 +43,36 @@ class Ending:
             return None
         if settings.method != "signal":
             return None
-        Alarm(item, settings).start()
+        Alarm(item, settings, self).start()
         return True
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
-        """A failure ends the timer; what cleans up after it may hang as well."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Iterator[None]:
+        with self._letting_it_ring():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        with self._letting_it_ring():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        # A failure has ended the timer; what cleans up after it may hang as well.
         settings = pytest_timeout._get_item_settings(item)
         if settings.timeout and settings.timeout > 0 and not settings.func_only:
             item.ihook.pytest_timeout_set_timer(item=item, settings=settings)
+        with self._letting_it_ring():
+            return (yield)
+
+    @contextmanager
+    def _letting_it_ring(self) -> Iterator[None]:
+        """In between, an alarm would hit pytest itself at its work on the report."""
+        self.may_ring = True
+        try:
+            yield
+        finally:
+            self.may_ring = False
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -74,8 +97,8 @@ class Ending:
 class Alarm:
     """The end of one test's time. It rings again where the clean-up hangs as well."""
 
-    def __init__(self, item: Any, settings: Any) -> None:
-        self._item, self._settings = item, settings
+    def __init__(self, item: Any, settings: Any, ending: Ending) -> None:
+        self._item, self._settings, self._ending = item, settings, ending
         self._began = time.monotonic()
 
     def start(self) -> None:
@@ -88,7 +111,7 @@ class Alarm:
         left = self._settings.timeout * slowness() - (time.monotonic() - self._began)
         if left > 0:
             signal.setitimer(signal.ITIMER_REAL, left, AGAIN_SECONDS)
-        else:
+        elif self._ending.may_ring:
             pytest_timeout.timeout_sigalrm(self._item, self._settings)
 
     def _cancel(self) -> None:

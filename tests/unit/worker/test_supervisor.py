@@ -37,14 +37,15 @@ def test_a_worker_that_dies_at_once_is_started_again_at_growing_intervals(tmp_pa
 
     def serve() -> int:
         with notes.open("a") as sink:
-            sink.write(f"{os.getpid()}\n")
+            sink.write(f"{time.monotonic()}\n")
         return 1
 
     process = supervise(serve)
-    wait_until(lambda: lives(notes) >= 2, "a second life")
-    # After half a second at most comes a whole one; without a pause there were 20 by then.
-    time.sleep(1.0)
-    assert lives(notes) <= 4
+    wait_until(lambda: lives(notes) >= 3, "a third life")
+    first, second, third, *_ = map(float, notes.read_text().split())
+    # Half of 0.5 and of 1 s is the least that the pauses take.
+    assert second - first >= 0.25
+    assert third - second >= 0.5
     process.terminate()
     process.join(patient(10))
     assert process.exitcode == 0
