@@ -16,6 +16,7 @@ from mixrelay.producer.tracing import traceparent_source
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
+    from mixrelay.producer.values import Default
 
 __all__ = ["BeforeSend", "ErrorHandler", "Handler", "Outlet", "R", "S", "Sink", "logger"]
 
@@ -43,11 +44,17 @@ class Outlet(Generic[R]):
     """
 
     def __init__(
-        self, sink: Sink[Any], error_handler: Handler, before_send: BeforeSend | None = None
+        self,
+        sink: Sink[Any],
+        error_handler: Handler,
+        before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None:
         self._sink = sink
         self._error_handler = error_handler
         self._before_send = before_send
+        self.default = default
+        """Converts values of types that are not known."""
         self.is_off = os.environ.get("MIXRELAY_DISABLED", "") not in {"", "0"}
         """MIXRELAY_DISABLED: calls do nothing."""
         self._traceparent = traceparent_source()
@@ -78,7 +85,7 @@ class Outlet(Generic[R]):
                 return self._settled(sent=changed)
             message = changed
         else:
-            message = message_text(record, names, api_key, trace)
+            message = message_text(record, names, api_key, trace, self.default)
         batch = open_batch(self)
         if batch is not None:
             taken = batch.add(kind, message)
@@ -138,12 +145,12 @@ class Outlet(Generic[R]):
             self.counters.add("dropped")
             return True
         if self._before_send is None:
-            return message_text(record, names, api_key, trace)
-        copied = plain_copy(record, names)
+            return message_text(record, names, api_key, trace, self.default)
+        copied = plain_copy(record, names, self.default)
         try:
             changed = self._before_send(kind, copied)
             if changed is not None:
-                return message_text(changed, names, api_key, trace)
+                return message_text(changed, names, api_key, trace, self.default)
         except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
             self._lost(_hook_failed(error), count=1)
             return False

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.values import NotJSONError, milliseconds
+from mixrelay.producer.values import NotJSONError, milliseconds, simplify
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
@@ -119,13 +119,20 @@ def checked_insert_id(insert_id: object) -> str:
 
 
 def checked_mapping(given: object, name: str) -> Properties:
-    """Return properties as they are.
+    """Return properties as they are if they are a dict; else a copy of the mapping as a dict.
 
     Raises:
         InvalidPropertyError: they are no mapping.
     """
-    if type(given) is dict or isinstance(given, Mapping):  # the first is the faster question
+    if type(given) is dict:
         return given
+    if isinstance(given, Mapping):
+        try:
+            # A copy of one moment, since another thread may change it; and of a proxy what it
+            # stands for, which may need one more step.
+            return checked_mapping(simplify(given), name)
+        except NotJSONError as error:
+            raise InvalidPropertyError(name, str(error)) from None
     raise InvalidPropertyError(name, f"must be a dict, not {type(given).__name__}")
 
 

@@ -28,6 +28,7 @@ from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.telling import ErrorHandler, Handler
+from mixrelay.producer.values import Default
 
 if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
@@ -62,6 +63,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
 
@@ -75,6 +77,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -87,6 +90,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -99,6 +103,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -111,6 +116,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     def __init__(
@@ -124,6 +130,7 @@ class Tracker(Generic[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
@@ -142,6 +149,8 @@ class Tracker(Generic[R]):
             before_send: called as ``before_send(type, record)`` before a record is sent, with a
                 copy that it may change. It returns the record to send, or None for none. If it
                 raises, nothing is sent, the call is False, and the error handler hears of it.
+            default: called with each value of a type that is not known here; returns what is
+                written in its place, as for ``json.dumps``. A TypeError refuses the value.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
@@ -160,7 +169,9 @@ class Tracker(Generic[R]):
         chosen: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(chosen, error_handler or ErrorHandler(), before_send)
+        self._outlet: Outlet[R] = Outlet(
+            chosen, error_handler or ErrorHandler(), before_send, default
+        )
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
@@ -304,7 +315,8 @@ class Tracker(Generic[R]):
         record = event_record(self._token, distinct_id, event, properties, None)
         if "$insert_id" not in (properties or ()):
             del record["properties"]["$insert_id"]  # each fetch is an event of its own
-        data = base64.urlsafe_b64encode(record_text(record, EVENT_NAMES)).decode()
+        text = record_text(record, EVENT_NAMES, self._outlet.default)
+        data = base64.urlsafe_b64encode(text).decode()
         return f"{endpoint or f'{self._base}/track/'}?data={data}&ip=1&img=1"
 
     def _given(
