@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.batch import NOT_TAKEN, TAKEN, Messages, open_batch
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.encoding import message_text, plain_copy
+from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import BeforeSendError, DeliveryError
 from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
 from mixrelay.producer.tracing import traceparent_source
@@ -151,18 +153,20 @@ class Outlet(Generic[R]):
             changed = self._before_send(kind, copied)
             if changed is not None:
                 return message_text(changed, names, api_key, trace, self.default)
-        except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
+        except Exception as error:
+            if is_ending(error):
+                raise
             self._lost(_hook_failed(error), count=1)
-            return False
+            return False  # unredacted it must not be sent, nor raised
         self.counters.add("dropped")
         return True
 
     def _called(self, sink: Callable[..., Any], *args: object, count: int = 1) -> Any:
+        outer = sys.exception()
         try:
             result = sink(*args)
         except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
-            self._lost(error, count)
-            return False
+            return self._not_sent(error, count, outer)
         if result is True or not inspect.iscoroutine(result):
             if self._counts:
                 self.counters.add("queued", count)
@@ -171,14 +175,26 @@ class Outlet(Generic[R]):
         return self._awaited(result, count)
 
     async def _awaited(self, pending: Awaitable[Any], count: int = 1) -> Any:
+        outer = sys.exception()
         try:
             result = await pending
-        except Exception as error:  # noqa: BLE001 - as above
-            self._lost(error, count)
-            return False
+        except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
+            return self._not_sent(error, count, outer)
         if self._counts:
             self.counters.add("queued", count)
         return True if result is None else result
+
+    def _not_sent(self, error: Exception, count: int, outer: BaseException | None) -> bool:
+        """Tell of a failure and return False; raise the application's ending, if it is one."""
+        ending = ending_in(error, outer)
+        if ending is not error:
+            self._lost(error, count)
+        elif self._counts:
+            self.counters.add("failed", count)  # nobody knows
+        if ending is not None:
+            raise ending from None
+        # No failure to deliver may reach a request.
+        return False
 
     async def _one_by_one_awaited(self, messages: Messages) -> bool:
         results = [await cast("Any", self.hand_over(self._sink, *one)) for one in messages]

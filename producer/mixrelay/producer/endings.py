@@ -21,15 +21,26 @@ def is_ending(error: BaseException) -> bool:
     return ending_in(error) is error
 
 
-def ending_in(error: BaseException | None) -> BaseException | None:
-    """Return the ending that an exception is, or was made of; None where there is none."""
+def ending_in(
+    error: BaseException | None, outer: BaseException | None = None
+) -> BaseException | None:
+    """Return the ending that an exception is, or was made of; None where there is none.
+
+    Args:
+        error: what a call of ours met.
+        outer: what the caller was handling at that time; it ends the chain of what led to it.
+    """
     codes = _handlers()
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if not isinstance(error, Exception) or _is_known(type(error)) or _is_from(error, codes):
-            return error
-        error = error.__cause__ or error.__context__
+    seen: set[int] = set() if outer is None else {id(outer)}
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if not isinstance(one, Exception) or _is_known(type(one)) or _is_from(one, codes):
+            return one
+        waiting += [one.__context__, one.__cause__]
     return None
 
 

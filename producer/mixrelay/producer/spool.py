@@ -23,6 +23,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mixrelay.producer.attempt import Attempt
+from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import SpoolError
 
 if TYPE_CHECKING:
@@ -60,8 +62,12 @@ class Spool:
         self._fsync = fsync
         self._current = folder / _CURRENT
 
-    def append(self, tuples: Sequence[bytes]) -> int:
+    def append(self, tuples: Sequence[bytes], attempt: Attempt | None = None) -> int:
         """Keep tuples, all or none of them, in order.
+
+        Args:
+            tuples: to be kept.
+            attempt: learns of it, also where an ending interrupts this.
 
         Returns:
             The inode of their file: while that is among ``inodes``, they may still wait.
@@ -70,10 +76,13 @@ class Spool:
             SpoolError: the spool is full, or cannot be written.
         """
         try:
-            inode, flushed = self._append(b"".join(line + b"\n" for line in tuples))
+            lines = b"".join(line + b"\n" for line in tuples)
+            inode, flushed = self._append(lines, attempt or Attempt())
             if flushed is not None:
                 _flush(flushed)
         except OSError as error:
+            if is_ending(error):  # as a TimeoutError of the application's
+                raise
             raise SpoolError(
                 f"The spool {self.folder} takes nothing: {error.strerror or error}. Put that "
                 "right, or set MIXRELAY_SPOOL_DIR to a folder that can be written.",
@@ -81,14 +90,28 @@ class Spool:
             ) from error
         return inode
 
-    def _append(self, lines: bytes) -> tuple[int, int | None]:
+    def _append(self, lines: bytes, attempt: Attempt) -> tuple[int, int | None]:
         """Write lines; return their inode, and a file to be flushed where that is wanted."""
-        with self._locked_current() as file:
-            self._write(file, lines)
-            found = os.fstat(file)
-            if found.st_size >= SEGMENT_BYTES:
+        file = self._open_locked()
+        try:
+            before = os.fstat(file)
+            attempt.inode = before.st_ino
+            try:
+                self._write(file, lines)
+                attempt.is_kept = True
+            except BaseException:
+                # An ending may come right after the write; nobody else writes meanwhile.
+                attempt.is_kept = os.fstat(file).st_size >= before.st_size + len(lines)
+                raise
+            if os.fstat(file).st_size >= SEGMENT_BYTES:
                 self._close_segment()
-            return found.st_ino, os.dup(file) if self._fsync else None
+            return before.st_ino, os.dup(file) if self._fsync else None
+        finally:
+            try:
+                # By itself: a fork may have left a copy of the file to a child.
+                fcntl.flock(file, fcntl.LOCK_UN)
+            finally:
+                os.close(file)
 
     def inodes(self) -> set[int]:
         """Return the files that hold lines, by what they keep when they are renamed."""
@@ -119,8 +142,14 @@ class Spool:
         segments = self.segments()
         if segments or not self._current.exists():
             return segments[0] if segments else None
-        with self._locked_current():
+        file = self._open_locked()
+        try:
             self._close_segment()
+        finally:
+            try:
+                fcntl.flock(file, fcntl.LOCK_UN)
+            finally:
+                os.close(file)
         return self.segments()[0]
 
     @contextmanager
@@ -173,22 +202,14 @@ class Spool:
         newest = int(_SEGMENT.fullmatch(segments[-1].name)[1]) if segments else 0  # type: ignore[index]
         self._current.rename(self.folder / f"spool-{newest + 1:08}.jsonl")
 
-    @contextmanager
-    def _locked_current(self) -> Iterator[int]:
-        """Open the file that is appended to, locked.
+    def _open_locked(self) -> int:
+        """Open the file that is appended to, locked; for a ``finally`` that unlocks it.
+
+        Not for a ``with``: an ending may come as that enters or leaves, and the lock would stay.
 
         Raises:
             OSError: it cannot be opened, or its lock was not free in time.
         """
-        file = self._open_locked()
-        try:
-            yield file
-        finally:
-            # Unlocked by itself: a fork may have left a copy of the file to a child.
-            fcntl.flock(file, fcntl.LOCK_UN)
-            os.close(file)
-
-    def _open_locked(self) -> int:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             file = self._open_current()
