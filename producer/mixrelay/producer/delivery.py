@@ -129,6 +129,21 @@ class Outlet(Generic[R]):
         results = [self.hand_over(self._sink, *message) for message in messages]
         return cast("R", all(result is not False for result in results))
 
+    def send_left(self, messages: Messages) -> None:
+        """Hand over messages that nobody waits for."""
+        sent: Any = self.send_all(messages)
+        if not self.is_async:
+            return
+        import asyncio  # noqa: PLC0415 - loaded already where calls are awaited
+
+        try:
+            asyncio.get_running_loop().create_task(sent)
+        except RuntimeError:
+            sent.close()
+            self._lost(
+                DeliveryError("A batch was left open as its event loop ended."), len(messages)
+            )
+
     def _settled(self, *, sent: bool) -> R:
         if self.is_async:
             return cast("R", TAKEN if sent else NOT_TAKEN)

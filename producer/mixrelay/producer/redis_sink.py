@@ -99,7 +99,13 @@ class RedisSink:
         Raises:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
-        return all(_each(self._deliver, self.lists.of_messages(messages), self._keep))
+        try:
+            groups = self.lists.of_messages(messages)
+        except BaseException:  # the application's own
+            for group in self.lists.of_messages(messages):
+                self._keep(*group)
+            raise
+        return all(_each(self._deliver, groups, self._keep))
 
     def push(self, *tuples: bytes) -> int:
         """Push tuples in one command for each partition, in order, past breaker and spool.
@@ -127,8 +133,9 @@ class RedisSink:
         return f"RedisSink({self._address!r}, {self.queue!r})"
 
     def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
-        attempt = Attempt()
+        attempt = None
         try:
+            attempt = Attempt()
             if max(map(len, tuples)) > MAX_TUPLE_BYTES:
                 return self._deliver_but_large(to, tuples, attempt)
             return self._push_or_keep(to, tuples, attempt)
@@ -136,7 +143,7 @@ class RedisSink:
             raise
         except BaseException as error:
             # The application's own, such as a time limit; it goes on once they are safe.
-            self.guard.interrupted(to, tuples, attempt)
+            self.guard.interrupted(to, tuples, attempt or Attempt())
             self.pushing.drop_idle()
             if not is_ending(error):  # nobody's: a fault that loses no message
                 self.guard.tell(error)
