@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from mixrelay.producer.async_pushing import AsyncPushing
 from mixrelay.producer.async_threads import in_thread
@@ -67,6 +67,7 @@ class AsyncRedisSink:
         self.settings = load(QueueSettings, os.environ, options)
         self._address = masked(url)
         self._lists = Lists(self.queue, self.settings, self._address)
+        self._made_with = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self._lists, error_handler)
         self._pushing = AsyncPushing(url, self.settings)
 
@@ -129,6 +130,10 @@ class AsyncRedisSink:
     async def __aexit__(self, *_: object) -> None:
         """Close this event loop's connections."""
         await self.aclose()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made; a tracker gives it its error handler anew."""
+        return partial(type(self), **self._made_with), ()
 
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""

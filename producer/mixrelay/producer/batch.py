@@ -11,11 +11,12 @@ or a greenlet, and to what that context starts with a copy of itself, such as a 
 
 from __future__ import annotations
 
-import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 from weakref import ref
+
+from mixrelay.producer import forks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,17 +33,6 @@ _NOWHERE = -1
 MOST_MESSAGES = 500
 MOST_CHARACTERS = 1024 * 1024
 """What a block holds at most; it is sent before the block ends once there is more."""
-
-_forks = 0
-"""Of this process's ancestors; asking for the process's id at each call takes longer."""
-
-
-def _forked() -> None:
-    global _forks  # noqa: PLW0603 - a process is in one place
-    _forks += 1
-
-
-os.register_at_fork(after_in_child=_forked)
 
 _innermost: ContextVar[ref[Batch[Any]] | None] = ContextVar("mixrelay_batch", default=None)
 """Weak, since its block holds it: an application's ending may come as a block begins or ends, so
@@ -66,7 +56,8 @@ class Batch(Generic[R]):
         self._characters = 0
         self._open_in = _NOWHERE
         # A context's copies, as in a thread pool, share the block.
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may track while this thread does.
+        self._lock = threading.RLock()
 
     def add(self, kind: str, message: str) -> R | None:
         """Take a message; None where the block is over.
@@ -78,7 +69,7 @@ class Batch(Generic[R]):
             sending returned if the block was full.
         """
         with self._lock:
-            if self._open_in != _forks:
+            if self._open_in != forks.count:
                 return None
             self._messages.append((kind, message))
             self._characters += len(message)
@@ -94,7 +85,7 @@ class Batch(Generic[R]):
             outer = outer.outer  # one that was ended in another context
         self.outer = outer
         if open_batch(self.outlet) is None:
-            self._open_in = _forks
+            self._open_in = forks.count
         _innermost.set(ref(self))
         return self
 
@@ -139,7 +130,7 @@ class Batch(Generic[R]):
 
     def is_open(self) -> bool:
         """Whether this block collects, here and now."""
-        return self._open_in == _forks
+        return self._open_in == forks.count
 
 
 class Settled:
@@ -167,7 +158,7 @@ def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
     """Return the block of this context that collects an outlet's messages, if there is one."""
     batch = _current()
     while batch is not None:
-        if batch.outlet is outlet and batch._open_in == _forks:  # noqa: SLF001 - as is_open, faster
+        if batch.outlet is outlet and batch._open_in == forks.count:  # noqa: SLF001 - as is_open, faster
             return batch
         batch = batch.outer
     return None

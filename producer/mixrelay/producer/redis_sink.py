@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
@@ -65,6 +66,7 @@ class RedisSink:
         self.pushing = Pushing(url, self.settings)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)
+        self._made_with = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self.lists, error_handler)
 
     @property
@@ -127,6 +129,10 @@ class RedisSink:
         """Close this process's connections; the next push opens one again."""
         self.pushing.close()
         self.guard.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made; a tracker gives it its error handler anew."""
+        return partial(type(self), **self._made_with), ()
 
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""

@@ -19,7 +19,9 @@ import fcntl
 import os
 import re
 import stat
+import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -61,6 +63,8 @@ class Spool:
         self._most_bytes = most_bytes
         self._fsync = fsync
         self._current = folder / _CURRENT
+        self._writers: set[int] = set()
+        self._late: deque[bytes] = deque()
 
     def append(self, tuples: Sequence[bytes], attempt: Attempt | None = None) -> int:
         """Keep tuples, all or none of them, in order.
@@ -92,6 +96,32 @@ class Spool:
 
     def _append(self, lines: bytes, attempt: Attempt) -> tuple[int, int | None]:
         """Write lines; return their inode, and a file to be flushed where that is wanted."""
+        me = threading.get_ident()
+        if me in self._writers:
+            # A signal handler's, in the middle of this thread's own: it must not wait for that.
+            self._late.append(lines)
+            attempt.is_kept = True
+            return -1, None
+        self._writers.add(me)
+        try:
+            return self._append_locked(lines, attempt)
+        finally:
+            self._writers.discard(me)
+            self._write_late()
+
+    def _write_late(self) -> None:
+        """Write what signal handlers left that came during a write."""
+        late = []
+        while self._late:
+            late.append(self._late.popleft())
+        if not late:
+            return
+        try:
+            self._append(b"".join(late), Attempt())
+        except OSError:
+            self._late.extend(late)  # with the next one's
+
+    def _append_locked(self, lines: bytes, attempt: Attempt) -> tuple[int, int | None]:
         file = self._open_locked()
         try:
             before = os.fstat(file)
@@ -103,15 +133,13 @@ class Spool:
                 # An ending may come right after the write; nobody else writes meanwhile.
                 attempt.is_kept = os.fstat(file).st_size >= before.st_size + len(lines)
                 raise
+            while self._late:
+                self._write(file, self._late.popleft())
             if os.fstat(file).st_size >= SEGMENT_BYTES:
                 self._close_segment()
             return before.st_ino, os.dup(file) if self._fsync else None
         finally:
-            try:
-                # By itself: a fork may have left a copy of the file to a child.
-                fcntl.flock(file, fcntl.LOCK_UN)
-            finally:
-                os.close(file)
+            _release(file)
 
     def inodes(self) -> set[int]:
         """Return the files that hold lines, by what they keep when they are renamed."""
@@ -142,14 +170,17 @@ class Spool:
         segments = self.segments()
         if segments or not self._current.exists():
             return segments[0] if segments else None
-        file = self._open_locked()
+        me = threading.get_ident()
+        self._writers.add(me)
         try:
-            self._close_segment()
-        finally:
+            file = self._open_locked()
             try:
-                fcntl.flock(file, fcntl.LOCK_UN)
+                self._close_segment()
             finally:
-                os.close(file)
+                _release(file)
+        finally:
+            self._writers.discard(me)
+            self._write_late()
         return self.segments()[0]
 
     @contextmanager
@@ -255,6 +286,14 @@ class Spool:
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file), self._current.stat())
         return False
+
+
+def _release(file: int) -> None:
+    try:
+        # By itself: a fork may have left a copy of the file to a child.
+        fcntl.flock(file, fcntl.LOCK_UN)
+    finally:
+        os.close(file)
 
 
 def _mark() -> bytes:
