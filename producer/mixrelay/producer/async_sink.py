@@ -67,7 +67,7 @@ class AsyncRedisSink:
         self.settings = load(QueueSettings, os.environ, options)
         self._address = masked(url)
         self._lists = Lists(self.queue, self.settings, self._address)
-        self._made_with = {"redis_url": redis_url, "queue": queue, **options}
+        self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self._lists, error_handler)
         self._pushing = AsyncPushing(url, self.settings)
 

@@ -66,7 +66,7 @@ class RedisSink:
         self.pushing = Pushing(url, self.settings)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)
-        self._made_with = {"redis_url": redis_url, "queue": queue, **options}
+        self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self.lists, error_handler)
 
     @property
@@ -151,7 +151,9 @@ class RedisSink:
             # The application's own, such as a time limit; it goes on once they are safe.
             self.guard.interrupted(to, tuples, attempt or Attempt())
             self.pushing.drop_idle()
-            if not is_ending(error):  # nobody's: a fault that loses no message
+            if isinstance(error, Exception) and not is_ending(
+                error
+            ):  # nobody's: a fault that loses no message
                 self.guard.tell(error)
                 return True
             raise

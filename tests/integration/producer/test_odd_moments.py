@@ -4,12 +4,10 @@ And trackers made, copied and pickled for each request.
 """
 
 import copy
-import gc
 import pickle
 import subprocess
 import sys
 import threading
-import tracemalloc
 
 import orjson
 import pytest
@@ -128,28 +126,6 @@ def test_a_buffered_consumer_sends_each_record_once_though_its_sink_tracks():
         buffered.send("event", f'{{"data":{{"event":"{name}"}}}}')
     buffered.flush()
     assert sorted(sent) == ["a", "b", "c", "inner", "inner 2"]
-
-
-def test_trackers_made_for_each_request_leave_nothing():
-    def use():
-        tracker = Tracker("token", redis_url="redis://127.0.0.1:1", spool_dir="off")
-        tracker.with_properties({"a": 1})
-        copy.deepcopy(tracker)
-
-    for _ in range(50):
-        use()
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
-        for _ in range(200):
-            use()
-        gc.collect()
-        grown = tracemalloc.get_traced_memory()[0] - before
-        assert len(gc.get_objects()) - objects < 100
-    finally:
-        tracemalloc.stop()
-    assert grown < 200 * 100, f"{grown / 200} bytes each"
 
 
 def test_a_copy_shares_what_belongs_to_the_process():
