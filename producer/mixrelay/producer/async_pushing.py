@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import ConnectionPool
 
+    from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import QueueList
     from mixrelay.producer.options import QueueSettings
     from mixrelay.shared.connection import AsyncNodes
@@ -46,13 +47,15 @@ class AsyncPushing:
         self._seconds = settings.connect_timeout + settings.timeout
         self._begin()
 
-    async def push(self, to: QueueList, tuples: Sequence[bytes]) -> int:
+    async def push(
+        self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt | None = None
+    ) -> int:
         """Push tuples onto a list in one command, in order. Returns and raises as ``Pushing``'s."""
         try:
-            return await self._send(to, push_command(to, tuples))
+            return await self._send(to, push_command(to, tuples), attempt)
         except QueueRefusedError as refusal:
             command = command_with_script(to, tuples, refusal)
-        return await self._send(to, command)
+        return await self._send(to, command, attempt)
 
     def place_of(self, to: QueueList) -> Hashable:
         """Return which node of a cluster has a list; None where there is one, or none is known."""
@@ -65,8 +68,10 @@ class AsyncPushing:
         if lines is not None:
             await lines.nodes.close()
 
-    async def _send(self, to: QueueList, command: Command) -> int:
+    async def _send(self, to: QueueList, command: Command, attempt: Attempt | None) -> int:
         lines, exchange = self._lines_of_this_loop(), _Exchange(command, self._wait)
+        if attempt is not None:
+            attempt.exchange = exchange
         try:
             # redis-py bounds each step, and a handshake has several; this bounds all of them.
             async with asyncio.timeout(self._seconds), lines.turns:
@@ -90,8 +95,8 @@ class AsyncPushing:
         return lines
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
+        self._pid = os.getpid()  # last, since an ending may come in between
 
 
 class _Lines:
@@ -127,13 +132,15 @@ class _OneNode:
 class _Exchange:
     """A push and its answer, as that of ``pushing.py``."""
 
-    __slots__ = ("_text", "_wait", "doubt", "is_out")
+    __slots__ = ("_text", "_wait", "doubt", "is_answered", "is_out")
 
     def __init__(self, command: Command, wait: Wait | None) -> None:
         self._wait = wait
         self._text = packed(command) if wait is None else packed(command, wait)
         self.is_out = False
         """Whether it may have been carried out."""
+        self.is_answered = False
+        """Whether Redis said that it was."""
         self.doubt = ""
         """Why it may not be safe although it was."""
 
@@ -142,10 +149,15 @@ class _Exchange:
         try:
             await connection.send_packed_command([self._text])
             length = int(await connection.read_response() or 0)
+            self.is_answered = True
         except answers():
             self.is_out = False
             if self._wait is not None:
                 await connection.disconnect(nowait=True)  # the second answer is still on its way
+            raise
+        except BaseException:
+            # Or the answer of a push that was interrupted would be taken for that of the next.
+            await connection.disconnect(nowait=True)
             raise
         if self._wait is not None:
             await self._wait_on(connection, self._wait)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Self, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
 from mixrelay.producer.async_pushing import AsyncPushing
+from mixrelay.producer.async_threads import in_thread
+from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.endings import ending_in
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from mixrelay.producer.batch import Messages
     from mixrelay.producer.counters import Counters
     from mixrelay.producer.telling import Handler
+
+
+Part: TypeAlias = "tuple[QueueList, list[bytes], Attempt]"
 
 
 class AsyncRedisSink:
@@ -60,6 +67,7 @@ class AsyncRedisSink:
         self.settings = load(QueueSettings, os.environ, options)
         self._address = masked(url)
         self._lists = Lists(self.queue, self.settings, self._address)
+        self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self._lists, error_handler)
         self._pushing = AsyncPushing(url, self.settings)
 
@@ -88,7 +96,7 @@ class AsyncRedisSink:
         """
         payload = write(kind, message)
         to = self._lists.only or self._lists.of(kind, message)
-        return await asyncio.shield(self._deliver(to, (payload,)))
+        return all(await self._shielded([(to, [payload])]))
 
     async def send_all(self, messages: Messages) -> bool:
         """Push many messages in one command for each partition, in order; else as for one.
@@ -97,7 +105,7 @@ class AsyncRedisSink:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
         groups = self._lists.of_messages(messages)
-        return all(await asyncio.shield(_each(self._deliver, groups)))
+        return all(await self._shielded(groups))
 
     async def push(self, *tuples: bytes) -> int:
         """Push tuples past breaker and spool; as ``RedisSink.push``.
@@ -108,7 +116,8 @@ class AsyncRedisSink:
             NotDurableError: they were pushed, and ``durability`` was not acknowledged.
         """
         check_size(tuples)
-        return sum(await _each(self._pushing.push, self._lists.of_tuples(tuples)))
+        groups = self._lists.of_tuples(tuples)
+        return sum(await _each([partial(self._pushing.push, *group) for group in groups]))
 
     async def aclose(self) -> None:
         """Close this event loop's connections; the next push opens one again."""
@@ -122,48 +131,86 @@ class AsyncRedisSink:
         """Close this event loop's connections."""
         await self.aclose()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made; a tracker gives it its error handler anew."""
+        return partial(type(self), **self._made_with), ()
+
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""
         return f"AsyncRedisSink({self._address!r}, {self.queue!r})"
 
-    async def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
+    async def _shielded(self, groups: Groups) -> list[int]:
+        """Deliver each list's tuples, in a task that goes on where the caller's is cancelled."""
+        parts = [(to, tuples, Attempt()) for to, tuples in groups]
+        task = asyncio.ensure_future(_each([partial(self._deliver, *part) for part in parts]))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(partial(self._ended, parts))
+            raise
+
+    def _ended(self, parts: list[Part], task: asyncio.Future[list[int]]) -> None:
+        """See to the end of a delivery that nobody waits for any more."""
+        if task.cancelled():  # as the event loop ends, perhaps before it began
+            for part in parts:
+                self.guard.interrupted(*part)
+        elif isinstance(error := task.exception(), Exception):
+            self.guard.tell(error)
+
+    async def _deliver(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
-        kept = await self._deliver_fitting(to, fitting) if fitting else True
+        kept = await self._deliver_fitting(to, fitting, attempt) if fitting else True
         if len(fitting) < len(tuples):
             error = too_large(max(map(len, tuples)))
             raise self.guard.lost(error, len(tuples) - len(fitting))
         return kept
 
-    async def _deliver_fitting(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
+    async def _deliver_fitting(
+        self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt
+    ) -> bool:
+        try:
+            return await self._push_or_keep(to, tuples, attempt)
+        except DeliveryError:
+            raise
+        except BaseException:
+            # The application's own, or the end of the event loop, which waits for nothing more.
+            self.guard.interrupted(to, tuples, attempt)
+            raise
+
+    async def _push_or_keep(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         guard = self.guard
         # The spool is files, and moving its lines is a round trip: neither is the event loop's.
         if not guard.ready(to, self._pushing.place_of(to)):
-            kept = await asyncio.to_thread(self._hold_unless_clear, to, tuples)
+            kept = await in_thread(self._hold_unless_clear, to, tuples, attempt)
             if kept is not None:
                 return kept
         try:
-            await self._pushing.push(to, tuples)
+            await self._pushing.push(to, tuples, attempt)
         except DeliveryError as error:
-            return await asyncio.to_thread(guard.rescue, to, tuples, error)
-        guard.pushed(to, len(tuples))
+            kept = await in_thread(guard.rescue, to, tuples, error, attempt)
+            ending = ending_in(error, attempt.outer)
+            if ending is not None:
+                raise ending from None
+            return kept
+        guard.pushed(to, len(tuples), attempt)
         return True
 
-    def _hold_unless_clear(self, to: QueueList, tuples: Sequence[bytes]) -> bool | None:
-        return None if self.guard.clear_way(to) else self.guard.hold(to, tuples)
+    def _hold_unless_clear(
+        self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt
+    ) -> bool | None:
+        return None if self.guard.clear_way(to) else self.guard.hold(to, tuples, attempt)
 
 
-async def _each(
-    act: Callable[[QueueList, list[bytes]], Awaitable[int]], groups: Groups
-) -> list[int]:
+async def _each(acts: Sequence[Callable[[], Awaitable[int]]]) -> list[int]:
     """Return what came of each list's tuples; trouble with one keeps no other from its own.
 
     Raises:
         DeliveryError: some failed.
     """
     results, errors = [], []
-    for to, tuples in groups:
+    for act in acts:
         try:
-            results.append(await act(to, tuples))
+            results.append(await act())
         except DeliveryError as error:
             errors.append(error)
     if errors:

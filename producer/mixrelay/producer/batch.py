@@ -11,10 +11,12 @@ or a greenlet, and to what that context starts with a copy of itself, such as a 
 
 from __future__ import annotations
 
-import os
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
+from weakref import ref
+
+from mixrelay.producer import forks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,18 +34,9 @@ MOST_MESSAGES = 500
 MOST_CHARACTERS = 1024 * 1024
 """What a block holds at most; it is sent before the block ends once there is more."""
 
-_forks = 0
-"""Of this process's ancestors; asking for the process's id at each call takes longer."""
-
-
-def _forked() -> None:
-    global _forks  # noqa: PLW0603 - a process is in one place
-    _forks += 1
-
-
-os.register_at_fork(after_in_child=_forked)
-
-_innermost: ContextVar[Batch[Any] | None] = ContextVar("mixrelay_batch", default=None)
+_innermost: ContextVar[ref[Batch[Any]] | None] = ContextVar("mixrelay_batch", default=None)
+"""Weak, since its block holds it: an application's ending may come as a block begins or ends, so
+that it never ends for us, and whatever came after it in this context would join it."""
 
 
 class Batch(Generic[R]):
@@ -63,7 +56,8 @@ class Batch(Generic[R]):
         self._characters = 0
         self._open_in = _NOWHERE
         # A context's copies, as in a thread pool, share the block.
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may track while this thread does.
+        self._lock = threading.RLock()
 
     def add(self, kind: str, message: str) -> R | None:
         """Take a message; None where the block is over.
@@ -75,7 +69,7 @@ class Batch(Generic[R]):
             sending returned if the block was full.
         """
         with self._lock:
-            if self._open_in != _forks:
+            if self._open_in != forks.count:
                 return None
             self._messages.append((kind, message))
             self._characters += len(message)
@@ -86,13 +80,13 @@ class Batch(Generic[R]):
 
     def __enter__(self) -> Self:
         """Begin to collect."""
-        outer = _innermost.get()
+        outer = _current()
         while outer is not None and outer.is_over:
             outer = outer.outer  # one that was ended in another context
         self.outer = outer
         if open_batch(self.outlet) is None:
-            self._open_in = _forks
-        _innermost.set(self)
+            self._open_in = forks.count
+        _innermost.set(ref(self))
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -113,11 +107,16 @@ class Batch(Generic[R]):
             if self.outlet.is_async:
                 await sent
 
+    def __del__(self) -> None:
+        """Send what is left: the block was ended in between by the application."""
+        if self._messages and self.is_open():
+            self.outlet.send_left(self._end())
+
     def _end(self) -> Messages:
         self.is_over = True
         # Not by a token: a framework may end a request in another context than it began it in.
-        if _innermost.get() is self:
-            _innermost.set(self.outer)
+        if _current() is self:
+            _innermost.set(None if self.outer is None else ref(self.outer))
         if not self.is_open():
             return []
         with self._lock:
@@ -131,7 +130,7 @@ class Batch(Generic[R]):
 
     def is_open(self) -> bool:
         """Whether this block collects, here and now."""
-        return self._open_in == _forks
+        return self._open_in == forks.count
 
 
 class Settled:
@@ -150,11 +149,16 @@ TAKEN = Settled(True)
 NOT_TAKEN = Settled(False)
 
 
+def _current() -> Batch[Any] | None:
+    found = _innermost.get()
+    return None if found is None else found()
+
+
 def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
     """Return the block of this context that collects an outlet's messages, if there is one."""
-    batch = _innermost.get()
+    batch = _current()
     while batch is not None:
-        if batch.outlet is outlet and batch._open_in == _forks:  # noqa: SLF001 - as is_open, faster
+        if batch.outlet is outlet and batch._open_in == forks.count:  # noqa: SLF001 - as is_open, faster
             return batch
         batch = batch.outer
     return None
@@ -162,7 +166,7 @@ def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
 
 def batch_ip(outlet: Outlet[R]) -> str | int | None:
     """Return the address that the innermost block of an outlet was given."""
-    batch = _innermost.get()
+    batch = _current()
     while batch is not None:
         if batch.outlet is outlet and batch.ip is not None:
             return batch.ip

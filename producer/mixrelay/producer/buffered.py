@@ -45,7 +45,8 @@ class BufferedConsumer:
         self._sink = sink or Consumer().send
         self._max_size = max_size
         self._waiting: dict[_Key, list[str]] = {}
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may track while this thread does.
+        self._lock = threading.RLock()
 
     def send(self, type: str, message: str) -> bool:  # noqa: A002 - the tuple's word for it
         """Take a message, send what is complete, and return True.
@@ -70,15 +71,20 @@ class BufferedConsumer:
             DeliveryError: a request failed; what was not accepted stays.
         """
         with self._lock:
-            for key, waiting in self._waiting.items():
+            for key, waiting in [*self._waiting.items()]:
                 while waiting:
                     self._send_some(key, waiting)
-            self._waiting.clear()
+            self._waiting = {key: waiting for key, waiting in self._waiting.items() if waiting}
 
     def _send_some(self, key: _Key, waiting: list[str]) -> None:
         kind, api_key = key
         some = waiting[: self._max_size]
+        # Taken before they are sent, since a signal handler may send too meanwhile.
+        del waiting[: len(some)]
         credentials = f',"api_key":{orjson.dumps(api_key).decode()}' if api_key else ""
         # Texts, put together as they are: parsed, an integer over 64 bits would become a float.
-        self._sink(kind.value, f'{{"data":[{",".join(some)}]{credentials}}}')
-        del waiting[: len(some)]
+        try:
+            self._sink(kind.value, f'{{"data":[{",".join(some)}]{credentials}}}')
+        except BaseException:
+            waiting[:0] = some
+            raise

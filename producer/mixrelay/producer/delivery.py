@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.batch import NOT_TAKEN, TAKEN, Messages, open_batch
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.encoding import message_text, plain_copy
+from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import BeforeSendError, DeliveryError
 from mixrelay.producer.hooked import with_token_of
 from mixrelay.producer.sizes import MAY_BE_TOO_LARGE, check_record_size
@@ -18,6 +20,7 @@ from mixrelay.producer.tracing import traceparent_source
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
+    from mixrelay.producer.values import Default
 
 __all__ = ["BeforeSend", "ErrorHandler", "Handler", "Outlet", "R", "S", "Sink", "logger"]
 
@@ -45,11 +48,17 @@ class Outlet(Generic[R]):
     """
 
     def __init__(
-        self, sink: Sink[Any], error_handler: Handler, before_send: BeforeSend | None = None
+        self,
+        sink: Sink[Any],
+        error_handler: Handler,
+        before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None:
         self._sink = sink
         self._error_handler = error_handler
         self._before_send = before_send
+        self.default = default
+        """Converts values of types that are not known."""
         self.is_off = os.environ.get("MIXRELAY_DISABLED", "") not in {"", "0"}
         """MIXRELAY_DISABLED: calls do nothing."""
         self._traceparent = traceparent_source()
@@ -80,7 +89,7 @@ class Outlet(Generic[R]):
                 return self._settled(sent=changed)
             message = changed
         else:
-            message = message_text(record, names, api_key, trace)
+            message = message_text(record, names, api_key, trace, self.default)
         if len(message) >= MAY_BE_TOO_LARGE:
             check_record_size(kind, message)
         batch = open_batch(self)
@@ -124,6 +133,21 @@ class Outlet(Generic[R]):
         results = [self.hand_over(self._sink, *message) for message in messages]
         return cast("R", all(result is not False for result in results))
 
+    def send_left(self, messages: Messages) -> None:
+        """Hand over messages that nobody waits for."""
+        sent: Any = self.send_all(messages)
+        if not self.is_async:
+            return
+        import asyncio  # noqa: PLC0415 - loaded already where calls are awaited
+
+        try:
+            asyncio.get_running_loop().create_task(sent)
+        except RuntimeError:
+            sent.close()
+            self._lost(
+                DeliveryError("A batch was left open as its event loop ended."), len(messages)
+            )
+
     def _settled(self, *, sent: bool) -> R:
         if self.is_async:
             return cast("R", TAKEN if sent else NOT_TAKEN)
@@ -142,25 +166,27 @@ class Outlet(Generic[R]):
             self.counters.add("dropped")
             return True
         if self._before_send is None:
-            return message_text(record, names, api_key, trace)
-        copied = plain_copy(record, names)
+            return message_text(record, names, api_key, trace, self.default)
+        copied = plain_copy(record, names, self.default)
         try:
             changed = self._before_send(kind, copied)
             if changed is not None:
                 kept = with_token_of(record, changed)
-                return message_text(kept, names, api_key, trace)
-        except Exception as error:  # noqa: BLE001 - unredacted it must not be sent, nor raised
+                return message_text(kept, names, api_key, trace, self.default)
+        except Exception as error:
+            if is_ending(error):
+                raise
             self._lost(_hook_failed(error), count=1)
-            return False
+            return False  # unredacted it must not be sent, nor raised
         self.counters.add("dropped")
         return True
 
     def _called(self, sink: Callable[..., Any], *args: object, count: int = 1) -> Any:
+        outer = sys.exception()
         try:
             result = sink(*args)
         except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
-            self._lost(error, count)
-            return False
+            return self._not_sent(error, count, outer)
         if result is True or not inspect.iscoroutine(result):
             if self._counts:
                 self.counters.add("queued", count)
@@ -169,14 +195,26 @@ class Outlet(Generic[R]):
         return self._awaited(result, count)
 
     async def _awaited(self, pending: Awaitable[Any], count: int = 1) -> Any:
+        outer = sys.exception()
         try:
             result = await pending
-        except Exception as error:  # noqa: BLE001 - as above
-            self._lost(error, count)
-            return False
+        except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
+            return self._not_sent(error, count, outer)
         if self._counts:
             self.counters.add("queued", count)
         return True if result is None else result
+
+    def _not_sent(self, error: Exception, count: int, outer: BaseException | None) -> bool:
+        """Tell of a failure and return False; raise the application's ending, if it is one."""
+        ending = ending_in(error, outer)
+        if ending is not error:
+            self._lost(error, count)
+        elif self._counts:
+            self.counters.add("failed", count)  # nobody knows
+        if ending is not None:
+            raise ending from None
+        # No failure to deliver may reach a request.
+        return False
 
     async def _one_by_one_awaited(self, messages: Messages) -> bool:
         results = [await cast("Any", self.hand_over(self._sink, *one)) for one in messages]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.ids import event_id, reduced, text_id
-from mixrelay.producer.values import NotJSONError, milliseconds
+from mixrelay.producer.values import NotJSONError, milliseconds, simplify
 from mixrelay.shared.mixpanel import times
 from mixrelay.shared.mixpanel.rules import PLACEHOLDERS
 
@@ -260,13 +260,20 @@ def member(name: str, key: object) -> str:
 
 
 def checked_mapping(given: object, name: str) -> Properties:
-    """Return properties as they are.
+    """Return properties as they are if they are a dict; else a copy of the mapping as a dict.
 
     Raises:
         InvalidPropertyError: they are no mapping.
     """
-    if type(given) is dict or isinstance(given, Mapping):  # the first is the faster question
+    if type(given) is dict:
         return given
+    if isinstance(given, Mapping):
+        try:
+            # A copy of one moment, since another thread may change it; and of a proxy what it
+            # stands for, which may need one more step.
+            return checked_mapping(simplify(given), name)
+        except NotJSONError as error:
+            raise InvalidPropertyError(name, str(error)) from None
     raise InvalidPropertyError(name, f"must be a dict, not {type(given).__name__}")
 
 

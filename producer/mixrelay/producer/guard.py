@@ -13,6 +13,7 @@ list they are for.
 from __future__ import annotations
 
 import os
+import sys
 from collections import defaultdict
 from itertools import count
 from time import monotonic
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from mixrelay.producer.breaker import Breaker
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.drain import Drain, Left, open_drain
+from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import (
     DeliveryError,
     NotDurableError,
@@ -36,6 +38,7 @@ from mixrelay.shared.tuples import MalformedTupleError, read
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import Lists, QueueList
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
@@ -105,77 +108,141 @@ class Guard:
         try:
             return not self._look(spool) or self._drain_some(spool, to)
         except OSError as error:
+            if is_ending(error):
+                raise
             self._cannot_drain(spool, f"{error}. Put that right")
             return True
 
-    def pushed(self, to: QueueList, count: int) -> None:
+    def pushed(self, to: QueueList, count: int, attempt: Attempt) -> None:
         """Note that Redis took so many tuples."""
+        attempt.is_settled = True
         self.counters.add("queued", count)
         to.is_full = False
         if to.breaker.is_open:
             _recovered(to.breaker)
 
-    def rescue(self, to: QueueList, tuples: Sequence[bytes], error: DeliveryError) -> bool:
+    def rescue(
+        self, to: QueueList, tuples: Sequence[bytes], error: DeliveryError, attempt: Attempt
+    ) -> bool:
         """Keep what a failed push did not deliver; False where it was dropped as told.
 
         Raises:
             DeliveryError: what is lost, or may have arrived and must not be pushed twice.
         """
         if isinstance(error, NotDurableError):
+            attempt.is_settled = True
             raise self.lost(error, len(tuples))
         if isinstance(error, QueueFullError):
-            return self._full(to, tuples, error)
+            return self._full(to, tuples, error, attempt)
         first = to.breaker.failed()
+        return self._keep_safe(to, tuples, error, attempt, first=first)
+
+    def interrupted(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> None:
+        """Keep tuples whose call the application ends; the handler is told of those that are lost.
+
+        What Redis has for certain is counted; what it may have follows ``on_ambiguous``.
+        """
+        if attempt.is_settled:
+            return
+        if attempt.is_answered:
+            self.pushed(to, len(tuples), attempt)
+            return
+        why = to.words.interrupted(was_sent=attempt.is_out)
+        try:
+            if attempt.is_kept:
+                self._kept(to, len(tuples), attempt)
+            else:
+                self._keep_safe(to, tuples, why, attempt, first=False)
+        except DeliveryError as error:
+            self.tell(error)
+
+    def _keep_safe(
+        self,
+        to: QueueList,
+        tuples: Sequence[bytes],
+        error: DeliveryError,
+        attempt: Attempt,
+        *,
+        first: bool,
+    ) -> bool:
+        """Keep what may be pushed again; raise an error about the rest."""
         safe = list(tuples)
         if error.maybe_delivered:
             self.counters.add("unanswered", len(tuples))
             if self._settings.on_ambiguous == "drop":
                 safe = [one for one in tuples if is_safe_twice(one)]
         if safe:
-            self._keep(to, safe, error, first=first)
+            self._keep(to, safe, error, attempt, first=first)
+        attempt.is_settled = True
         if len(safe) < len(tuples):
             raise self.lost(error, len(tuples) - len(safe))
         return True
 
-    def hold(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
+    def hold(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         """Keep tuples that cannot be pushed now.
 
         Raises:
             DeliveryError: they are lost.
         """
         left = to.breaker.seconds_left
-        self._keep(to, tuples, to.words.not_tried(left), first=False)
+        self._keep(to, tuples, to.words.not_tried(left), attempt, first=False)
         return True
 
     def _keep(
-        self, to: QueueList, tuples: Sequence[bytes], why: DeliveryError, *, first: bool
+        self,
+        to: QueueList,
+        tuples: Sequence[bytes],
+        why: DeliveryError,
+        attempt: Attempt,
+        *,
+        first: bool,
     ) -> None:
         spool = self._spool()
         if spool is None:
             raise self.lost(why, len(tuples))
         try:
-            inode = spool.append(tuples)
+            self._append(spool, tuples, attempt)
         except DeliveryError as error:
+            attempt.is_settled = True
             self.counters.add("failed", len(tuples))
             raise error from why
-        older = [file for file in to.own.copy() if file[0] == inode]
-        to.own.add((inode, next(self._appends)))
-        to.own.difference_update(older)
-        self.counters.add("spooled", len(tuples))
+        self._kept(to, len(tuples), attempt)
         if first:
             kept = f"Kept in {spool.folder}, as those are that follow, until Redis takes them."
-            self._tell(_retold(why, f"{why} {kept}"))
+            self.tell(_retold(why, f"{why} {kept}"))
 
-    def _full(self, to: QueueList, tuples: Sequence[bytes], error: QueueFullError) -> bool:
+    def _append(self, spool: Spool, tuples: Sequence[bytes], attempt: Attempt) -> None:
+        try:
+            spool.append(tuples, attempt)
+        except DeliveryError:
+            raise
+        except BaseException:
+            # An ending of the application's, which comes once.
+            if not attempt.is_kept:
+                spool.append(tuples, attempt)
+            raise
+
+    def _kept(self, to: QueueList, count: int, attempt: Attempt) -> None:
+        attempt.is_settled = True
+        self.counters.add("spooled", count)
+        if attempt.inode is not None:
+            older = [file for file in to.own.copy() if file[0] == attempt.inode]
+            to.own.add((attempt.inode, next(self._appends)))
+            to.own.difference_update(older)
+
+    def _full(
+        self, to: QueueList, tuples: Sequence[bytes], error: QueueFullError, attempt: Attempt
+    ) -> bool:
         first, to.is_full = not to.is_full, True
         policy = self._settings.when_full
+        attempt.is_settled = policy != "spool"
         if policy == "drop":
             self.counters.add("dropped", len(tuples))
             return False
         if policy == "refuse":
             self.counters.add("refused", len(tuples))
             raise self.lost(error, len(tuples))
-        self._keep(to, tuples, error, first=first)
+        self._keep(to, tuples, error, attempt, first=first)
         return True
 
     def lost(self, error: DeliveryError, count: int) -> DeliveryError:
@@ -188,14 +255,22 @@ class Guard:
         if self._draining is not to.breaker and not self._draining.allows():
             return not to.own
         failures: tuple[type[Exception], ...] = (*troubles(), WrongKeyType)
+        outer = sys.exception()
         try:
             # Who must queue behind the spool waits for a step that is under way: else threads
             # that are quicker than one another's steps would fill it as fast as they empty it.
             left = self._drain(spool).step(STEP_SECONDS if to.own else 0.0)
         except failures as error:
+            ending = ending_in(error, outer)
+            if ending is not None:
+                self._drain(spool).close()
+                raise ending from None
             if isinstance(error, OSError):  # the files', since redis-py wraps those of sockets
                 raise
             return self._not_drained(error, spool, to)
+        except BaseException:
+            self._drain(spool).close()  # or the next step would read this one's answer
+            raise
         if left is not Left.BUSY:
             _recovered(self._draining)
             if to.own:  # its lines may be among those that went
@@ -226,17 +301,18 @@ class Guard:
         if self._draining.failed() and not is_told:
             refused = isinstance(error, (*answers(), WrongKeyType))
             words = self._lists.first.words
-            self._tell(words.refused(error) if refused else words.unavailable(error))
+            self.tell(words.refused(error) if refused else words.unavailable(error))
         return not (to.own or to.breaker.is_open)
 
     def _cannot_drain(self, spool: Spool, why: str) -> None:
         for one in self._lists.all:
             one.own.clear()
-        self._tell(
+        self.tell(
             SpoolError(f"Messages wait in {spool.folder}: {why}, or push its files.", count=0)
         )
 
-    def _tell(self, error: Exception) -> None:
+    def tell(self, error: Exception) -> None:
+        """Give the error handler what no call returns to."""
         if self.error_handler is None:
             self.error_handler = ErrorHandler()
         tell(self.error_handler, error)
@@ -244,9 +320,9 @@ class Guard:
     def _spool(self) -> Spool | None:
         if self._opened_in != os.getpid():
             # Of each process anew: its user may be another, and so may be its connection.
-            self._opened_in = os.getpid()
             self._opened_drain = None
             self._opened_spool = open_spool(self._settings, self._url, self._lists.first.name)
+            self._opened_in = os.getpid()  # last, since an ending may come in between
         return self._opened_spool
 
     def close(self) -> None:

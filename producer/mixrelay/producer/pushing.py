@@ -20,6 +20,7 @@ from mixrelay.producer.redis_words import answers, troubles
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import QueueList
     from mixrelay.producer.options import QueueSettings
     from mixrelay.shared.connection import Nodes, OneNode
@@ -48,8 +49,13 @@ class Pushing:
         self._wait = wait_command(settings)
         self._renew()
 
-    def push(self, to: QueueList, tuples: Sequence[bytes]) -> int:
+    def push(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt | None = None) -> int:
         """Push tuples onto a list in one command, in order.
+
+        Args:
+            to: the list.
+            tuples: to be pushed.
+            attempt: is given each exchange with Redis, before it begins.
 
         Returns:
             The list's length; 0 with ``max_queue``, where a script pushes.
@@ -61,10 +67,10 @@ class Pushing:
             NotDurableError: they were pushed, and ``durability`` was not acknowledged.
         """
         try:
-            return self._send(to, push_command(to, tuples))
+            return self._send(to, push_command(to, tuples), attempt)
         except QueueRefusedError as refusal:
             command = command_with_script(to, tuples, refusal)
-        return self._send(to, command)
+        return self._send(to, command, attempt)
 
     def place_of(self, to: QueueList) -> Hashable:
         """Return which node of a cluster has a list; None where there is one, or none is known."""
@@ -81,8 +87,17 @@ class Pushing:
             self._renew()
         return self._nodes
 
-    def _send(self, to: QueueList, command: Command) -> int:
+    def drop_idle(self) -> None:
+        """Close the connections that nobody uses.
+
+        One may have been left in the middle of an exchange; the next push would read its answer.
+        """
+        self.nodes().drop_idle()
+
+    def _send(self, to: QueueList, command: Command, attempt: Attempt | None) -> int:
         exchange = _Exchange(command, self._wait)
+        if attempt is not None:
+            attempt.exchange = exchange
         try:
             length = self.nodes().run(to.name, exchange)
         except answers() as error:
@@ -122,13 +137,15 @@ class _Exchange:
     answer was lost.
     """
 
-    __slots__ = ("_text", "_wait", "doubt", "is_out")
+    __slots__ = ("_text", "_wait", "doubt", "is_answered", "is_out")
 
     def __init__(self, command: Command, wait: Wait | None) -> None:
         self._wait = wait
         self._text = packed(command) if wait is None else packed(command, wait)
         self.is_out = False
         """Whether it may have been carried out."""
+        self.is_answered = False
+        """Whether Redis said that it was."""
         self.doubt = ""
         """Why it may not be safe although it was."""
 
@@ -138,8 +155,9 @@ class _Exchange:
         try:
             connection.send_packed_command([self._text])
             length = int(connection.read_response() or 0)
+            self.is_answered = True
         except BaseException as error:
-            self.is_out = not isinstance(error, answers())
+            self.is_out = self.is_answered or not isinstance(error, answers())
             # Or the answer of a push that a signal interrupted, or the second of this one, would
             # be taken for that of the next.
             if self.is_out or self._wait is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
+from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
@@ -63,6 +66,7 @@ class RedisSink:
         self.pushing = Pushing(url, self.settings)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)
+        self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
         self.guard = Guard(self.settings, url, self.lists, error_handler)
 
     @property
@@ -97,7 +101,13 @@ class RedisSink:
         Raises:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
-        return all(_each(self._deliver, self.lists.of_messages(messages)))
+        try:
+            groups = self.lists.of_messages(messages)
+        except BaseException:  # the application's own
+            for group in self.lists.of_messages(messages):
+                self._keep(*group)
+            raise
+        return all(_each(self._deliver, groups, self._keep))
 
     def push(self, *tuples: bytes) -> int:
         """Push tuples in one command for each partition, in order, past breaker and spool.
@@ -120,27 +130,58 @@ class RedisSink:
         self.pushing.close()
         self.guard.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made; a tracker gives it its error handler anew."""
+        return partial(type(self), **self._made_with), ()
+
     def __repr__(self) -> str:
         """Show where it pushes, without the password."""
         return f"RedisSink({self._address!r}, {self.queue!r})"
 
     def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
-        if max(map(len, tuples)) > MAX_TUPLE_BYTES:
-            return self._deliver_but_large(to, tuples)
+        attempt = None
+        try:
+            attempt = Attempt()
+            if max(map(len, tuples)) > MAX_TUPLE_BYTES:
+                return self._deliver_but_large(to, tuples, attempt)
+            return self._push_or_keep(to, tuples, attempt)
+        except DeliveryError:
+            raise
+        except BaseException as error:
+            # The application's own, such as a time limit; it goes on once they are safe.
+            self.guard.interrupted(to, tuples, attempt or Attempt())
+            self.pushing.drop_idle()
+            if isinstance(error, Exception) and not is_ending(
+                error
+            ):  # nobody's: a fault that loses no message
+                self.guard.tell(error)
+                return True
+            raise
+
+    def _push_or_keep(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         guard = self.guard
         if not (guard.ready(to, self.pushing.place_of(to)) or guard.clear_way(to)):
-            return guard.hold(to, tuples)
+            return guard.hold(to, tuples, attempt)
         try:
-            self.pushing.push(to, tuples)
+            self.pushing.push(to, tuples, attempt)
         except DeliveryError as error:
-            return guard.rescue(to, tuples, error)
-        guard.pushed(to, len(tuples))
+            kept = guard.rescue(to, tuples, error, attempt)
+            ending = ending_in(error, attempt.outer)
+            if ending is not None:
+                raise ending from None
+            return kept
+        guard.pushed(to, len(tuples), attempt)
         return True
 
-    def _deliver_but_large(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
+    def _keep(self, to: QueueList, tuples: Sequence[bytes]) -> None:
+        """Keep tuples for whose push there is no time."""
+        self.guard.interrupted(to, tuples, Attempt())
+
+    def _deliver_but_large(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
         if fitting:
-            self._deliver(to, fitting)
+            self._push_or_keep(to, fitting, attempt)
+        attempt.is_settled = True
         error = too_large(max(map(len, tuples)))
         raise self.guard.lost(error, len(tuples) - len(fitting))
 
@@ -152,18 +193,32 @@ def masked(url: str) -> str:
     return mask(url)
 
 
-def _each(act: Callable[[QueueList, list[bytes]], int], groups: Groups) -> list[int]:
+def _each(
+    act: Callable[[QueueList, list[bytes]], int],
+    groups: Groups,
+    keep: Callable[[QueueList, list[bytes]], None] | None = None,
+) -> list[int]:
     """Return what came of each list's tuples; trouble with one keeps no other from its own.
+
+    Args:
+        act: sees to the tuples of one list.
+        groups: of all lists.
+        keep: called with each of those that are left when the application ends the call.
 
     Raises:
         DeliveryError: some failed.
     """
     results, errors = [], []
-    for to, tuples in groups:
+    for done, (to, tuples) in enumerate(groups, 1):
         try:
             results.append(act(to, tuples))
         except DeliveryError as error:
             errors.append(error)
+        except BaseException:
+            if keep is not None:
+                for left in groups[done:]:
+                    keep(*left)
+            raise
     if errors:
         raise together(errors)
     return results

@@ -47,6 +47,14 @@ class Words:
             maybe_delivered=True,
         )
 
+    def interrupted(self, *, was_sent: bool) -> QueueUnavailableError:
+        """The application ended the call."""
+        what = "It went out, so it may be in the queue" if was_sent else "Nothing was sent"
+        return QueueUnavailableError(
+            f"The application ended a push to {self._queue!r} at {self._address}. {what}.",
+            maybe_delivered=was_sent,
+        )
+
     def not_tried(self, seconds: float) -> QueueUnavailableError:
         """An earlier call failed a moment ago."""
         return QueueUnavailableError(

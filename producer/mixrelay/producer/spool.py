@@ -19,10 +19,14 @@ import fcntl
 import os
 import re
 import stat
+import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mixrelay.producer.attempt import Attempt
+from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import SpoolError
 
 if TYPE_CHECKING:
@@ -59,9 +63,15 @@ class Spool:
         self._most_bytes = most_bytes
         self._fsync = fsync
         self._current = folder / _CURRENT
+        self._writers: set[int] = set()
+        self._late: deque[bytes] = deque()
 
-    def append(self, tuples: Sequence[bytes]) -> int:
+    def append(self, tuples: Sequence[bytes], attempt: Attempt | None = None) -> int:
         """Keep tuples, all or none of them, in order.
+
+        Args:
+            tuples: to be kept.
+            attempt: learns of it, also where an ending interrupts this.
 
         Returns:
             The inode of their file: while that is among ``inodes``, they may still wait.
@@ -70,10 +80,13 @@ class Spool:
             SpoolError: the spool is full, or cannot be written.
         """
         try:
-            inode, flushed = self._append(b"".join(line + b"\n" for line in tuples))
+            lines = b"".join(line + b"\n" for line in tuples)
+            inode, flushed = self._append(lines, attempt or Attempt())
             if flushed is not None:
                 _flush(flushed)
         except OSError as error:
+            if is_ending(error):  # as a TimeoutError of the application's
+                raise
             raise SpoolError(
                 f"The spool {self.folder} takes nothing: {error.strerror or error}. Put that "
                 "right, or set MIXRELAY_SPOOL_DIR to a folder that can be written.",
@@ -81,14 +94,52 @@ class Spool:
             ) from error
         return inode
 
-    def _append(self, lines: bytes) -> tuple[int, int | None]:
+    def _append(self, lines: bytes, attempt: Attempt) -> tuple[int, int | None]:
         """Write lines; return their inode, and a file to be flushed where that is wanted."""
-        with self._locked_current() as file:
-            self._write(file, lines)
-            found = os.fstat(file)
-            if found.st_size >= SEGMENT_BYTES:
+        me = threading.get_ident()
+        if me in self._writers:
+            # A signal handler's, in the middle of this thread's own: it must not wait for that.
+            self._late.append(lines)
+            attempt.is_kept = True
+            return -1, None
+        self._writers.add(me)
+        try:
+            return self._append_locked(lines, attempt)
+        finally:
+            self._writers.discard(me)
+            self._write_late()
+
+    def _write_late(self) -> None:
+        """Write what signal handlers left that came during a write."""
+        late = []
+        while self._late:
+            late.append(self._late.popleft())
+        if not late:
+            return
+        try:
+            self._append(b"".join(late), Attempt())
+        except OSError:
+            self._late.extend(late)  # with the next one's
+
+    def _append_locked(self, lines: bytes, attempt: Attempt) -> tuple[int, int | None]:
+        file = self._open_locked()
+        try:
+            before = os.fstat(file)
+            attempt.inode = before.st_ino
+            try:
+                self._write(file, lines)
+                attempt.is_kept = True
+            except BaseException:
+                # An ending may come right after the write; nobody else writes meanwhile.
+                attempt.is_kept = os.fstat(file).st_size >= before.st_size + len(lines)
+                raise
+            while self._late:
+                self._write(file, self._late.popleft())
+            if os.fstat(file).st_size >= SEGMENT_BYTES:
                 self._close_segment()
-            return found.st_ino, os.dup(file) if self._fsync else None
+            return before.st_ino, os.dup(file) if self._fsync else None
+        finally:
+            _release(file)
 
     def inodes(self) -> set[int]:
         """Return the files that hold lines, by what they keep when they are renamed."""
@@ -119,8 +170,17 @@ class Spool:
         segments = self.segments()
         if segments or not self._current.exists():
             return segments[0] if segments else None
-        with self._locked_current():
-            self._close_segment()
+        me = threading.get_ident()
+        self._writers.add(me)
+        try:
+            file = self._open_locked()
+            try:
+                self._close_segment()
+            finally:
+                _release(file)
+        finally:
+            self._writers.discard(me)
+            self._write_late()
         return self.segments()[0]
 
     @contextmanager
@@ -173,22 +233,14 @@ class Spool:
         newest = int(_SEGMENT.fullmatch(segments[-1].name)[1]) if segments else 0  # type: ignore[index]
         self._current.rename(self.folder / f"spool-{newest + 1:08}.jsonl")
 
-    @contextmanager
-    def _locked_current(self) -> Iterator[int]:
-        """Open the file that is appended to, locked.
+    def _open_locked(self) -> int:
+        """Open the file that is appended to, locked; for a ``finally`` that unlocks it.
+
+        Not for a ``with``: an ending may come as that enters or leaves, and the lock would stay.
 
         Raises:
             OSError: it cannot be opened, or its lock was not free in time.
         """
-        file = self._open_locked()
-        try:
-            yield file
-        finally:
-            # Unlocked by itself: a fork may have left a copy of the file to a child.
-            fcntl.flock(file, fcntl.LOCK_UN)
-            os.close(file)
-
-    def _open_locked(self) -> int:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             file = self._open_current()
@@ -234,6 +286,14 @@ class Spool:
         with suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(file), self._current.stat())
         return False
+
+
+def _release(file: int) -> None:
+    try:
+        # By itself: a fork may have left a copy of the file to a child.
+        fcntl.flock(file, fcntl.LOCK_UN)
+    finally:
+        os.close(file)
 
 
 def _mark() -> bytes:

@@ -8,6 +8,8 @@ from functools import cache
 from time import monotonic
 from typing import TypeAlias
 
+from mixrelay.producer.endings import is_ending
+
 Handler: TypeAlias = Callable[[Exception], object]
 
 LINE_SECONDS = 10.0
@@ -46,7 +48,9 @@ def tell(handler: Handler, error: Exception) -> None:
     """Call a handler; what it raises itself is logged, since it must not reach a request."""
     try:
         handler(error)
-    except Exception:
+    except Exception as failure:
+        if is_ending(failure):
+            raise
         logger.exception("The error handler failed while it was told: %s", error)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import os
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Unpack, overload
@@ -27,6 +26,7 @@ from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.telling import ErrorHandler, Handler
 from mixrelay.producer.tracking import EventCalls
+from mixrelay.producer.values import Default
 
 if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
@@ -61,6 +61,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
 
@@ -74,6 +75,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -86,6 +88,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -98,6 +101,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     @overload
@@ -110,6 +114,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
     ) -> None: ...
 
     def __init__(
@@ -123,6 +128,7 @@ class Tracker(EventCalls[R]):
         region: str | None = None,
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
+        default: Default | None = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
@@ -141,6 +147,8 @@ class Tracker(EventCalls[R]):
             before_send: called as ``before_send(type, record)`` before a record is sent, with a
                 copy that it may change. It returns the record to send, or None for none. If it
                 raises, nothing is sent, the call is False, and the error handler hears of it.
+            default: called with each value of a type that is not known here; returns what is
+                written in its place, as for ``json.dumps``. A TypeError refuses the value.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
@@ -159,11 +167,25 @@ class Tracker(EventCalls[R]):
         chosen: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(chosen, error_handler or ErrorHandler(), before_send)
+        self._outlet: Outlet[R] = Outlet(
+            chosen, error_handler or ErrorHandler(), before_send, default
+        )
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
+        self._made_with = {
+            "token": self._token,
+            "sink": sink,
+            "error_handler": error_handler,
+            "redis_url": redis_url,
+            "queue": queue,
+            "region": region,
+            "api_host": api_host,
+            "before_send": before_send,
+            "default": default,
+            **options,
+        }
 
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.
@@ -193,9 +215,23 @@ class Tracker(EventCalls[R]):
         given = checked_mapping(properties, "properties")
         if given.get("token", self._token) != self._token:
             raise foreign_token('properties["token"]')
-        other = copy.copy(self)
+        other = self.__copy__()
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
+
+    def __copy__(self) -> Tracker[R]:
+        """Return a tracker that shares everything with this one."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def __deepcopy__(self, _memo: object) -> Tracker[R]:
+        """Return the same: connections, counters and batches are a process's, not an object's."""
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how it was made; the other process reads its own environment for the rest."""
+        return _made_again, (type(self), self._made_with, self._defaults)
 
     @property
     def counters(self) -> Counters:
@@ -229,7 +265,8 @@ class Tracker(EventCalls[R]):
         for stamped in ("time", "$insert_id"):
             if stamped not in (properties or ()):
                 del record["properties"][stamped]  # each fetch is an event of its own
-        data = base64.urlsafe_b64encode(record_text(record, EVENT_NAMES)).decode()
+        text = record_text(record, EVENT_NAMES, self._outlet.default)
+        data = base64.urlsafe_b64encode(text).decode()
         return f"{endpoint or f'{self._base}/track/'}?data={data}&ip=1&img=1"
 
     def _sender(self) -> Consumer:
@@ -237,3 +274,11 @@ class Tracker(EventCalls[R]):
         if self._consumer is None:
             self._consumer = Consumer(api_host=self._base)
         return self._consumer
+
+
+def _made_again(
+    kind: type[Tracker[Any]], made_with: dict[str, Any], defaults: dict[str, Any]
+) -> Tracker[Any]:
+    tracker = kind(**made_with)
+    tracker._defaults = defaults  # noqa: SLF001 - its own
+    return tracker

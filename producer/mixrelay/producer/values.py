@@ -5,54 +5,70 @@
                           taken as UTC; what is below a second is cut off (Mixpanel: property
                           data types)
 ``date``                  its midnight, ``YYYY-MM-DDT00:00:00``
+``timedelta``             seconds: an int when they are whole, else a float
 ``Decimal``               a number: an int when it is whole, else the nearest float
-``UUID``                  its text, with dashes
+``UUID``, ``Path``        its text
 ``Enum``                  its value
-set, frozenset, tuple     a list; a set is sorted where its members can be
-dataclass, mapping        an object
+set, sequence, view       a list; a set is sorted where its members can be
+dataclass, mapping        an object; of a mapping with several values a key (``QueryDict``) each
+                          value is a list
 ========================  =====================================================================
+
+``foreign.py`` has the values of other libraries.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from typing import Any, TypeAlias
 from uuid import UUID
 
+from mixrelay.producer.foreign import UNKNOWN, foreign, stood_for
+from mixrelay.producer.snapshots import as_dict, as_list
+from mixrelay.producer.unwritable import NotJSONError
 
-class NotJSONError(ValueError):
-    """No JSON value stands for this one; the text says what to send instead."""
+__all__ = ["Default", "NotJSONError", "milliseconds", "simplify", "utc_text"]
+
+Default: TypeAlias = Callable[[Any], Any]
+"""A converter of the caller's, for types that are not known here: as ``json.dumps(default=…)``."""
 
 
-def simplify(value: object) -> object:
-    """Return what stands for a value that is no JSON: plain, or plainer by one level.
+def simplify(value: object, default: Default | None = None) -> object:
+    """Return what stands for a value that is no exact JSON type: plain, or plainer by one level.
+
+    Every list and dict that it returns is new, and nobody else's.
+
+    Args:
+        value: any object; not of an exact JSON type.
+        default: called with what is not known here.
 
     Raises:
-        NotJSONError: nothing does.
+        NotJSONError: nothing stands for it.
     """
-    if isinstance(value, date):
-        return utc_text(value)
-    if isinstance(value, Decimal):
-        return _number(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, AbstractSet):
-        return _in_order(value)
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, float):  # a subclass, such as numpy.float64
-        return float(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    kind = type(value)
+    convert = _EXACT.get(kind)
+    if convert is not None:
+        return convert(value)
+    # Of the type, since a proxy says by its __class__ to be what it stands for.
+    for base, convert in _BASES:
+        if issubclass(kind, base):
+            return convert(value)
+    found = stood_for(value)
+    if found is UNKNOWN:
+        found = _structure(value)
+    if found is UNKNOWN:
+        found = foreign(value)
+    if found is not UNKNOWN:
+        return found
+    if default is not None:
+        return _converted(value, default)
     raise NotJSONError(_advice(value))
 
 
@@ -60,7 +76,7 @@ def utc_text(value: date) -> str:
     """Return a point in time as Mixpanel's properties hold it, in UTC without a zone.
 
     Raises:
-        NotJSONError: it lies outside the years 1 to 9999 in UTC.
+        NotJSONError: it lies outside the years 1 to 9999 in UTC, or is pandas' NaT.
     """
     if not isinstance(value, datetime):
         return f"{value.isoformat()}T00:00:00"
@@ -81,6 +97,8 @@ def milliseconds(value: date) -> int:
 
 
 def _as_utc(value: datetime) -> datetime:
+    if value != value:  # noqa: PLR0124 - as pandas' NaT, which is a datetime too, and no time
+        raise NotJSONError("NaT is not JSON; send None or leave it out")
     if value.utcoffset() is None:
         return value.replace(tzinfo=UTC)
     try:
@@ -99,15 +117,80 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() else near
 
 
-def _in_order(value: AbstractSet[object]) -> list[object]:
+def _seconds(value: timedelta) -> int | float:
+    seconds = value.total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+def _in_order(value: Iterable[Any]) -> list[Any]:
+    members = as_list(value)
     try:
-        return sorted(value)  # type: ignore[type-var]
+        return sorted(members)
     except TypeError:
-        return list(value)
+        return members
+
+
+def _structure(value: Any) -> object:
+    """Return what stands for a container by its protocol, or UNKNOWN."""
+    kind = type(value)
+    if issubclass(kind, AbstractSet):
+        return _in_order(value)
+    if issubclass(kind, Mapping):
+        return as_dict(value)
+    if issubclass(kind, _LISTS) and not issubclass(kind, _BYTES):
+        return as_list(value)
+    if dataclasses.is_dataclass(kind):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
+    if issubclass(kind, os.PathLike):
+        return os.fspath(value)
+    return UNKNOWN
+
+
+def _converted(value: object, default: Default) -> object:
+    try:
+        found = default(value)
+    except TypeError as error:
+        # How a converter of json's says that it does not know a type.
+        raise NotJSONError(f"{_named(value)} cannot be written as JSON: {error}") from error
+    if found is value:
+        raise NotJSONError(f"default= returned {_named(value)} as it was, which is not JSON")
+    return found
+
+
+_BYTES = (bytes, bytearray, memoryview)
+_LISTS = (Sequence, ValuesView)
+
+_EXACT: dict[type, Callable[[Any], object]] = {
+    datetime: utc_text,
+    date: utc_text,
+    Decimal: _number,
+    UUID: str,
+    tuple: list,
+    set: _in_order,
+    frozenset: _in_order,
+    timedelta: _seconds,
+}
+
+_BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),  # such as numpy.float64
+    (dict, as_dict),
+    (list, as_list),
+    (date, utc_text),
+    (Decimal, _number),
+    (Enum, lambda value: value.value),
+    (UUID, str),
+    (timedelta, _seconds),
+)
 
 
 def _advice(value: object) -> str:
+    if isinstance(value, _BYTES):
+        return f"{type(value).__name__} is not JSON; send text, as by .decode() or .hex()"
+    return f"{_named(value)} cannot be written as JSON; convert it, or give Tracker(default=…)"
+
+
+def _named(value: object) -> str:
     name = type(value).__name__
-    if isinstance(value, bytes | bytearray | memoryview):
-        return f"{name} is not JSON; send text, as by .decode() or .hex()"
-    return f"{name} is not JSON; send a str, a number, a bool, None, a list or a dict"
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -14,10 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from mixrelay.producer import Tracker
-from mixrelay.producer.encoding import message_text, plain_copy
+from mixrelay.producer.encoding import message_text, record_text
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.shared.tuples import read, write
 from tests.fuzz.checks import exactly
@@ -209,7 +207,7 @@ def _is_told_alike_by_both_ways(given: Any) -> None:
     except (TypeError, RecursionError):
         return
     try:
-        exact = orjson.dumps(plain_copy(record, {})).decode()
+        exact = record_text(record, {}).decode()
     except InvalidPropertyError:
         return
     assert exactly(message_text(record, {})) == {"data": exactly(exact)}

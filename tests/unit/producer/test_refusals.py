@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 
@@ -72,10 +72,10 @@ def nested(depth):
         ({"a": {1: 2}}, '["a"]', "1 is no str but int"),
         ({None: 2}, "", "None is no str but NoneType"),
         ({("secret",): 2}, "", "a key is no str but tuple"),
-        ({"a": object()}, '["a"]', "object is not JSON; send a str, a number"),
-        (Box, "", "type is not JSON"),
-        ((n for n in [1]), "", "generator is not JSON"),
-        (timedelta(1), "", "timedelta is not JSON"),
+        ({"a": object()}, '["a"]', "an object cannot be written as JSON; convert it"),
+        (Box, "", "a type cannot be written as JSON"),
+        ((n for n in [1]), "", "a generator cannot be written as JSON"),
+        (time(1), "", "a time cannot be written as JSON"),
         (datetime(1, 1, 1, tzinfo=FAR_EAST), "", "outside the years 1 to 9999"),
         ("ab\ud83d", "", "half of a surrogate pair at character 2"),
         ({"a\ud83d": 1}, '["a\\ud83d"]', "half of a surrogate pair"),

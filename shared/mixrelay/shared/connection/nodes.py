@@ -52,6 +52,10 @@ class OneNode:
     def close(self) -> None:
         self._pool.disconnect()
 
+    def drop_idle(self) -> None:
+        """Closes the connections that nobody uses now."""
+        self._pool.disconnect(inuse_connections=False)
+
 
 class Nodes:
     """The nodes of a cluster. A child that is forked makes connections and map of its own."""
@@ -114,6 +118,11 @@ class Nodes:
         """Closes this process's connections; the next exchange opens one again."""
         for pool in [*self._pools.values()]:
             pool.disconnect()
+
+    def drop_idle(self) -> None:
+        """Closes the connections that nobody uses now."""
+        for pool in [*self._pools.values()]:
+            pool.disconnect(inuse_connections=False)
 
     def shorten_timeouts(self, seconds: float) -> None:
         """From now on waits for no reply longer than that."""

@@ -1,14 +1,13 @@
 import asyncio
 
-import django
 import pytest
-from django.conf import settings
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 
 from mixrelay.producer import ConfigurationError
 from mixrelay.producer.integrations.django import MixrelayMiddleware, get_tracker
+from tests.support import django_project  # noqa: F401 - settings, before any of Django's is used
 
 MIDDLEWARE = "mixrelay.producer.integrations.django.MixrelayMiddleware"
 SEEN = []
@@ -72,13 +71,8 @@ def replacing(get_response):
 
 @pytest.fixture(scope="module", autouse=True)
 def project():
-    settings.configure(
-        ROOT_URLCONF=__name__,
-        MIDDLEWARE=[MIDDLEWARE],
-        ALLOWED_HOSTS=["*"],
-        SECRET_KEY="secret",
-    )
-    django.setup()
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[MIDDLEWARE]):
+        yield
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""An application's endings, such as a time limit, come at any moment of a call and pass through it.
+
+The message is in the queue or in the spool by then. MIXRELAY_INTERRUPTED_CALLS=5000 makes a long
+run of it, MIXRELAY_INTERRUPTED_SEED=… repeats one.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from mixrelay.producer import DeliveryError, Tracker
+
+CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("manner", ["sync", "batch", "async"])
+def test_endings_pass_through_and_their_messages_are_kept(url, store, tmp_path, manner):
+    seed = os.environ.get("MIXRELAY_INTERRUPTED_SEED") or str(random.randrange(10**9))
+    command = [sys.executable, "-m", "tests.support.interrupting"]
+    done = subprocess.run(
+        [*command, url, str(tmp_path), CALLS, seed, manner],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    print(f"seed {seed}:", done.stdout)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr[-3000:]}"
+    found = json.loads(done.stdout)
+    assert found["interrupted"] > 0
+    # A TimeoutError is an OSError, which redis-py ignores where it closes a connection.
+    assert [one for one in found["swallowed"] if not one.startswith("TimeoutError")] == []
+    for what in ("strange", "confused", "lost", "unknown"):
+        assert found[what] == [], f"seed {seed}: {what}"
+    assert found["counters"]["failed"] == 0
+
+
+@contextmanager
+def ringing(kind, seconds=0.05):
+    """Raise it in the midst of what follows, by a signal that no test plugin uses."""
+
+    def ring(*_):
+        raise kind("rings")
+
+    former = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, former)
+
+
+def busy(*_):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("kind", [SoftTimeLimitExceeded, TimeoutError, ValueError, SystemExit])
+@pytest.mark.parametrize("where", ["sink", "hook", "default", "handler"])
+def test_an_ending_passes_through_whatever_the_caller_gave(kind, where):
+    def refuse(*_):
+        raise DeliveryError("no")
+
+    given = {
+        "sink": {"sink": busy},
+        "hook": {"sink": print, "before_send": busy},
+        "default": {"sink": print, "default": busy},
+        "handler": {"sink": refuse, "error_handler": busy},
+    }
+    tracker = Tracker("token", **given[where])
+    with pytest.raises(kind, match="rings"), ringing(kind):
+        tracker.track("1", "Event", {"a": object() if where == "default" else 1})
+
+
+def test_an_ending_that_a_sink_wraps_goes_on_and_the_failure_is_told():
+    told = []
+
+    def sink(*_):
+        try:
+            busy()
+        except TimeoutError as error:
+            raise DeliveryError("no answer") from error
+
+    tracker = Tracker("token", sink, error_handler=told.append)
+    with pytest.raises(TimeoutError, match="rings"), ringing(TimeoutError):
+        tracker.track("1", "Event")
+    assert [str(one) for one in told] == ["no answer"]
+    assert tracker.counters.failed == 1
+
+
+def test_a_failure_while_an_ending_is_handled_is_not_that_ending():
+    def refuse(*_):
+        raise DeliveryError("no")
+
+    told = []
+    tracker = Tracker("token", refuse, error_handler=told.append)
+    try:
+        with ringing(SoftTimeLimitExceeded):
+            busy()
+    except SoftTimeLimitExceeded:
+        assert tracker.track("1", "Job Timed Out") is False
+    assert [str(one) for one in told] == ["no"]
+
+
+def test_a_block_that_was_never_ended_sends_what_it_has_and_collects_no_more():
+    sent = []
+    tracker = Tracker("token", lambda _, message: sent.append(message))
+    tracker.batch().__enter__()  # as by an ending between this and the block
+    tracker.track("1", "After")
+    assert len(sent) == 1
+
+    block = tracker.batch().__enter__()
+    tracker.track("1", "In it")
+    assert len(sent) == 1
+    del block
+    assert len(sent) == 2
+    tracker.track("1", "After")
+    assert len(sent) == 3
