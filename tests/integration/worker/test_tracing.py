@@ -64,8 +64,8 @@ def test_a_span_of_a_request_links_to_the_traces_of_its_messages(works, tracker,
         works.drain(otel=True)
 
     found = {span.name: span for span in spans() if span.name.startswith("deliver")}
-    assert set(found) == {"deliver track", "deliver engage"}
-    span = found["deliver track"]
+    assert set(found) == {"deliver import", "deliver engage"}
+    span = found["deliver import"]
     told = [first.get_span_context(), second.get_span_context()]
     assert [link.context.span_id for link in span.links] == [one.span_id for one in told]
     assert [link.context.trace_id for link in span.links] == [one.trace_id for one in told]
@@ -188,7 +188,7 @@ def test_spans_of_a_work_horse_are_exported_before_it_ends(works, tmp_path):
             assert running.wait(20) == 0
         finally:
             running.kill()
-    assert '"name": "deliver track"' in exported.read_text()
+    assert '"name": "deliver import"' in exported.read_text()
 
 
 def test_updates_of_a_profile_have_spans_too(works, spans):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mixrelay.shared.errors import ForeignValue
 from mixrelay.shared.queue import Batch, Member
-from mixrelay.shared.queue.members import Members
+from mixrelay.shared.queue.members import Members, receipts
 
 STATE = b'{"lane":"event","attempts":0,"failures":0}'
 
@@ -34,6 +34,8 @@ def test_members_are_what_a_tuple_of_them_is(members, first, end):
     assert len(found) == len(members)
     assert found.payloads() == [one.payload for one in members]
     assert found[first:end] == tuple(members[first:end])
+    assert receipts(found) == receipts(members) == [one.received_ms for one in members]
+    assert receipts(found[first:end]) == receipts(members[first:end])
     assert found[first:end].payloads() == [one.payload for one in members[first:end]]
     assert [found[at] for at in range(-len(members), len(members))] == members * 2
     assert hash(found) == hash(tuple(members))

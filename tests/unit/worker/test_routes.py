@@ -5,7 +5,10 @@ import json
 import pytest
 
 from mixrelay.shared.mixpanel.endpoints import Endpoint, base_address
+from mixrelay.shared.queue import Lane
+from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import Kind, read, write
+from mixrelay.worker.draining import own_destinations
 from mixrelay.worker.records import TRACK_MARGIN_MS, Preparation
 from tests.support.records import ACCOUNT, DAY, FULL, NOW, RECEIVED, TOKEN, event, goes
 
@@ -14,6 +17,12 @@ OLD = {"time": NOW - 6 * DAY}
 IDENTIFY = {"$identified_id": "u", "$anon_id": "a"}
 ALIAS = {"distinct_id": "u", "alias": "a"}
 MERGE = {"$distinct_ids": ["a", "b"]}
+LANES = [Lane.EVENT, Lane.IMPORT, Lane.PROFILE_UPDATE, Lane.GROUP_UPDATE]
+SERVICE = {
+    "service_account_username": ACCOUNT.username,
+    "service_account_secret": ACCOUNT.password,
+    "project_id": ACCOUNT.project_id,
+}
 
 
 @pytest.mark.parametrize(
@@ -144,3 +153,25 @@ def test_records_of_one_identity_share_a_destination_and_others_do_not():
         ready = preparation.prepare(message, number="1", received_ms=NOW, now_ms=NOW)
         names.add(ready.destination)
     assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoints"),
+    [
+        ({}, [IMPORT, IMPORT, Endpoint.ENGAGE, Endpoint.GROUPS]),
+        (SERVICE, [IMPORT, IMPORT, Endpoint.ENGAGE, Endpoint.GROUPS]),
+        ({"events_endpoint": "track"}, [TRACK, IMPORT, Endpoint.ENGAGE, Endpoint.GROUPS]),
+        (SERVICE | {"events_endpoint": "track"}, [TRACK, IMPORT, Endpoint.ENGAGE, Endpoint.GROUPS]),
+    ],
+)
+def test_a_workers_own_destinations_are_where_its_own_records_go(given, endpoints):
+    settings = Settings(token=TOKEN, **given)
+    own = own_destinations(settings)
+    assert [own[lane].partition(":")[0] for lane in LANES] == endpoints
+    ways = {"account": settings.account, "events": Endpoint(settings.events_endpoint)}
+    assert own[Lane.EVENT] == event(**ways).destination.name
+    assert own[Lane.IMPORT] == event("import", **ways).destination.name
+
+
+def test_a_worker_without_a_token_has_no_destinations_of_its_own():
+    assert own_destinations(Settings()) == {}

@@ -124,19 +124,22 @@ def _are_past(times: Sequence[float], last: float, members: Sequence[Member], no
 
 
 def _are_users(users: Sequence[Any]) -> bool:
-    return _TEXT_OR_INTEGER.issuperset(map(type, users)) and rules.PLACEHOLDERS.isdisjoint(
-        map(str, users)
-    )
+    types = set(map(type, users))
+    if types == {str}:
+        return rules.PLACEHOLDERS.isdisjoint(users)
+    return types <= _TEXT_OR_INTEGER and rules.PLACEHOLDERS.isdisjoint(map(str, users))
 
 
 def _event_ends(
     properties: Objects, members: Sequence[Member], preparation: Preparation
 ) -> list[str] | None:
     """What each event lacks, as it is added to its properties; None where it is more."""
-    ends = ["" if "ip" in one else ',"ip":0' for one in properties]
+    ends = [',"ip":0'] * len(properties)
     given = [one["ip"] for one in properties if "ip" in one]
-    if None in given or "" in given:
-        return None
+    if given:
+        if None in given or "" in given:
+            return None
+        ends = ["" if "ip" in one else ',"ip":0' for one in properties]
     ids = [one["$insert_id"] for one in properties if "$insert_id" in one]
     if ids and not rules.are_insert_ids(ids):
         return None

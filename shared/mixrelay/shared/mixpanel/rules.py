@@ -144,10 +144,8 @@ def may_nest_much(text: str) -> bool:
 
 def too_many_properties(own: int, stamped: int) -> Breach:
     """Return the breach of an event with so many properties of its own and stamped ones."""
-    return Breach(
-        "properties",
-        f"an event has fewer than 255 properties; this has {own}, and {stamped} that workers add",
-    )
+    added = f", and {stamped} that workers add" if own <= MAX_COUNT else ""
+    return Breach("properties", f"an event has fewer than 255 properties; this has {own}{added}")
 
 
 def distinct_id_breach(value: Any, field: str = "properties.distinct_id") -> Breach | None:

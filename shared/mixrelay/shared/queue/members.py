@@ -16,7 +16,7 @@ Number = NewType("Number", str)
 """A message's number, `<partition>-<n>` or `<partition>-<n>.<k>`; a letter's id."""
 
 # What routing wrote in front of a payload: number, received, replays.
-_HEAD = re.compile(rb"[!-~]+ [0-9]{1,20} [0-9]{1,20} ")
+_HEAD = re.compile(rb"[!-~]+ ([0-9]{1,20}) [0-9]{1,20} ")
 
 
 class Member(NamedTuple):
@@ -38,13 +38,16 @@ class Member(NamedTuple):
 class Members(Sequence[Member]):
     """Members that lie one behind the other in one text; as good as a tuple of them."""
 
-    __slots__ = ("_bounds", "_joined", "_payloads_at")
+    __slots__ = ("_bounds", "_joined", "_payloads_at", "_received")
 
-    def __init__(self, joined: bytes, bounds: list[int], payloads_at: list[int]) -> None:
-        """`bounds` are where members begin, and last where they end."""
+    def __init__(
+        self, joined: bytes, bounds: list[int], payloads_at: list[int], received: list[bytes]
+    ) -> None:
+        """`bounds` are where members begin, and last where they end; `received` is in digits."""
         self._joined = joined
         self._bounds = bounds
         self._payloads_at = payloads_at
+        self._received = received
 
     @classmethod
     def parse(cls, joined: bytes, lengths: bytes) -> Self:
@@ -56,10 +59,11 @@ class Members(Sequence[Member]):
         sizes = map(int, lengths.split(b",")) if lengths else ()
         bounds = list(accumulate(sizes, initial=0))
         head = _HEAD.match
-        payloads_at = [found.end() for at in bounds[:-1] if (found := head(joined, at))]
+        heads = [found for at in bounds[:-1] if (found := head(joined, at))]
+        payloads_at = [found.end() for found in heads]
         if len(payloads_at) < len(bounds) - 1 or any(map(gt, payloads_at, bounds[1:])):
             raise ValueError("a member without a head")
-        return cls(joined, bounds, payloads_at)
+        return cls(joined, bounds, payloads_at, [found[1] for found in heads])
 
     def payloads(self) -> list[bytes]:
         joined = self._joined
@@ -67,8 +71,9 @@ class Members(Sequence[Member]):
 
     def receipts(self) -> list[int]:
         """When each was received (Unix milliseconds)."""
-        joined, heads = self._joined, zip(self._bounds, self._payloads_at, strict=False)
-        return [int(joined[at:end].split(b" ", 2)[1]) for at, end in heads]
+        # Most were routed together, and share a time.
+        known = {digits: int(digits) for digits in set(self._received)}
+        return [known[digits] for digits in self._received]
 
     def __len__(self) -> int:
         return len(self._payloads_at)
@@ -81,7 +86,8 @@ class Members(Sequence[Member]):
         if isinstance(index, slice):
             first, end, _ = index.indices(len(self))
             bounds = self._bounds[first : end + 1]
-            return Members(self._joined, bounds, self._payloads_at[first:end])
+            received = self._received[first:end]
+            return Members(self._joined, bounds, self._payloads_at[first:end], received)
         return self._member(range(len(self))[index])
 
     def __iter__(self) -> Iterator[Member]:
