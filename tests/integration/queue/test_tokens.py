@@ -127,6 +127,19 @@ def test_refusals_of_one_moment_are_one_failure(bench: Bench) -> None:
     assert {one.failures for one in bench.queue.books().paused} == {1}
 
 
+def test_a_token_whose_messages_die_is_proven_again_soon_however_often_it_was_refused(
+    bench: Bench,
+) -> None:
+    for _ in range(5):
+        bench.queue.tokens.refused(THEIRS, Refusal("refused", 401, pause=LONG))
+        answer = ask(bench, identity=THEIRS)
+        assert answer.next is Next.REFUSED
+        assert answer.wait_seconds <= 60
+        assert answer.state is not None
+        assert answer.state.buries
+        change(bench, THEIRS, again=1)
+
+
 def test_silence_does_not_lift_a_refusal(bench: Bench) -> None:
     bench.queue.tokens.refused(OURS, REFUSED)
     change(bench, again=1)

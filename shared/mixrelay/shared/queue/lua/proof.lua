@@ -69,7 +69,9 @@ local function refuse()
   -- Several that are refused in the same moment are one failure.
   local repeated = was_refused and before.again > NOW
   token.failures = repeated and before.failures or (was_refused and before.failures or 0) + 1
-  token.again = repeated and before.again or NOW + backoff(facts.pause, token.failures)
+  -- Letters that are replayed once the token is right must not die of an old refusal.
+  local wait = token.buries and facts.pause.base or backoff(facts.pause, token.failures)
+  token.again = repeated and before.again or NOW + wait
   save_token(name, token)
   if facts.opens and #facts.opens > 0 then
     open_circuits(name, token, facts.opens)
