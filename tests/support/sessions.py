@@ -34,6 +34,7 @@ class Ending:
         self._left: list[str] = []
         self.may_ring = False
         if not self._is_worker:
+            _end_in_order_on_sigterm()
             # A run within a test is also the outer one's.
             os.environ[MARK] = os.environ.get(MARK, "") + self._mark
 
@@ -117,6 +118,21 @@ class Alarm:
     def _cancel(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _end_in_order_on_sigterm() -> None:
+    """As Ctrl-C does: children have groups of their own, so that nobody else would end them."""
+    ours = os.getpid()
+
+    def end(_signum: int, _frame: object) -> None:
+        if os.getpid() == ours:
+            raise KeyboardInterrupt
+        # A fork of a test's.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
 
 
 def left_behind(mark: str, seconds: float) -> list[str]:

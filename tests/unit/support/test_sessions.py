@@ -79,3 +79,17 @@ def test_a_run_whose_tests_leave_nothing_is_as_it_was(tmp_path: Path) -> None:
     ended = run_of(tmp_path, "def test_it():\n    pass\n")
     assert ended.returncode == pytest.ExitCode.OK, ended.stdout
     assert "left behind" not in ended.stdout
+
+
+def test_a_run_that_is_told_to_end_takes_its_processes_along(tmp_path: Path) -> None:
+    ended = run_of(
+        tmp_path,
+        "import os, signal, subprocess\n"
+        "def test_it():\n"
+        "    child = subprocess.Popen(['sleep', '62'], start_new_session=True)\n"
+        "    print('child', child.pid, file=open('pid', 'w'))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    child.wait(30)\n",
+    )
+    assert ended.returncode == pytest.ExitCode.INTERRUPTED, ended.stdout
+    assert not alive(int((tmp_path / "pid").read_text().split()[1]))
