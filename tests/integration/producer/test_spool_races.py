@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from mixrelay.producer import RedisSink
+from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.drain import Drain, Left
 from mixrelay.producer.errors import QueueUnavailableError
@@ -60,7 +61,7 @@ def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: 
     """More waits than one call moves, so that some calls come between the slices."""
     sink = RedisSink(url, "q")
     kept = [b'["event","%d"]' % number + b" " * 1_000 for number in range(600)]
-    sink.guard.rescue(sink.lists.first, kept, QueueUnavailableError("away"))
+    sink.guard.rescue(sink.lists.first, kept, QueueUnavailableError("away"), Attempt())
     made = 0
     while store.llen("q") < len(kept) + made or not made:
         assert sink("event", str(600 + made)) is True
@@ -84,7 +85,9 @@ def test_threads_that_never_rest_empty_the_spool_all_the_same(store: Redis, url:
         until(lambda: sink.counters.queued > queued + 200 or sink.counters.spooled > spooled)
         return sink.counters.spooled == spooled
 
-    sink.guard.rescue(sink.lists.first, [b'["event","{}"]'] * 600, QueueUnavailableError("away"))
+    sink.guard.rescue(
+        sink.lists.first, [b'["event","{}"]'] * 600, QueueUnavailableError("away"), Attempt()
+    )
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -105,12 +108,12 @@ def test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for(
     """It is appended by another thread while this one looks which files are there."""
     sink = RedisSink(url, "q")
     guard, to = sink.guard, sink.lists.first
-    guard.hold(to, [b"a"])
+    guard.hold(to, [b"a"], Attempt())
     spool = guard._spool()
     assert spool is not None
 
     def none_and_then_one() -> set[int]:
-        guard.hold(to, [b"b"])
+        guard.hold(to, [b"b"], Attempt())
         return set()
 
     with monkeypatch.context() as patched:
