@@ -1,5 +1,6 @@
 """Threads and processes that meet at one spool, and calls that come while it is emptied."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -21,11 +22,14 @@ from tests.support.redis_faults import until
 def test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", 1_000, fsync=False)
     spool.append([b"a"])
-    with spool._locked_current():
+    file = spool._open_locked()
+    try:
         waiting = threading.Thread(target=spool.append, args=([b"b"],))
         waiting.start()
         time.sleep(0.1)  # it has opened the file by now, and waits for its lock
         spool._close_segment()
+    finally:
+        os.close(file)
     waiting.join(5)
     [segment] = spool.segments()
     assert segment.read_bytes().lstrip(b" \t") == b"a\n"
