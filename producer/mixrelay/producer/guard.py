@@ -29,11 +29,11 @@ from mixrelay.producer.errors import (
     QueueFullError,
     SpoolError,
 )
-from mixrelay.producer.redis_words import answers, troubles
+from mixrelay.producer.redis_words import answers, retold, troubles
+from mixrelay.producer.safe_twice import is_safe_twice
 from mixrelay.producer.spool_folder import open_spool
 from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
 from mixrelay.shared.errors import WrongKeyType
-from mixrelay.shared.tuples import MalformedTupleError, read
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -209,7 +209,7 @@ class Guard:
         self._kept(to, len(tuples), attempt)
         if first:
             kept = f"Kept in {spool.folder}, as those are that follow, until Redis takes them."
-            self.tell(_retold(why, f"{why} {kept}"))
+            self.tell(retold(why, f"{why} {kept}"))
 
     def _append(self, spool: Spool, tuples: Sequence[bytes], attempt: Attempt) -> None:
         try:
@@ -342,19 +342,3 @@ class Guard:
 def _recovered(breaker: Breaker) -> None:
     if breaker.succeeded():
         logger.info("Redis takes messages again.")
-
-
-def is_safe_twice(payload: bytes) -> bool:
-    """Whether a tuple may be pushed again unseen: all but increments, appends and charges."""
-    try:
-        records = [one for one, _ in read(payload).records() if isinstance(one, dict)]
-    except MalformedTupleError:
-        return True  # it changes no profile
-    return not any("$add" in record or "$append" in record for record in records)
-
-
-def _retold(error: DeliveryError, text: str) -> DeliveryError:
-    """Return an error with more to say, of a message that is safe."""
-    told = type(error)(text, maybe_delivered=error.maybe_delivered, spooled=True, count=error.count)
-    told.__cause__ = error.__cause__
-    return told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mixrelay.producer.errors import (
+    DeliveryError,
     NotDurableError,
     QueueFullError,
     QueueRefusedError,
@@ -69,6 +70,13 @@ class Words:
             f"{durability!r} was not acknowledged: {reason}. It is not pushed again.",
             maybe_delivered=True,
         )
+
+
+def retold(error: DeliveryError, text: str) -> DeliveryError:
+    """Return an error with more to say, of a message that is safe."""
+    told = type(error)(text, maybe_delivered=error.maybe_delivered, spooled=True, count=error.count)
+    told.__cause__ = error.__cause__
+    return told
 
 
 def troubles() -> tuple[type[Exception], ...]:

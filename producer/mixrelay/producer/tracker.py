@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import copy
 import os
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from mixrelay.producer.batch import Batch
 from mixrelay.producer.consumer import Consumer, base_from_settings
+from mixrelay.producer.copies import Copied
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
 from mixrelay.producer.encoding import record_text
 from mixrelay.producer.errors import ConfigurationError
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.options import QueueOptions
 
 
-class Tracker(EventCalls[R]):
+class Tracker(Copied, EventCalls[R]):
     """Tracks events, and updates of users (``people``) and groups (``groups``).
 
     A call builds a message and returns what the sink returns. Without ``sink`` that is one
@@ -174,18 +176,9 @@ class Tracker(EventCalls[R]):
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
-        self._made_with = {
-            "token": self._token,
-            "sink": sink,
-            "error_handler": error_handler,
-            "redis_url": redis_url,
-            "queue": queue,
-            "region": region,
-            "api_host": api_host,
-            "before_send": before_send,
-            "default": default,
-            **options,
-        }
+        hooks = {"error_handler": error_handler, "before_send": before_send, "default": default}
+        where = {"redis_url": redis_url, "queue": queue, "region": region, "api_host": api_host}
+        self._made_with = {"token": self._token, "sink": sink, **hooks, **where, **options}
 
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.
@@ -215,23 +208,9 @@ class Tracker(EventCalls[R]):
         given = checked_mapping(properties, "properties")
         if given.get("token", self._token) != self._token:
             raise foreign_token('properties["token"]')
-        other = self.__copy__()
+        other = copy.copy(self)
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
-
-    def __copy__(self) -> Tracker[R]:
-        """Return a tracker that shares everything with this one."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        return other
-
-    def __deepcopy__(self, _memo: object) -> Tracker[R]:
-        """Return the same: connections, counters and batches are a process's, not an object's."""
-        return self.__copy__()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle how it was made; the other process reads its own environment for the rest."""
-        return _made_again, (type(self), self._made_with, self._defaults)
 
     @property
     def counters(self) -> Counters:
@@ -274,11 +253,3 @@ class Tracker(EventCalls[R]):
         if self._consumer is None:
             self._consumer = Consumer(api_host=self._base)
         return self._consumer
-
-
-def _made_again(
-    kind: type[Tracker[Any]], made_with: dict[str, Any], defaults: dict[str, Any]
-) -> Tracker[Any]:
-    tracker = kind(**made_with)
-    tracker._defaults = defaults  # noqa: SLF001 - its own
-    return tracker

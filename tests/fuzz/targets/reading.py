@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from mixrelay.console.status.age import _own_time_ms
-from mixrelay.producer.guard import is_safe_twice
+from mixrelay.producer.safe_twice import is_safe_twice
 from mixrelay.shared.jsontext import elements, last_member, members, second_element
 from mixrelay.shared.queue.letters import subjects
 from mixrelay.shared.tuples import MalformedTupleError, Message, join, read, split, take

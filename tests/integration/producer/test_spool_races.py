@@ -1,5 +1,6 @@
 """Threads and processes that meet at one spool, and calls that come while it is emptied."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from redis import Redis
 
 from mixrelay.producer import RedisSink
+from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.drain import Drain, Left
 from mixrelay.producer.errors import QueueUnavailableError
@@ -21,11 +23,14 @@ from tests.support.redis_faults import until
 def test_a_line_never_lands_in_a_file_that_became_a_segment_meanwhile(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool", 1_000, fsync=False)
     spool.append([b"a"])
-    with spool._locked_current():
+    file = spool._open_locked()
+    try:
         waiting = threading.Thread(target=spool.append, args=([b"b"],))
         waiting.start()
         time.sleep(0.1)  # it has opened the file by now, and waits for its lock
         spool._close_segment()
+    finally:
+        os.close(file)
     waiting.join(5)
     [segment] = spool.segments()
     assert segment.read_bytes().lstrip(b" \t") == b"a\n"
@@ -61,7 +66,7 @@ def test_no_new_call_overtakes_what_still_waits_in_the_spool(store: Redis, url: 
     """More waits than one call moves, so that some calls come between the slices."""
     sink = RedisSink(url, "q")
     kept = [b'["event","%d"]' % number + b" " * 1_000 for number in range(600)]
-    sink.guard.rescue(sink.lists.first, kept, QueueUnavailableError("away"))
+    sink.guard.rescue(sink.lists.first, kept, QueueUnavailableError("away"), Attempt())
     made = 0
     while store.llen("q") < len(kept) + made or not made:
         assert sink("event", str(600 + made)) is True
@@ -85,7 +90,9 @@ def test_threads_that_never_rest_empty_the_spool_all_the_same(store: Redis, url:
         until(lambda: sink.counters.queued > queued + 200 or sink.counters.spooled > spooled)
         return sink.counters.spooled == spooled
 
-    sink.guard.rescue(sink.lists.first, [b'["event","{}"]'] * 600, QueueUnavailableError("away"))
+    sink.guard.rescue(
+        sink.lists.first, [b'["event","{}"]'] * 600, QueueUnavailableError("away"), Attempt()
+    )
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -106,12 +113,12 @@ def test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for(
     """It is appended by another thread while this one looks which files are there."""
     sink = RedisSink(url, "q")
     guard, to = sink.guard, sink.lists.first
-    guard.hold(to, [b"a"])
+    guard.hold(to, [b"a"], Attempt())
     spool = guard._spool()
     assert spool is not None
 
     def none_and_then_one() -> set[int]:
-        guard.hold(to, [b"b"])
+        guard.hold(to, [b"b"], Attempt())
         return set()
 
     with monkeypatch.context() as patched:

@@ -3,7 +3,7 @@
 import pytest
 
 from mixrelay.console.status.age import _own_time_ms
-from mixrelay.producer.guard import is_safe_twice
+from mixrelay.producer.safe_twice import is_safe_twice
 from mixrelay.shared.mixpanel.rules import event_breach
 from mixrelay.shared.queue.letters import subjects
 from mixrelay.shared.tuples import MalformedTupleError, read, write
