@@ -23,6 +23,7 @@ import attrs
 from pydantic import BaseModel
 
 from mixrelay.producer import Tracker
+from tests.support.patience import joined
 
 TRACKERS = 8
 MUTATORS = 4
@@ -246,7 +247,7 @@ def main(seconds, seed, manner):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        joined(thread)
     print(f"{sum(counts)} messages, {len(failures)} failures", flush=True)
     sys.exit(bool(failures) or not all(counts))
 
