@@ -155,6 +155,8 @@ FAILURES = {
     FailureKind.DEADLINE: _Row.OUTAGE_UNSURE,
     FailureKind.CUT_ANSWER: _Row.DOUBTFUL,
     FailureKind.TOO_LARGE: _Row.DOUBTFUL,
+    FailureKind.WORKER: _Row.OUTAGE_UNSURE,
+    FailureKind.UNEXPECTED: _Row.DOUBTFUL,
 }
 """The row of each exchange that brought no whole answer."""
 
