@@ -12,6 +12,7 @@ from mixrelay.worker.verdicts import (
     Misconfigured,
     Partial,
     Retry,
+    Short,
     Split,
     TooLarge,
     Unauthorized,
@@ -268,7 +269,6 @@ def test_a_500_and_every_unknown_status_counts_as_an_attempt(status):
         (FailureKind.DEADLINE, False),
         (FailureKind.CUT_ANSWER, True),
         (FailureKind.TOO_LARGE, True),
-        (FailureKind.WORKER, False),
         (FailureKind.UNEXPECTED, True),
     ],
 )
@@ -283,6 +283,12 @@ def test_an_exchange_without_an_answer_is_retried(kind, counts, sent):
 def test_a_certificate_that_is_not_valid_is_a_wrong_configuration():
     failure = Failure(FailureKind.TLS_CERTIFICATE, sent=False, detail="expired")
     assert judge(failure, count=3, own=True, now=NOW) == Misconfigured(None, "expired", sent=False)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_this_process_lacks_is_no_failure_of_the_destination(sent):
+    failure = Failure(FailureKind.WORKER, sent, "this process ran short of memory")
+    assert judge(failure, count=3, own=True, now=NOW) == Short(failure.detail, sent)
 
 
 def test_every_kind_of_failure_has_a_row():

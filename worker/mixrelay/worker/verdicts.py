@@ -112,8 +112,24 @@ class TokenRefused:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """This process lacks what a request takes: try the batch again, and pause nobody."""
+
+    said: str
+    sent: bool
+
+
 Verdict = (
-    Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | TokenRefused | Retry
+    Delivered
+    | Partial
+    | Split
+    | TooLarge
+    | Misconfigured
+    | Unauthorized
+    | TokenRefused
+    | Retry
+    | Short
 )
 
 
@@ -128,6 +144,8 @@ class _Row(Enum):
     """The same, but what stands between may have passed the records on."""
     DOUBTFUL = auto()
     """Retried with a limit: the batch itself may be what makes it fail."""
+    SHORT = auto()
+    """This process's own trouble."""
     BLOCKED = auto()
     """The same, by something in between, which did not pass the records on."""
     BLOCKED_BY_SIZE = auto()
@@ -171,8 +189,7 @@ FAILURES = {
     FailureKind.DEADLINE: _Row.OUTAGE_UNSURE,
     FailureKind.CUT_ANSWER: _Row.DOUBTFUL,
     FailureKind.TOO_LARGE: _Row.DOUBTFUL,
-    # Retried for as long as it takes: what this process lacks is no fault of the batch.
-    FailureKind.WORKER: _Row.OUTAGE_UNSURE,
+    FailureKind.WORKER: _Row.SHORT,
     FailureKind.UNEXPECTED: _Row.DOUBTFUL,
 }
 """The row of each exchange that brought no whole answer."""
@@ -253,6 +270,8 @@ def _judge_failure(failure: Failure) -> Verdict:
     row = FAILURES[failure.kind]
     if row is _Row.MISCONFIGURED:
         return Misconfigured(None, failure.detail, sent=failure.sent)
+    if row is _Row.SHORT:
+        return Short(failure.detail, failure.sent)
     return Retry(
         counts=row is _Row.DOUBTFUL,
         ambiguous=failure.sent,
