@@ -1,18 +1,14 @@
 """A tuple as a view may show it: parsed where it parses, without its secrets.
 
-An `api_key` is a secret of Mixpanel's project: every view masks it.
+An `api_key` is a secret of Mixpanel's project: every view masks it, whatever the tuple's shape.
 """
 
 import json
-import re
 from typing import Any
 
-MASK = "***"
-_SECRET = "api_key"  # noqa: S105 - the name of a field, not a secret
-# In text that does not parse: the key, quoted as often as JSON in JSON quotes it, and its value.
-_IN_TEXT = re.compile(
-    rf'({_SECRET}\\*"\s*:\s*)(?:(\\*")(?:.*?)(?:(?<!\\)\2|$)|[^\s",}}\]]+)', re.DOTALL
-)
+from mixrelay.console.secrets_in_text import KEYS, MASK, mask_text
+
+__all__ = ["MASK", "pretty", "readable"]
 
 
 def readable(payload: bytes, *, raw: bool = False) -> Any:
@@ -28,7 +24,7 @@ def readable(payload: bytes, *, raw: bool = False) -> Any:
         json.dumps(shown)
     except (ValueError, RecursionError):
         text = payload.decode(errors="backslashreplace")
-        return text if raw else _IN_TEXT.sub(_mask_match, text)
+        return text if raw else mask_text(text)
     return shown
 
 
@@ -53,14 +49,38 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _mask_match(found: re.Match[str]) -> str:
-    quote = found[2] or ""
-    return f"{found[1]}{quote}{MASK}{quote}"
-
-
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: MASK if name == _SECRET and v else _masked(v) for name, v in value.items()}
+        # As in {"name": "api_key", "value": "…"}.
+        is_pair = any(isinstance(one, str) and _is_secret(one) for one in value.values())
+        return {
+            _masked_text(name): MASK
+            if v and (_is_secret(name) or _is_beside(v, is_pair))
+            else _masked(v)
+            for name, v in value.items()
+        }
     if isinstance(value, list):
-        return [_masked(item) for item in value]
-    return value
+        # As in ["api_key", "…"].
+        behind = [False, *(isinstance(one, str) and _is_secret(one) for one in value)]
+        return [
+            MASK if item and is_value else _masked(item)
+            for item, is_value in zip(value, behind, strict=False)
+        ]
+    return _masked_text(value) if isinstance(value, str) else value
+
+
+def _is_secret(name: str) -> bool:
+    return KEYS.fullmatch(name.strip()) is not None
+
+
+def _is_beside(value: Any, is_pair: bool) -> bool:
+    return is_pair and not isinstance(value, dict | list) and not _is_name(value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and _is_secret(value)
+
+
+def _masked_text(text: str) -> str:
+    """A text within JSON may be JSON, a form or base64 itself."""
+    return mask_text(text, KEYS)

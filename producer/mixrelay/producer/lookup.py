@@ -30,6 +30,7 @@ from mixrelay.producer.errors import (
     ServerError,
 )
 from mixrelay.producer.lookup_csv import csv_of_file, csv_of_rows
+from mixrelay.shared.mixpanel.answers import is_mixpanels, parsed
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
 
 __all__ = ["Table", "replace_lookup_table"]
@@ -68,6 +69,12 @@ _REFUSALS = {
     413: "The table is larger than Mixpanel takes, which is 100 MB.",
     429: "The table was replaced too often; Mixpanel allows 100 times a day. Try again later.",
 }
+
+
+_BETWEEN = (
+    "Something other than Mixpanel answered, such as a proxy or a firewall. Check MIXRELAY_PROXY, "
+    "MIXPANEL_API_HOST and the network."
+)
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,8 @@ def _put(destination: Destination, body: bytes, deadline: float) -> None:
     text = outcome.body.decode(errors="replace")
     if outcome.status != _OK or not _accepted(outcome.body):
         said = _REFUSALS.get(outcome.status, "Mixpanel did not accept the table.")
+        if not is_mixpanels(parsed(outcome)):
+            said = _BETWEEN
         raise ServerError(
             f"{said} It answered {outcome.status} with {text[:_ANSWER_SHOWN]!r}.",
             status=outcome.status,

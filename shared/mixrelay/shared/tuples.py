@@ -7,6 +7,7 @@ by those that Mixpanel's Python and Node libraries use. A record's text stays as
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -38,9 +39,6 @@ KINDS = {
     "/groups": Kind.GROUP_UPDATE,
 }
 """Every type word that is taken: Ruby's, then Python's, then Node's."""
-
-# A wrong value is shown in a reason, so that one finds its writer; not all of it.
-_SHOWN = 40
 
 
 class MalformedTupleError(MixrelayError, ValueError):
@@ -238,4 +236,10 @@ def _called(value: Any) -> str:
 
 
 def _shown(word: Any) -> str:
-    return repr(word[:_SHOWN]) if isinstance(word, str) else _called(word)
+    """Show what may be a type's name, so that one finds its writer; what else may hold secrets."""
+    if isinstance(word, str):
+        return repr(word) if _WORD.fullmatch(word) else f"a text of {len(word)} characters"
+    return _called(word)
+
+
+_WORD = re.compile(r"[$/]?[A-Za-z_]{1,40}")

@@ -3,6 +3,8 @@
 import os
 import socket
 import threading
+import tracemalloc
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -72,3 +74,27 @@ def is_running(pid):
 
 def test_a_command_need_not_read_what_it_is_given():
     telling.command("true")({"event": "firing", "summary": "x" * 100_000})
+
+
+def test_a_redirects_body_is_neither_read_nor_unpacked():
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = packer.compress(bytes(60_000_000)) + packer.flush()
+    head = b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Encoding: gzip\r\n"
+    answer = head + b"Content-Length: %d\r\n\r\n" % len(bomb) + bomb
+
+    def serve():
+        taken, _ = listener.accept()
+        with taken, suppress(OSError):
+            taken.recv(65_536)
+            taken.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        tracemalloc.start()
+        try:
+            with pytest.raises(telling.TellingFailed, match="answered 302"):
+                telling.webhook(f"http://127.0.0.1:{listener.getsockname()[1]}/")(NOTICE)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 8_000_000

@@ -110,7 +110,7 @@ class Server:
         self._trickle(sock)
 
     def trickle_body(self, sock, request):
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         self._trickle(sock)
 
     def trickle_chunks(self, sock, request):

@@ -174,7 +174,16 @@ def test_the_command_says_what_is_wrong(mixpanel, songs, tmp_path):
     _, said = replaced(mixpanel, TABLE, songs, expect=2, **no_account)
     assert "there is none: set MIXPANEL_SERVICE_ACCOUNT_USERNAME" in said
     assert mixpanel.requests == []
-    mixpanel.answer = (404, b"{}")
+    mixpanel.answer = (404, b'{"code":404}')
     _, said = replaced(mixpanel, TABLE, songs, expect=1)
     assert "no lookup table with this id" in said
     assert "The table is as it was." in said
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 413])
+def test_a_proxys_page_is_not_taken_for_mixpanels_word(mixpanel, songs, status):
+    mixpanel.answer = (status, b"<html>Blocked</html>")
+    with pytest.raises(ServerError, match="Something other than Mixpanel answered") as raised:
+        replace_lookup_table(TABLE, songs, credentials=ACCOUNT, api_host=mixpanel.address)
+    assert "service account" not in str(raised.value)
+    assert raised.value.status == status

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.support.works import (
     TOKEN,
     Works,
@@ -258,3 +260,65 @@ def test_credentials_and_payloads_are_in_no_log(works: Works, caplog) -> None:
     works.drain()
     for secret in (TOKEN, "secret-user", "secret-key", "secret-junk"):
         assert secret not in caplog.text
+
+
+PAGE = "<html><h1>Blocked</h1><center>a firewall</center></html>"
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_firewalls_page_makes_no_dead_letter_and_opens_the_circuit(
+    works: Works, status: int
+) -> None:
+    works.push(*[event(f"u{n}") for n in range(3_000)])
+    works.box.fault("status", status=status, body=PAGE, endpoint="/import")
+    works.drain_while(lambda: len(works.box.requests) < 20)
+    assert works.books.dead == 0
+    assert works.books.waiting == 3_000
+    assert {(pause.kind, pause.status) for pause in works.books.paused} == {("outage", status)}
+    works.box.clear_faults()
+    works.drain()
+    assert len(works.users()) == 3_000
+    assert works.books.dead == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_proxys_refusal_neither_buries_a_foreign_tokens_messages_nor_refutes_it(
+    works: Works, status: int
+) -> None:
+    works.push(event("a", token=FOREIGN), update("p", token=FOREIGN, **{"$set": {"x": 1}}))
+    works.push(imported("b", api_key="key-of-theirs"))
+    works.box.fault("status", status=status, body=PAGE)
+    works.drain_while(lambda: len(works.box.requests) < 12)
+    assert works.books.dead == 0
+    assert not [one for one in works.books.tokens if one.state == "refused"]
+    works.box.clear_faults()
+    works.drain()
+    assert sorted(works.users()) == ["a", "b"]
+    assert works.books.dead == 0
+
+
+def test_one_record_that_a_firewall_blocks_is_exhausted_while_others_pass(works: Works) -> None:
+    works.push(*[event(f"u{n}") for n in range(4)], event("culprit"))
+    works.box.fault("reject_distinct_id", match="culprit", status=403, body=PAGE)
+    feed = iter(range(100, 10_000))
+
+    def others_pass() -> bool:
+        works.push(event(f"more{next(feed)}"))
+        return works.books.dead == 0
+
+    works.drain_while(others_pass, concurrency=2, batch_records=5)
+    (letter,) = works.letters()
+    assert (letter.reason, letter.status) == ("exhausted", 403)
+    assert letter.error.startswith("not Mixpanel's answer (403)")
+    assert {f"u{n}" for n in range(4)} <= set(works.users())
+
+
+def test_a_proxys_413_is_halved_and_a_record_alone_waits(works: Works) -> None:
+    works.push(*[event(f"u{n}") for n in range(4)])
+    works.box.fault("status", status=413, body=PAGE, endpoint="/import")
+    works.drain_while(lambda: len(works.box.requests) < 12)
+    assert works.books.dead == 0
+    assert {pause.kind for pause in works.books.paused} == {"outage"}
+    works.box.clear_faults()
+    works.drain()
+    assert sorted(works.users()) == [f"u{n}" for n in range(4)]

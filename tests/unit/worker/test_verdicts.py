@@ -12,6 +12,7 @@ from mixrelay.worker.verdicts import (
     Misconfigured,
     Partial,
     Retry,
+    Short,
     Split,
     TooLarge,
     Unauthorized,
@@ -144,8 +145,6 @@ def test_named_records_that_cannot_be_are_no_proof_that_the_others_were_taken(na
     [
         (400, {"code": 400, "error": "bad", "status": "Bad Request"}),
         (400, {"code": 400, "error": "bad", "failed_records": []}),
-        (400, b"<html>bad</html>"),
-        (400, b""),
         (200, {"status": 0, "error": "bad"}),
         (200, 0),
         (200, {"code": 400, "error": "bad"}),
@@ -208,7 +207,51 @@ def test_a_servers_wish_to_wait_is_passed_on():
     assert answered.retry_after == 300.0
 
 
-@pytest.mark.parametrize("status", [500, 501, 520, 402, 405, 407, 418, 422, 451])
+PAGES = [
+    b"",
+    b"<html><h1>400 Bad Request</h1><center>nginx</center></html>",
+    b"Access denied",
+    {"message": "Forbidden"},
+    {},
+    [],
+    None,
+    "error",
+    b'{"error": "cut',
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_page_that_is_not_mixpanels_refuses_no_message_and_no_token(status, count, own, page):
+    data = page if isinstance(page, bytes) else json.dumps(page).encode()
+    answered = judge(Answer(status, {}, data), count=count, own=own, now=NOW)
+    assert isinstance(answered, Retry)
+    assert (answered.counts, answered.ambiguous, answered.status) == (True, False, status)
+    assert answered.said.startswith(f"not Mixpanel's answer ({status})")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_proxy_that_wants_credentials_is_a_wrong_configuration_whoever_asks(status, own, page):
+    answered = verdict(status, page, own=own)
+    assert isinstance(answered, Misconfigured)
+    assert "proxy or firewall" in answered.said
+    assert "MIXRELAY_PROXY" in answered.said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_413_of_a_proxy_is_halved_and_kills_no_record_alone(page):
+    data = page if isinstance(page, bytes) else json.dumps(page).encode()
+    assert isinstance(judge(Answer(413, {}, data), count=2, own=True, now=NOW), TooLarge)
+    alone = judge(Answer(413, {}, data), count=1, own=True, now=NOW)
+    assert isinstance(alone, Retry)
+    assert (alone.counts, alone.ambiguous) == (True, False)
+
+
+@pytest.mark.parametrize("status", [500, 501, 520, 402, 405, 418, 422, 451])
 def test_a_500_and_every_unknown_status_counts_as_an_attempt(status):
     answered = verdict(status, b"oops")
     assert isinstance(answered, Retry)
@@ -226,6 +269,7 @@ def test_a_500_and_every_unknown_status_counts_as_an_attempt(status):
         (FailureKind.DEADLINE, False),
         (FailureKind.CUT_ANSWER, True),
         (FailureKind.TOO_LARGE, True),
+        (FailureKind.UNEXPECTED, True),
     ],
 )
 @pytest.mark.parametrize("sent", [True, False])
@@ -239,6 +283,12 @@ def test_an_exchange_without_an_answer_is_retried(kind, counts, sent):
 def test_a_certificate_that_is_not_valid_is_a_wrong_configuration():
     failure = Failure(FailureKind.TLS_CERTIFICATE, sent=False, detail="expired")
     assert judge(failure, count=3, own=True, now=NOW) == Misconfigured(None, "expired", sent=False)
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_what_this_process_lacks_is_no_failure_of_the_destination(sent):
+    failure = Failure(FailureKind.WORKER, sent, "this process ran short of memory")
+    assert judge(failure, count=3, own=True, now=NOW) == Short(failure.detail, sent)
 
 
 def test_every_kind_of_failure_has_a_row():

@@ -46,6 +46,9 @@ from mixrelay.worker.verdicts import Delivered, Partial, judge
 
 log = logging.getLogger(__name__)
 
+_WORTH_HALVING = 65_536
+"""Bytes of a batch below which its size cannot be why memory ran out."""
+
 _UNPROVEN = "waits until another worker has proven its project token"
 
 
@@ -95,7 +98,7 @@ class Delivery:
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
 
-        What is raised is a bug, and leaves the batch leased.
+        What is raised is a bug, or what this process lacks, and leaves the batch leased.
         """
         batch = held.batch
         with about(batch_id=batch.id, lane=batch.lane.value, lease=batch.claim):
@@ -107,6 +110,21 @@ class Delivery:
                 log.warning("lease_lost: batch %s of %s", batch.id, batch.lane)
             except Abandoned:
                 log.warning("redis_away: batch %s of %s is left", batch.id, batch.lane)
+            except MemoryError:
+                self._lighten(held)
+                raise
+
+    def _lighten(self, held: Held) -> None:
+        """Halves a batch that may have been too much for this process, before it is given back.
+
+        Only what was not sent: what may have arrived stays as it went out.
+        """
+        members = held.batch.members
+        size = sum(len(member.payload) for member in members)
+        if held.sending or len(members) < 2 or size < _WORTH_HALVING:  # noqa: PLR2004 - halves
+            return
+        half = [member.number for member in members[(len(members) + 1) // 2 :]]
+        self._ledger.divide(held, Division([Part(half)]))
 
     def _handle(self, held: Held) -> None:
         if held.batch.lane.value == "odd":
@@ -261,6 +279,7 @@ class Delivery:
     def _send(self, held: Held, found: Sorted) -> bool:
         if held.batch.lane.ordered or found.doubtful:
             self._ledger.begin(held, doubtful=found.doubtful)
+        held.sending = True
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
         began, began_ms, body = time.monotonic(), self._now_ms(), found.body()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from mixrelay.shared.queue import Lane, Queue
+from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.holdings import Held, Holdings
 from mixrelay.worker.patience import PASSING, Backoff, is_bug
 from mixrelay.worker.reserving import Reserver
@@ -53,10 +54,23 @@ class Dispatcher:
         """A batch that killed workers waits there for one that holds nothing."""
         self.messages = 0
         self.crash: BaseException | None = None
+        self.is_short = False
+        """This process lacks memory or threads: its job ends, and no batch is the worse for it."""
 
     def run(self) -> None:
-        """Until `is_over` says so or a sender met a bug; batches in the senders go on."""
-        while not self._is_over() and self.crash is None:
+        """Until `is_over` says so or a sender met a bug; batches in the senders go on.
+
+        A process that lacks memory or threads ends its job, as `is_short` says.
+        """
+        try:
+            self._run()
+        except (MemoryError, RuntimeError, OSError) as error:
+            if not is_shortage(error):
+                raise
+            self._end_short(error)
+
+    def _run(self) -> None:
+        while not self._is_over() and self.crash is None and not self.is_short:
             try:
                 worked = self._work()
             except PASSING as error:
@@ -153,7 +167,9 @@ class Dispatcher:
     def _take_back(self, done: Finished) -> None:
         self._holdings.remove(done.held)
         self._rotation.changed(done.held.batch.lane)
-        if done.error is not None:
+        if done.error is not None and is_shortage(done.error):
+            self._end_short(done.error)
+        elif done.error is not None:
             log.error(
                 "bug: batch %s of %s",
                 done.held.batch.id,
@@ -162,6 +178,14 @@ class Dispatcher:
                 extra={"batch_id": done.held.batch.id, "lane": done.held.batch.lane.value},
             )
             self.crash = done.error
+
+    def _end_short(self, error: BaseException) -> None:
+        self.is_short = True
+        log.error(
+            "worker_short: no %s; this drain job gives back what it holds and ends, and the next "
+            "begins with a fresh process",
+            shortage_words(error),
+        )
 
     def _wait_for_redis(self, error: Exception) -> None:
         if self._backoff.is_to_be_told():

@@ -13,6 +13,7 @@ from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
+from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
 from mixrelay.worker.delivery import Delivery, Preparations
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
@@ -22,7 +23,7 @@ from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.met_tokens import MetTokens
 from mixrelay.worker.outcome import pause_of
-from mixrelay.worker.patience import PASSING, hurry, persist
+from mixrelay.worker.patience import PASSING, Until, hurry, persist
 from mixrelay.worker.proofs import Proofs
 from mixrelay.worker.prover import Prover
 from mixrelay.worker.records import Preparation
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 REDIS_TIMEOUT = 5.0
 _DRAINED_CHECK_SECONDS = 0.1
 _END_LEASES_SECONDS = 2.0
+SHORT_SECONDS = 2.0
+"""Before a drain job ends for want of memory or threads, so that none follows the other at once."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +118,38 @@ class Draining:
         self._ends_at = time.monotonic() + seconds
         senders = Senders(self._setup.worker.concurrency, self._delivery().handle)
         dispatcher = self._dispatcher = self._dispatching(senders)
-        senders.start()
-        self._keeper.start()
         try:
-            dispatcher.run()
+            if self._start(senders):
+                dispatcher.run()
         finally:
             dispatcher.finish(self._setup.worker.grace)
             self._end(died=dispatcher.crash is not None)
         if dispatcher.crash is not None:
             raise dispatcher.crash
+        if dispatcher.is_short:
+            self._rest()
+
+    def _start(self, senders: Senders) -> bool:
+        """Starts the threads; without a sender, or without who keeps the leases, none can work."""
+        try:
+            self._keeper.start()
+            senders.start()
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            log.error(  # noqa: TRY400 - no bug, so no traceback
+                "worker_short: no %s to begin with; this drain job ends. Raise the process's "
+                "limits (ulimit -u, the container's pids and memory), or run fewer workers here",
+                shortage_words(error),
+            )
+            self._rest()
+            return False
+        return True
+
+    def _rest(self) -> None:
+        ends = time.monotonic() + SHORT_SECONDS
+        while time.monotonic() < ends and not self._stop.requested:
+            time.sleep(TICK_SECONDS)
 
     def _end(self, *, died: bool) -> None:
         self._keeper.stop()
@@ -131,10 +157,7 @@ class Draining:
         self._transport.close()
         if self._stop.requested:
             hurry(self._queue.redis)
-        give_up = threading.Event()
-        timer = threading.Timer(_END_LEASES_SECONDS, give_up.set)
-        timer.daemon = True
-        timer.start()
+        give_up = Until(time.monotonic() + _END_LEASES_SECONDS)
         try:
             persist(
                 lambda: self._queue.end_leases(self._owner, died=died),
@@ -143,7 +166,6 @@ class Draining:
             )
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
             log.warning("redis_away: leases are left to run out: %s", error)
-        timer.cancel()
         self._shards.end()
         if self._tracing:
             self._tracing.flush()

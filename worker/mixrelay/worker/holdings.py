@@ -13,6 +13,8 @@ class Held:
 
     batch: Batch
     until: float
+    sending: bool = False
+    """A request with it is under way, or was."""
 
     def surely_owned_for(self, seconds: float) -> bool:
         """Whether nobody else can have the batch before that time is over."""

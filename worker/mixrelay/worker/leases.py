@@ -5,6 +5,7 @@ import threading
 import time
 
 from mixrelay.shared.queue import Queue
+from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.patience import PASSING, Backoff
 
@@ -39,6 +40,13 @@ class LeaseKeeper:
             except PASSING as error:
                 delay = backoff.next()
                 log.warning("redis_away: leases could not be extended: %s", error)
+            except (MemoryError, RuntimeError) as error:
+                if not is_shortage(error):
+                    raise
+                delay = backoff.next()
+                log.warning(
+                    "worker_short: leases could not be extended: no %s", shortage_words(error)
+                )
             else:
                 backoff.reset()
                 delay = self._extend_every

@@ -30,6 +30,7 @@ from mixrelay.worker.verdicts import (
     Misconfigured,
     Partial,
     Retry,
+    Short,
     Split,
     TokenRefused,
     TooLarge,
@@ -41,6 +42,10 @@ log = logging.getLogger(__name__)
 
 _JITTER = (0.5, 2.5)
 """Of the backoff's base: 1 to 5 s where that is 2 s (Mixpanel: 429 Rate Limit Exceeded)."""
+
+
+_SHORT_MS = 1_000
+"""Until a batch is tried again that this process could not send; others may at once after it."""
 
 
 _MERGE_NEEDS = (
@@ -172,6 +177,19 @@ class Outcome:
             ambiguous=verdict.ambiguous,
         )
         self._park(self._within_limit(park) if verdict.counts else park, sent=verdict.sent)
+        return True
+
+    @_apply.register
+    def _(self, verdict: Short) -> bool:
+        log.error(
+            "worker_short: %d records for %s wait, no attempt is counted: %s",
+            self.found.count,
+            self.found.destination.name,
+            verdict.said,
+            extra=self._fields(reason=verdict.said),
+        )
+        park = Park(verdict.said, delay_ms=_SHORT_MS, ambiguous=verdict.sent)
+        self._park(park, sent=verdict.sent)
         return True
 
     def _accepted(self, dead: list[Dead], not_confirmed: int) -> None:

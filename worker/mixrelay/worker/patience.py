@@ -12,12 +12,16 @@ from redis.exceptions import RedisError, ResponseError
 
 from mixrelay.shared.connection import shorten_timeouts
 from mixrelay.shared.errors import WrongKeyType
+from mixrelay.shared.shortage import is_shortage, shortage_words
 
 log = logging.getLogger(__name__)
 
 PASSING = (RedisError, WrongKeyType)
 """What a worker outlives: it says so, waits and asks again. A cluster's refusals are among them
 (CLUSTERDOWN, TRYAGAIN, MOVED): redis-py has no other base for those."""
+
+SHORT_TRIES = 5
+"""Of a move in a row, while this process lacks memory or threads; then its job has to end."""
 
 TELL_EVERY_SECONDS = 30.0
 
@@ -29,6 +33,20 @@ AnswerT = TypeVar("AnswerT")
 
 class Abandoned(Exception):
     """The time to repeat a move is over; whether it was carried out is unknown."""
+
+
+class Until(threading.Event):
+    """An event that the clock sets: a timer is a thread, and there may be none left."""
+
+    def __init__(self, moment: float) -> None:
+        super().__init__()
+        self._moment = moment
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until it is set, or that many seconds."""
+        left = max(0.0, self._moment - time.monotonic())
+        super().wait(left if timeout is None else min(left, timeout))
+        return time.monotonic() >= self._moment
 
 
 class Backoff:
@@ -77,8 +95,10 @@ def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Even
     Raises:
         Abandoned: `abandon` was set first.
         redis.ResponseError: the script itself failed.
+        MemoryError, RuntimeError: this process stays short of memory or threads.
     """
     backoff = Backoff()
+    short = 0
     while True:
         try:
             return action()
@@ -87,5 +107,13 @@ def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Even
                 raise
             if backoff.is_to_be_told():
                 log.warning("redis_away: %s waits: %s", what, error)
+            if abandon.wait(backoff.next()):
+                raise Abandoned(what) from error
+        except (MemoryError, RuntimeError) as error:
+            # What was sent and is not written down would be sent again.
+            short += 1
+            if not is_shortage(error) or short >= SHORT_TRIES:
+                raise
+            log.warning("worker_short: %s waits: no %s", what, shortage_words(error))
             if abandon.wait(backoff.next()):
                 raise Abandoned(what) from error

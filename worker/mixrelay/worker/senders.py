@@ -1,17 +1,21 @@
 """The threads that handle batches, one each at a time."""
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.holdings import Held
+
+log = logging.getLogger(__name__)
 
 
 class Finished(NamedTuple):
     held: Held
     error: BaseException | None
-    """A bug: what handles a batch raises nothing else."""
+    """A bug, or what this process lacks: what handles a batch raises nothing else."""
 
 
 class Senders:
@@ -25,11 +29,30 @@ class Senders:
         self.busy = 0
 
     def start(self) -> None:
+        """Starts as many threads as the process may have.
+
+        Raises:
+            MemoryError, RuntimeError: not one can be started.
+        """
         for index in range(self._count):
             # Daemons: a horse that has to end does not wait for one that hangs.
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._run, name=f"mixrelay-sender-{index + 1}", daemon=True
-            ).start()
+            )
+            try:
+                thread.start()
+            except (MemoryError, RuntimeError) as error:
+                if not index or not is_shortage(error):
+                    raise
+                log.error(  # noqa: TRY400 - no bug, so no traceback
+                    "worker_short: %d of %d sender threads could be started: no %s; raise the "
+                    "process's limits, or lower MIXRELAY_CONCURRENCY",
+                    index,
+                    self._count,
+                    shortage_words(error),
+                )
+                self._count = index
+                return
 
     @property
     def free(self) -> int:

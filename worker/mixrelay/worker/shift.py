@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from rq import get_current_job
 
 from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.draining import Draining, Setup
 from mixrelay.worker.patience import hurry
 from mixrelay.worker.rq_link import RqLink
@@ -60,7 +61,7 @@ def drain(
         is_wanted_elsewhere=lambda: link is not None and link.is_wanted_elsewhere,
     )
     if link:
-        link.start(stop, lambda: draining.messages)
+        _watch(link, stop, draining)
     log.info("shift_started: %s", setup.settings.queue)
     try:
         draining.run(seconds)
@@ -70,6 +71,16 @@ def drain(
     count = {"records": draining.messages}
     log.info("shift_ended: %d messages", draining.messages, extra=count)
     return {"messages": draining.messages}
+
+
+def _watch(link: RqLink, stop: Stop, draining: Draining) -> None:
+    """Without a thread to spare RQ is not watched: whoever is idle sees to the next drain job."""
+    try:
+        link.start(stop, lambda: draining.messages)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        log.warning("worker_short: no %s to watch RQ with", shortage_words(error))
 
 
 def owner_of(worker_name: str, horse_pid: int) -> str:

@@ -1,7 +1,8 @@
 """What each answer of Mixpanel's means for the batch that was sent.
 
 Pure functions of an answer: no clock, no network, no queue. The tables below are the rules;
-they hold for all four endpoints.
+they hold for all four endpoints. Only Mixpanel's own body refuses a message or a token: what a
+proxy or a firewall answers says nothing of either.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from mixrelay.shared.mixpanel.answers import (
     FailedRecord,
     accepted,
     failed_records,
+    is_mixpanels,
     parsed,
     printable,
     refused,
@@ -110,8 +112,24 @@ class TokenRefused:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class Short:
+    """This process lacks what a request takes: try the batch again, and pause nobody."""
+
+    said: str
+    sent: bool
+
+
 Verdict = (
-    Delivered | Partial | Split | TooLarge | Misconfigured | Unauthorized | TokenRefused | Retry
+    Delivered
+    | Partial
+    | Split
+    | TooLarge
+    | Misconfigured
+    | Unauthorized
+    | TokenRefused
+    | Retry
+    | Short
 )
 
 
@@ -126,6 +144,12 @@ class _Row(Enum):
     """The same, but what stands between may have passed the records on."""
     DOUBTFUL = auto()
     """Retried with a limit: the batch itself may be what makes it fail."""
+    SHORT = auto()
+    """This process's own trouble."""
+    BLOCKED = auto()
+    """The same, by something in between, which did not pass the records on."""
+    BLOCKED_BY_SIZE = auto()
+    """Halved as what is too large, which is safe whoever asks; a record alone is BLOCKED."""
 
 
 STATUSES = {
@@ -145,6 +169,16 @@ STATUSES = {
 }
 """The row of each status; any other is DOUBTFUL, which loses nothing whatever it means."""
 
+NOT_MIXPANELS = {
+    400: _Row.BLOCKED,
+    # A web application firewall's, which may be about one record, or about the address of all.
+    403: _Row.BLOCKED,
+    401: _Row.MISCONFIGURED,
+    407: _Row.MISCONFIGURED,
+    413: _Row.BLOCKED_BY_SIZE,
+}
+"""The row of a status where the body is none of Mixpanel's; else that of STATUSES."""
+
 FAILURES = {
     FailureKind.DNS: _Row.OUTAGE,
     FailureKind.CONNECT: _Row.OUTAGE,
@@ -155,6 +189,8 @@ FAILURES = {
     FailureKind.DEADLINE: _Row.OUTAGE_UNSURE,
     FailureKind.CUT_ANSWER: _Row.DOUBTFUL,
     FailureKind.TOO_LARGE: _Row.DOUBTFUL,
+    FailureKind.WORKER: _Row.SHORT,
+    FailureKind.UNEXPECTED: _Row.DOUBTFUL,
 }
 """The row of each exchange that brought no whole answer."""
 
@@ -176,7 +212,10 @@ def judge(outcome: Answer | Failure, *, count: int, own: bool, now: float) -> Ve
         return Partial(failed, outcome.status, unconfirmed(body, count - len(failed)))
     if outcome.status == 200:  # noqa: PLR2004 - HTTP
         return _judge_success(outcome, body, count)
-    return _judge_status(outcome, own=own, now=now)
+    row = STATUSES.get(outcome.status, _Row.DOUBTFUL)
+    if not is_mixpanels(body):
+        return _judge_other(outcome, NOT_MIXPANELS.get(outcome.status, row), count, now)
+    return _judge_status(outcome, row, own=own, now=now)
 
 
 def _judge_success(answer: Answer, body: object, count: int) -> Verdict:
@@ -191,9 +230,21 @@ def _judge_success(answer: Answer, body: object, count: int) -> Verdict:
     )
 
 
-def _judge_status(answer: Answer, *, own: bool, now: float) -> Verdict:
+def _judge_other(answer: Answer, row: _Row, count: int, now: float) -> Verdict:
+    """Judge what something between the worker and Mixpanel answers."""
+    words = said(answer)
+    if row is _Row.BLOCKED_BY_SIZE and count > 1:
+        return TooLarge(answer.status, words)
+    if row is _Row.MISCONFIGURED:
+        return Misconfigured(answer.status, _configuration(answer, words, _BETWEEN))
+    is_blocked = row in {_Row.BLOCKED, _Row.BLOCKED_BY_SIZE}
+    row = _Row.DOUBTFUL if is_blocked else row
+    words = f"not Mixpanel's answer ({answer.status}): {words}" if is_blocked else words
+    return _retry(answer, row, words, now, passed_on=not is_blocked)
+
+
+def _judge_status(answer: Answer, row: _Row, *, own: bool, now: float) -> Verdict:
     status, words = answer.status, said(answer)
-    row = STATUSES.get(status, _Row.DOUBTFUL)
     if row is _Row.SPLIT:
         return Split(status, words)
     if row is _Row.TOO_LARGE:
@@ -201,12 +252,16 @@ def _judge_status(answer: Answer, *, own: bool, now: float) -> Verdict:
     if row is _Row.UNAUTHORIZED and not own:
         return Unauthorized(status, words)
     if row in {_Row.UNAUTHORIZED, _Row.MISCONFIGURED}:
-        return Misconfigured(status, _configuration(answer, words))
+        return Misconfigured(status, _configuration(answer, words, _BY_MIXPANEL))
+    return _retry(answer, row, words, now)
+
+
+def _retry(answer: Answer, row: _Row, words: str, now: float, *, passed_on: bool = True) -> Retry:
     return Retry(
         counts=row is _Row.DOUBTFUL,
-        ambiguous=row is not _Row.OUTAGE,
+        ambiguous=passed_on and row is not _Row.OUTAGE,
         said=words,
-        status=status,
+        status=answer.status,
         retry_after=retry_after(answer.headers.get("retry-after"), now),
     )
 
@@ -215,6 +270,8 @@ def _judge_failure(failure: Failure) -> Verdict:
     row = FAILURES[failure.kind]
     if row is _Row.MISCONFIGURED:
         return Misconfigured(None, failure.detail, sent=failure.sent)
+    if row is _Row.SHORT:
+        return Short(failure.detail, failure.sent)
     return Retry(
         counts=row is _Row.DOUBTFUL,
         ambiguous=failure.sent,
@@ -223,14 +280,19 @@ def _judge_failure(failure: Failure) -> Verdict:
     )
 
 
-def _configuration(answer: Answer, words: str) -> str:
+_BY_MIXPANEL = "Mixpanel refuses the credentials"
+_BETWEEN = (
+    "a proxy or firewall between the worker and Mixpanel refuses the request, check MIXRELAY_PROXY "
+    "and MIXPANEL_API_HOST"
+)
+_REFUSALS = frozenset({401, 403, 407})
+
+
+def _configuration(answer: Answer, words: str, who_refuses: str) -> str:
     """Say what in the settings an answer speaks of."""
-    if answer.status in _CREDENTIALS:
-        return f"Mixpanel refuses the credentials ({answer.status}): {words}"
+    if answer.status in _REFUSALS:
+        return f"{who_refuses} ({answer.status}): {words}"
     location = answer.headers.get("location")
     if location:
         return f"a redirect ({answer.status}) to {printable(location)}, not followed"
     return f"no such address ({answer.status}), check the region and the API host: {words}"
-
-
-_CREDENTIALS = frozenset({401, 403})

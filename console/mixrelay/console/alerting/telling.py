@@ -12,12 +12,11 @@ from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError
 
 from mixrelay.console.text import safe
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.exchange import Exchange, running
-from mixrelay.shared.mixpanel.sockets import BoundedAdapter
+from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
 
 TELL_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
@@ -44,8 +43,7 @@ def webhook(url: str) -> Tell:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("The webhook is no address: give http://… or https://…")
-    session = requests.Session()
-    session.trust_env = False
+    session = PlainSession()
     session.headers["User-Agent"] = f"mixrelay/{version('mixrelay')}"
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter(1))
@@ -54,7 +52,7 @@ def webhook(url: str) -> Tell:
         with running(_exchange()):
             try:
                 status = _post(session, url, notice)
-            except (OSError, HTTPError, ValueError) as error:
+            except Exception as error:  # an answer may make a library raise anything
                 told = f"{parts.hostname} was not reached ({type(error).__name__})"
                 raise TellingFailed(f"The webhook at {told}.") from error
         if not requests.codes.ok <= status < requests.codes.multiple_choices:

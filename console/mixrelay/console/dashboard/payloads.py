@@ -40,15 +40,31 @@ def _without_values(value: Any) -> Any:
 
 
 def editable(letter: Letter) -> str | None:
-    """What an editor starts from; None where a text field cannot hold it."""
+    """What an editor starts from; None where a text field cannot hold it without a secret.
+
+    A masked secret must be known again in what comes back: it is where it is the message's own
+    `api_key`. Others are edited by `mixrelay dlq edit`.
+    """
     if len(letter.payload) > EDITED_AT_MOST:
         return None
     try:
         text = letter.payload.decode()
     except UnicodeDecodeError:
         return None
-    value = readable(letter.payload)
-    return text if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    value, before = readable(letter.payload), readable(letter.payload, raw=True)
+    if isinstance(value, str):
+        return text if value == before else None
+    if _unmasked(value, before) != before:
+        return None
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _unmasked(value: Any, before: Any) -> Any:
+    """With the message's own `api_key` as it was; a new value."""
+    message = value[1] if isinstance(value, list) and len(value) > 1 else None
+    if not (isinstance(message, dict) and message.get(_SECRET) == MASK):
+        return value
+    return [value[0], message | {_SECRET: before[1].get(_SECRET)}, *value[2:]]
 
 
 def edited(letter: Letter, text: str) -> bytes:

@@ -20,7 +20,6 @@ from mixrelay.shared.settings import Settings
 MIXPANEL = Area("mixpanel")
 
 NOTHING = b"[]"
-_REFUSED = frozenset({401, 403})
 _TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 _CLOCK_SECONDS = 60.0
 
@@ -100,7 +99,7 @@ def _proven(
     check: str, credentials: Credentials, settings: Settings, transport: Transport
 ) -> Finding:
     answer = _ask(transport, settings.base, credentials)
-    if isinstance(answer, Answer) and answer.status in _REFUSED:
+    if isinstance(answer, Answer) and proving.is_refusal(answer):
         return _refused(check, credentials, settings, transport, answer)
     reached = _reached(check, answer)
     if reached.todo:

@@ -22,6 +22,12 @@ MAX_SAID = 1_000
 _SECONDS = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?")
 
 
+_LONGEST_WISH = 100
+"""Characters of a ``Retry-After``; what is longer is neither seconds nor a date."""
+
+_OWN_KEYS = frozenset({"error", "code", "status", "failed_records"})
+
+
 class FailedRecord(NamedTuple):
     """One record that Mixpanel refused, in its words."""
 
@@ -35,6 +41,16 @@ def parsed(answer: Answer) -> Any:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return None
+
+
+def is_mixpanels(body: Any) -> bool:
+    """Whether a body has one of the forms of Mixpanel's answers: a proxy's or a WAF's has not.
+
+    Mixpanel: Import Events and Track Events, responses, which are JSON for every status.
+    """
+    if isinstance(body, dict):
+        return not body.keys().isdisjoint(_OWN_KEYS)
+    return _is_int(body, 0) or _is_int(body, 1)
 
 
 def accepted(body: Any) -> bool:
@@ -94,7 +110,8 @@ def retry_after(value: str | None, now: float) -> float | None:
         value: seconds, also with a fraction, or an HTTP date; None or anything else is no wish.
         now: seconds since the epoch, for a date.
     """
-    seconds = _seconds(value.strip(), now) if value else None
+    wish = (value or "").strip()
+    seconds = _seconds(wish, now) if 0 < len(wish) <= _LONGEST_WISH else None
     if seconds is None or math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

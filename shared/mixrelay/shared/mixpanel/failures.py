@@ -5,9 +5,13 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+from urllib3.exceptions import HTTPError
+
 from mixrelay.shared.mixpanel.exchange import AnswerTooLargeError, Exchange, Stage
+from mixrelay.shared.shortage import is_shortage, shortage_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +38,10 @@ class FailureKind(StrEnum):
     """An answer began and could not be read to its end: cut, or not HTTP."""
     TOO_LARGE = "too_large"
     """The answer is larger than any of Mixpanel's."""
+    WORKER = "worker"
+    """This process lacks memory, threads or file descriptors; it says nothing of the request."""
+    UNEXPECTED = "unexpected"
+    """Something else was raised before an answer began: by a library, or by a fault of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,21 @@ def explain(exchange: Exchange, error: Exception, seconds: float) -> Failure:
     """Name what ended an exchange, from how far it had come and the error's causes."""
     causes = list(_causes(error))
     sent = exchange.stage is Stage.SENDING
-    kind = _kind_after(exchange, causes, seconds) if sent else _kind_before(exchange, causes)
+    kind = _kind_whenever(exchange, causes) or (
+        _kind_after(exchange, causes, seconds) if sent else _kind_before(exchange, causes)
+    )
     return Failure(kind, sent, _detail(kind, exchange, causes), seconds)
+
+
+def _kind_whenever(exchange: Exchange, causes: list[BaseException]) -> FailureKind | None:
+    if any(is_shortage(cause) for cause in causes):
+        return FailureKind.WORKER
+    if exchange.received or any(isinstance(cause, _OF_NETWORKS) for cause in causes):
+        return None
+    return FailureKind.UNEXPECTED
+
+
+_OF_NETWORKS = (OSError, HTTPError, HTTPException)
 
 
 def _kind_before(exchange: Exchange, causes: list[BaseException]) -> FailureKind:
@@ -89,12 +110,18 @@ _WORDS = {
     FailureKind.DEADLINE: "the request was sent and its answer was not whole when time was up",
     FailureKind.CUT_ANSWER: "the answer began and could not be read to its end",
     FailureKind.TOO_LARGE: "the answer is too large to be Mixpanel's",
+    FailureKind.WORKER: "this process ran short",
+    FailureKind.UNEXPECTED: "the exchange ended in an error",
 }
 
 
 def _detail(kind: FailureKind, exchange: Exchange, causes: list[BaseException]) -> str:
     """Say it in our words and the system's; libraries' texts repeat addresses and requests."""
     words = _WORDS[kind]
+    if kind is FailureKind.WORKER:
+        return f"{words} of {next(shortage_words(one) for one in causes if is_shortage(one))}"
+    if kind is FailureKind.UNEXPECTED:
+        return f"{words} ({type(causes[0]).__name__})"
     certificate = _first(causes, ssl.SSLCertVerificationError)
     if isinstance(certificate, ssl.SSLCertVerificationError):
         return f"{words}: {certificate.verify_message}"

@@ -57,11 +57,7 @@ def judge_proof(answer: Answer | Failure) -> Proof:
 
 def is_refusal(answer: Answer) -> bool:
     """Whether Mixpanel itself refuses the credentials: 401 or 403 with a body of its form."""
-    body = answers.parsed(answer)
-    is_mixpanels = isinstance(body, dict) and not body.keys().isdisjoint(
-        {"error", "code", "status"}
-    )
-    return answer.status in _REFUSALS and is_mixpanels
+    return answer.status in _REFUSALS and answers.is_mixpanels(answers.parsed(answer))
 
 
 class Elsewhere(StrEnum):

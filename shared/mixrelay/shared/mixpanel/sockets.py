@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 
+from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -15,7 +17,12 @@ from mixrelay.shared.mixpanel.dialing import dial
 from mixrelay.shared.mixpanel.exchange import Exchange, Stage, current
 
 if TYPE_CHECKING:
+    from requests import Response
     from urllib3 import PoolManager
+
+_LINE_BYTES = 65_537
+_SWITCHING = 101
+_FIRST_FINAL = 200
 
 
 class BoundedSocket(socket.socket):
@@ -60,7 +67,28 @@ class BoundedTLSSocket(BoundedSocket, ssl.SSLSocket):
         super().do_handshake(block)
 
 
+class _FinalResponse(HTTPResponse):
+    """The answer that counts, behind any number of informational ones (RFC 9110, 15.2).
+
+    `http.client` passes over 100 alone: a 103 would be the answer, and the real one be read as
+    that of the next request on the connection.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if status == _SWITCHING:
+                raise HTTPException("the server switched protocols without being asked")
+            if status >= _FIRST_FINAL:
+                return version, status, reason
+            # Each line is bounded by `readline`, and all of them by the exchange.
+            while self.fp.readline(_LINE_BYTES).strip():
+                pass
+
+
 class _BoundedConnection(HTTPConnection):
+    response_class = _FinalResponse
+
     def _new_conn(self) -> socket.socket:
         exchange = current()
         if exchange is None:  # pragma: no cover - the transport sends only within an exchange
@@ -106,6 +134,17 @@ class BoundedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs, ssl_context=_tls_context())
         _use_bounded(manager)
         return manager
+
+
+class PlainSession(Session):
+    """A session that takes nothing from the environment and looks at no redirect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """Return none: also unfollowed, `requests` reads and unpacks a redirect's whole body."""
 
 
 def _use_bounded(manager: PoolManager) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-import zlib
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import requests
-from urllib3.exceptions import HTTPError
 
 from mixrelay.shared.mixpanel.endpoints import Destination, Endpoint
-from mixrelay.shared.mixpanel.exchange import AnswerTooLargeError, Exchange, running
+from mixrelay.shared.mixpanel.exchange import Exchange, running
 from mixrelay.shared.mixpanel.failures import Failure, explain
 from mixrelay.shared.mixpanel.packing import gzipped
-from mixrelay.shared.mixpanel.sockets import BoundedAdapter
+from mixrelay.shared.mixpanel.reading import read_body
+from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +33,6 @@ _SHORTEST_SECRET = 6
 # In records that an answer repeats, quoted as often as JSON in JSON quotes them: with a service
 # account the records' own token is no part of the destination.
 _IN_RECORDS = re.compile(rb"""((?:token|api_key)\\*["']\s*:\s*\\*["'])[^"'\\]+""")
-
-# Accepts zlib's and gzip's headers alike.
-_ANY_HEADER = 47
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +87,9 @@ class Transport:
         self._session = _session(pool_size, ca_file, proxy)
 
     def post(self, destination: Destination, body: bytes) -> Answer | Failure:
-        """Send one JSON body and return what came of it; raises nothing for what a network does."""
-        began = time.monotonic()
+        """Send one JSON body and return what came of it; raises nothing, whatever is answered."""
         headers = {"Content-Type": "application/json"}
-        if destination.endpoint in self._gzip_endpoints:
-            headers["Content-Encoding"] = "gzip"
-            body = gzipped(body, self._gzip_level)
-        return self._answer("POST", destination, body, headers, began)
+        return self._answer("POST", destination, body, headers, time.monotonic())
 
     def put(self, destination: Destination, body: bytes, content_type: str) -> Answer | Failure:
         """Put one body in place of what is there; otherwise as ``post``."""
@@ -117,9 +108,18 @@ class Transport:
             headers["Authorization"] = destination.authorization
         with running(self._exchange(began)) as exchange:
             try:
+                body = self._packed(method, destination, body, headers)
                 return self._exchanged(method, destination, body, headers, began)
-            except (OSError, HTTPError, HTTPException) as error:
+            except Exception as error:  # noqa: BLE001 - an answer may make a library raise anything
                 return explain(exchange, error, time.monotonic() - began)
+
+    def _packed(
+        self, method: str, destination: Destination, body: bytes, headers: dict[str, str]
+    ) -> bytes:
+        if method != "POST" or destination.endpoint not in self._gzip_endpoints:
+            return body
+        headers["Content-Encoding"] = "gzip"
+        return gzipped(body, self._gzip_level)
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -151,9 +151,7 @@ class Transport:
             allow_redirects=False,
             stream=True,
         ) as response:
-            # Unencoded bytes, so that a small answer cannot unpack to a huge one.
-            raw = response.raw.read(decode_content=False)
-            content = self._unpacked(raw, response.headers.get("Content-Encoding", ""))
+            content = read_body(response, self._max_answer_bytes)
         return Answer(
             status=response.status_code,
             headers={
@@ -164,21 +162,9 @@ class Transport:
             seconds=time.monotonic() - began,
         )
 
-    def _unpacked(self, raw: bytes, coding: str) -> bytes:
-        """Unpack what a proxy packed although we asked for plain bytes."""
-        if coding.lower() in {"gzip", "x-gzip", "deflate"}:
-            try:
-                raw = zlib.decompressobj(_ANY_HEADER).decompress(raw, self._max_answer_bytes + 1)
-            except zlib.error as error:
-                raise HTTPException("the answer's gzip is broken") from error
-        if len(raw) > self._max_answer_bytes:
-            raise AnswerTooLargeError("the answer is too large")
-        return raw
-
 
 def _session(pool_size: int, ca_file: str | None, proxy: str | None) -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
+    session = PlainSession()
     session.verify = ca_file or True
     session.proxies = {"http": proxy, "https": proxy} if proxy else {}
     session.headers = requests.structures.CaseInsensitiveDict(

@@ -16,6 +16,10 @@ _SAID = {
     "gone": "It is no dead letter any more: someone has moved it.",
 }
 _MASKED = "Values are masked on this page, so nothing can be edited: nothing was changed."
+_NOT_HERE = (
+    "This page cannot show the whole message: it holds a secret in another place than its own "
+    "api_key, is no text, or is too large. Edit it with mixrelay dlq edit."
+)
 
 
 def letter(call: Call) -> Response:
@@ -65,7 +69,8 @@ def editor(call: Call) -> Response:
         return _gone(call)
     if call.place.dashboard.mask:
         return _edit_page(call, found, "", _MASKED)
-    return _edit_page(call, found, payloads.editable(found) or "", "")
+    text = payloads.editable(found)
+    return _edit_page(call, found, text or "", _NOT_HERE if text is None else "")
 
 
 def edit(call: Call) -> Response:
