@@ -192,7 +192,7 @@ def test_it_is_copied_pickled_and_captured_as_any_tracker(tracker: AsyncTracker)
     async def main() -> None:
         with capture() as captured:
             shop = tracker.with_properties({"App": "shop"})
-            again = pickle.loads(pickle.dumps(shop))  # noqa: S301 - its own
+            again = pickle.loads(pickle.dumps(shop))
             assert isinstance(again, AsyncTracker)
             await again.track("1", "E")
             await again.groups.set("Company", "Acme", {"a": 1})

@@ -7,8 +7,14 @@ from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.exceptions import ResponseError
 
-from mixrelay.shared.connection.bounded import IDLE_SECONDS, LONGEST_CONNECT, prepared_socket
+from mixrelay.shared.connection.bounded import (
+    IDLE_SECONDS,
+    LONGEST_CONNECT,
+    demoted,
+    prepared_socket,
+)
 from mixrelay.shared.resolving import addresses_awaited
 
 
@@ -24,21 +30,27 @@ class _Renewed:
         self._lent = now
         await super().connect()  # type: ignore[misc]
 
+    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
+        except ResponseError as error:
+            raise demoted(error) from None
+
 
 class _Dialled(Connection):
     async def _connect(self) -> None:
-        seconds = self.socket_connect_timeout or LONGEST_CONNECT
-        async with asyncio.timeout(seconds):
-            sock = await self._dialled(time.monotonic() + seconds)
-            arguments: dict[str, Any] = {**self._connection_arguments()}
-            host, _ = arguments.pop("host"), arguments.pop("port")
-            if arguments.get("ssl"):
-                arguments.setdefault("server_hostname", host)
-            try:
+        ends = time.monotonic() + (self.socket_connect_timeout or LONGEST_CONNECT)
+        sock = await self._dialled(ends)
+        arguments: dict[str, Any] = {**self._connection_arguments()}
+        host, _ = arguments.pop("host"), arguments.pop("port")
+        if arguments.get("ssl"):
+            arguments.setdefault("server_hostname", host)
+        try:
+            async with asyncio.timeout(ends - time.monotonic()):
                 self._reader, self._writer = await asyncio.open_connection(sock=sock, **arguments)
-            except BaseException:
-                sock.close()
-                raise
+        except BaseException:
+            sock.close()
+            raise
 
     async def _dialled(self, ends: float) -> Any:
         loop = asyncio.get_running_loop()
@@ -70,17 +82,11 @@ class BoundedSSLConnection(_Renewed, SSLConnection, _Dialled):
     pass
 
 
-class _Sentinels:
-    async def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """As a plain connection's; see `bounded.py`."""
-        return await Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
-
-
-class BoundedSentinelConnection(_Sentinels, _Renewed, SentinelManagedConnection, _Dialled):
+class BoundedSentinelConnection(_Renewed, SentinelManagedConnection, _Dialled):
     pass
 
 
-class BoundedSentinelSSLConnection(_Sentinels, _Renewed, SentinelManagedSSLConnection, _Dialled):
+class BoundedSentinelSSLConnection(_Renewed, SentinelManagedSSLConnection, _Dialled):
     pass
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from redis import ConnectionPool
 from redis.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from mixrelay.shared.resolving import Address, addresses
@@ -46,6 +48,22 @@ def prepared_socket(connection: Any, address: Address) -> socket.socket:
     return sock
 
 
+class DemotedError(ReadOnlyError, RedisConnectionError):
+    """The server became a replica, and the command did not run.
+
+    An answer, after which a command may be sent again; and a reason to connect anew, as those take
+    it who see to connections, such as RQ.
+    """
+
+
+def demoted(error: ResponseError) -> ResponseError:
+    """The error itself, or what a server's answer means that is a replica now."""
+    # UNBLOCKED: it ended a command that waited for a list, as it became one.
+    if isinstance(error, ReadOnlyError) or str(error).startswith("UNBLOCKED"):
+        return DemotedError(str(error))
+    return error
+
+
 class _Renewed:
     """Is opened anew where it was idle for long; a pool calls `connect` each time it lends one."""
 
@@ -62,6 +80,14 @@ class _Renewed:
             self.disconnect()  # type: ignore[attr-defined]
         self._lent = now
         super().connect()  # type: ignore[misc]
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            # Not Sentinel's own, which makes of READONLY, after which nothing ran, a connection
+            # that broke, after which something may have.
+            return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
+        except ResponseError as error:
+            raise demoted(error) from None
 
 
 class _Dialled(Connection):
@@ -98,21 +124,11 @@ class BoundedSSLConnection(_Renewed, SSLConnection, _Dialled):
     pass
 
 
-class _Sentinels:
-    def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        """As a plain connection's.
-
-        redis-py's own turns READONLY, after which nothing ran, into a connection that broke, after
-        which something may have.
-        """
-        return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
-
-
-class BoundedSentinelConnection(_Sentinels, _Renewed, SentinelManagedConnection, _Dialled):
+class BoundedSentinelConnection(_Renewed, SentinelManagedConnection, _Dialled):
     pass
 
 
-class BoundedSentinelSSLConnection(_Sentinels, _Renewed, SentinelManagedSSLConnection, _Dialled):
+class BoundedSentinelSSLConnection(_Renewed, SentinelManagedSSLConnection, _Dialled):
     pass
 
 
