@@ -22,6 +22,7 @@ class QueueOptions(TypedDict, total=False):
     partitions: int
     connect_timeout: float
     timeout: float
+    connections: int
     spool_dir: str | Path
     spool_bytes: int
     spool_fsync: Literal["never", "always"]
@@ -55,6 +56,14 @@ class QueueSettings:
         "For Redis's reply to a push.",
         unit="seconds",
         minimum=0.001,
+    )
+    connections: int = option(
+        32,
+        "MIXRELAY_PUSH_CONNECTIONS",
+        "The most that a process has to Redis, or to each node of a cluster; an async tracker has "
+        "as many in each event loop. A call waits for its turn on one, up to connect_timeout.",
+        unit="connections",
+        minimum=1,
     )
     spool_dir: str = option(
         "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.commands import (
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from mixrelay.shared.connection import Nodes, OneNode
     from mixrelay.shared.connection.topology import Topology
 
-# redis-py's 100 would lose messages of applications with more threads or greenlets.
+
+# Turns bound them; redis-py's own bound of 100 would raise instead of waiting.
 _MAX_CONNECTIONS = 10_000
 
 
@@ -98,12 +100,20 @@ class Pushing:
         exchange = _Exchange(command, self._wait)
         if attempt is not None:
             attempt.exchange = exchange
+        nodes, turns, turn = self.nodes(), self._turns, None
         try:
-            length = self.nodes().run(to.name, exchange)
+            turn = turns.get(timeout=self._settings.connect_timeout)
+            length = nodes.run(to.name, exchange)
+        except Empty:
+            seconds = self._settings.connect_timeout
+            raise to.words.no_turn(self._settings.connections, seconds) from None
         except answers() as error:
             raise to.words.refused(error) from error
         except troubles() as error:
             raise to.words.failed(error, was_sent=exchange.is_out) from error
+        finally:
+            if turn is not None:
+                turns.put(turn)
         if exchange.doubt:
             raise to.words.not_durable(self._settings.durability, exchange.doubt)
         return length
@@ -119,6 +129,10 @@ class Pushing:
             connect_timeout=self._settings.connect_timeout,
             max_connections=_MAX_CONNECTIONS,
         )
+        # No semaphore: a signal handler that tracks would find its lock taken by its own thread.
+        self._turns: SimpleQueue[int] = SimpleQueue()
+        for turn in range(self._settings.connections):
+            self._turns.put(turn)
         self._topology = self._nodes.topology if isinstance(self._nodes, Nodes) else None
         self._pid = os.getpid()
 
