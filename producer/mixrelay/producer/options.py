@@ -46,7 +46,7 @@ class QueueSettings:
     connect_timeout: float = option(
         DEFAULT_TIMEOUT,
         "MIXRELAY_PUSH_CONNECT_TIMEOUT",
-        "To connect to Redis, for each address of its host.",
+        "To look up the host of Redis and to connect to it.",
         unit="seconds",
         minimum=0.001,
     )
@@ -60,8 +60,8 @@ class QueueSettings:
     connections: int = option(
         32,
         "MIXRELAY_PUSH_CONNECTIONS",
-        "The most that a process has to Redis, or to each node of a cluster; an async tracker has "
-        "as many in each event loop. A call waits for its turn on one, up to connect_timeout.",
+        "The most to Redis that a process uses at once; an async tracker in each event loop. A "
+        "call waits for its turn up to connect_timeout, then its message is kept in the spool.",
         unit="connections",
         minimum=1,
     )

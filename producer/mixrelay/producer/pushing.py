@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.commands import (
@@ -102,7 +104,7 @@ class Pushing:
             attempt.exchange = exchange
         nodes, turns, turn = self.nodes(), self._turns, None
         try:
-            turn = turns.get(timeout=self._settings.connect_timeout)
+            turn = self._turn(turns)
             length = nodes.run(to.name, exchange)
         except Empty:
             seconds = self._settings.connect_timeout
@@ -110,6 +112,7 @@ class Pushing:
         except answers() as error:
             raise to.words.refused(error) from error
         except troubles() as error:
+            self._failed_at = monotonic()
             raise to.words.failed(error, was_sent=exchange.is_out) from error
         finally:
             if turn is not None:
@@ -117,6 +120,22 @@ class Pushing:
         if exchange.doubt:
             raise to.words.not_durable(self._settings.durability, exchange.doubt)
         return length
+
+    def _turn(self, turns: SimpleQueue[int]) -> int:
+        """Return a turn on a connection, within `connect_timeout`.
+
+        Raises:
+            Empty: there was none, or a call that had one failed meanwhile: this one has waited,
+                and would wait once more.
+        """
+        with suppress(Empty):
+            return turns.get_nowait()
+        began = monotonic()
+        turn = turns.get(timeout=self._settings.connect_timeout)
+        if self._failed_at < began:
+            return turn
+        turns.put(turn)
+        raise Empty
 
     def _renew(self) -> None:
         # Loads redis-py, which takes its time: when a tracker is made, not inside the first
@@ -129,6 +148,8 @@ class Pushing:
             connect_timeout=self._settings.connect_timeout,
             max_connections=_MAX_CONNECTIONS,
         )
+        self._failed_at = 0.0
+        """When a call failed last."""
         # No semaphore: a signal handler that tracks would find its lock taken by its own thread.
         self._turns: SimpleQueue[int] = SimpleQueue()
         for turn in range(self._settings.connections):

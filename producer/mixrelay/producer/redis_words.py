@@ -67,8 +67,8 @@ class Words:
         """All connections are in use."""
         return QueueUnavailableError(
             f"All {connections} connections of this process to Redis at {self._address} were in "
-            f"use for {seconds:g} s. Nothing was sent to {self._queue!r}; raise "
-            "MIXRELAY_PUSH_CONNECTIONS if so many threads track at once."
+            f"use, and none that answered was free within {seconds:g} s. Nothing was sent to "
+            f"{self._queue!r}. Raise MIXRELAY_PUSH_CONNECTIONS if so many threads track at once."
         )
 
     def not_durable(self, durability: str, reason: str) -> NotDurableError:

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import threading
+import time
 
 from mixrelay.producer import AsyncTracker, Tracker
 from tests.support.faultproxy import FaultProxy, delay, has
-from tests.support.patience import joined
+from tests.support.patience import joined, slowness
 from tests.support.processes import status_of
 
 
@@ -79,3 +80,24 @@ def test_a_forked_process_has_its_own(url, store):
     tracker._outlet.sink.pushing._turns.put(turn)
     assert tracker.track("1", "Parent") is True
     assert store.llen("q") == 2
+
+
+def test_threads_beyond_the_connections_to_a_hung_redis_wait_no_second_time(url, store, heard):
+    """Who waited for a turn, and then for a server that is hung, would wait twice."""
+    tracker = Tracker("token", redis_url=url, queue="q", error_handler=heard.append, connections=2)
+    assert tracker.track("1", "E") is True
+    longest = []
+
+    def call():
+        began = time.monotonic()
+        assert tracker.track("1", "E") is True
+        longest.append(time.monotonic() - began)
+
+    store.execute_command("CLIENT", "PAUSE", 4_000, "WRITE")
+    threads = [threading.Thread(target=call) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    joined(*threads)
+    store.execute_command("CLIENT", "UNPAUSE")
+    assert max(longest) < 1.1 * slowness(), longest
+    assert tracker.counters.spooled == 20
