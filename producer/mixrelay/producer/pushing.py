@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import queue
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ class Pushing:
         try:
             turn = self._turn(turns)
             length = nodes.run(to.name, exchange)
-        except Empty:
+        except queue.Empty:
             seconds = self._settings.connect_timeout
             raise to.words.no_turn(self._settings.connections, seconds) from None
         except answers() as error:
@@ -121,21 +121,21 @@ class Pushing:
             raise to.words.not_durable(self._settings.durability, exchange.doubt)
         return length
 
-    def _turn(self, turns: SimpleQueue[int]) -> int:
+    def _turn(self, turns: queue.SimpleQueue[int]) -> int:
         """Return a turn on a connection, within `connect_timeout`.
 
         Raises:
-            Empty: there was none, or a call that had one failed meanwhile: this one has waited,
-                and would wait once more.
+            queue.Empty: there was none, or a call that had one failed meanwhile: this one has
+                waited, and would wait once more.
         """
-        with suppress(Empty):
+        with suppress(queue.Empty):
             return turns.get_nowait()
         began = monotonic()
         turn = turns.get(timeout=self._settings.connect_timeout)
         if self._failed_at < began:
             return turn
         turns.put(turn)
-        raise Empty
+        raise queue.Empty
 
     def _renew(self) -> None:
         # Loads redis-py, which takes its time: when a tracker is made, not inside the first
@@ -150,8 +150,9 @@ class Pushing:
         )
         self._failed_at = 0.0
         """When a call failed last."""
-        # No semaphore: a signal handler that tracks would find its lock taken by its own thread.
-        self._turns: SimpleQueue[int] = SimpleQueue()
+        # Not a semaphore, whose lock a signal handler that tracks would find taken by its own
+        # thread. Named by its module, where gevent puts one of its own.
+        self._turns: queue.SimpleQueue[int] = queue.SimpleQueue()
         for turn in range(self._settings.connections):
             self._turns.put(turn)
         self._topology = self._nodes.topology if isinstance(self._nodes, Nodes) else None
