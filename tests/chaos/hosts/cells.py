@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -25,6 +26,8 @@ LONGEST_EXIT = 3.0
 BUSY = 0.5
 """Seconds more where the machine has too much to do: a call waits for servers, which wait too."""
 DONE_SECONDS = 90.0
+EMPTY_SECONDS = 20.0
+"""In which the spool is emptied after a state: a breaker lets a call try every 4 s at least."""
 MESSAGES = 2
 """Of one piece of work."""
 
@@ -40,8 +43,10 @@ class Found:
     """Of which the application was told so: True, and no error handler that was called."""
     delivered: int = 0
     """To Mixpanel, each message counted once."""
+    spooled: int = 0
+    """Still in the spool, long after the state was over."""
     lost: int = 0
-    """Kept and not delivered."""
+    """Kept, not delivered, and not in the spool either."""
     doubled: int = 0
     """Events that Mixpanel counts twice."""
     again: int = 0
@@ -78,7 +83,7 @@ class Cell:
             end()
         self._ask_many(pieces)
         self._wait_until_done()
-        wait_until(self._is_spool_empty, DONE_SECONDS, f"no spool\n{self._host.tail()}")
+        self._empty_spool()
         self._host.end()
 
     def audit(self, name: str, state: str, mixpanel: Sandbox) -> Found:
@@ -87,6 +92,7 @@ class Cell:
         events = Counter(number_of(event) for event in mixpanel.events)
         updates = Counter(number_of(update) for update in mixpanel.updates)
         arrived = {("event", n) for n in events} | {("$add", n) for n in updates}
+        spooled = self._spooled()
         calls = [call for note in notes for call in note["calls"]]
         took, behind = max(calls, key=lambda call: call[0] - call[1])
         return Found(
@@ -95,7 +101,8 @@ class Cell:
             tracked=MESSAGES * len(notes),
             kept=len(kept),
             delivered=len(arrived),
-            lost=len(kept - arrived),
+            spooled=len(spooled - arrived),
+            lost=len(kept - arrived - spooled),
             doubled=events.total() - len(events),
             again=updates.total() - len(updates),
             longest=took - behind,
@@ -141,13 +148,22 @@ class Cell:
             return []
         return [orjson.loads(line) for line in self._notes.read_bytes().splitlines()]
 
-    def _is_spool_empty(self) -> bool:
-        """Whether all is pushed; gives some work, since it is calls that push."""
-        if not list(self._spool.rglob("*.jsonl")):
-            return True
-        self._ask_many(3)
-        self._wait_until_done()
-        return False
+    def _empty_spool(self) -> None:
+        """Gives some work until all is pushed, since it is calls that push; or for long enough."""
+        over = time.monotonic() + EMPTY_SECONDS
+        while self._spooled() and time.monotonic() < over:
+            self._ask_many(3)
+            self._wait_until_done()
+
+    def _spooled(self) -> set[tuple[str, int]]:
+        """What the files hold that producers are to push."""
+        found = set()
+        for file in self._spool.rglob("*.jsonl"):
+            with suppress(FileNotFoundError):  # all of it is in
+                for line in file.read_bytes().splitlines():
+                    record = orjson.loads(orjson.loads(line)[1])["data"]
+                    found.add(("event" if "event" in record else "$add", number_of(record)))
+        return found
 
 
 def deliver(place: Place, mixpanel: Sandbox, folder: Path) -> None:
@@ -164,6 +180,7 @@ def deliver(place: Place, mixpanel: Sandbox, folder: Path) -> None:
 def check(found: Found) -> None:
     busy = BUSY if slowness() > 2 else 0.0
     assert found.lost == 0, found
+    assert found.spooled == 0, found
     assert found.kept == found.tracked, found
     assert found.doubled == 0, found
     assert found.longest < LONGEST + busy, found

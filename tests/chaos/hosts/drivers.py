@@ -9,6 +9,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import ExitStack, closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ from celery import Celery
 from redis import Redis
 from rq import Queue as RqQueue
 
+from tests.chaos.hosts.environments import NoEnvironment, celery_5_4
 from tests.support.patience import patient
 from tests.support.processes import Process
 from tests.support.webload import BIN, ROOT, Server
@@ -34,6 +36,12 @@ class Host(ABC):
     """Seconds between two questions of a thread."""
     needs: tuple[str, ...] = ()
     """Packages that must be installed."""
+
+    @classmethod
+    def why_not(cls) -> str:
+        """Why it cannot run here; empty where it can."""
+        missing = [name for name in cls.needs if find_spec(name) is None]
+        return f"{', '.join(missing)} is not installed" if missing else ""
 
     def __init__(self, environment: dict[str, str], broker: str, folder: Path) -> None:
         self.environment = {"PYTHONPATH": str(ROOT), **environment}
@@ -154,11 +162,13 @@ class CeleryPrefork(Host):
     """Each child process ends after ten tasks, as billiard ends them: by `os._exit`."""
 
     pause = 0.1
-    python = Path(sys.executable)
+
+    def python(self) -> Path:
+        return Path(sys.executable)
 
     def start(self) -> None:
         self.environment |= {"CELERY_BROKER_URL": f"{self.broker}/1"}
-        command = [str(self.python), "-m", "celery", "--app", f"{PACKAGE}.tasks:celery_app"]
+        command = [str(self.python()), "-m", "celery", "--app", f"{PACKAGE}.tasks:celery_app"]
         command += ["worker", "--concurrency", "2", "--max-tasks-per-child", "10"]
         command += ["--loglevel", "warning", "--without-mingle", "--without-gossip"]
         self._client = self._open.enter_context(Celery(broker=f"{self.broker}/1"))
@@ -169,6 +179,21 @@ class CeleryPrefork(Host):
 
     def end(self) -> None:
         self._server.terminate()
+
+
+class Celery54(CeleryPrefork):
+    """Of an environment of its own, with the redis-py that it allows."""
+
+    @classmethod
+    def why_not(cls) -> str:
+        try:
+            celery_5_4()
+        except NoEnvironment as error:
+            return str(error)
+        return ""
+
+    def python(self) -> Path:
+        return celery_5_4()
 
 
 class RqWorker(Host):
@@ -275,6 +300,7 @@ HOSTS: dict[str, type[Host]] = {
     "uvicorn": Uvicorn,
     "hypercorn": Hypercorn,
     "Celery": CeleryPrefork,
+    "Celery 5.4": Celery54,
     "RQ": RqWorker,
     "APScheduler": ApScheduler,
     "Lambda-like": Lambda,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-HEADINGS = ("host", "Redis", "tracked", "kept", "delivered", "lost", "doubled", "again")
+HEADINGS = ("host", "Redis", "tracked", "kept", "delivered", "spooled", "lost", "doubled", "again")
 HEADINGS += ("longest call ms", "not run ms", "end ms")
 
 
@@ -35,7 +35,7 @@ def _row(cell: dict[str, Any]) -> list[str]:
     where = [cell["host"], cell["state"]]
     if cell["skipped"]:
         return [*where, f"skipped: {cell['skipped']}"]
-    numbers = [str(cell[name]) for name in HEADINGS[2:8]]
+    numbers = [str(cell[name]) for name in HEADINGS[2:9]]
     times = [f"{cell[name] * 1000:.0f}" for name in ("longest", "behind")]
     return [*where, *numbers, *times, f"{cell['ended'] * 1000:.0f}" if cell["ended"] else "-"]
 
