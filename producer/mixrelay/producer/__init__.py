@@ -5,10 +5,17 @@
     tracker = Tracker("PROJECT_TOKEN")
     tracker.track("user-1", "Plan Upgraded", {"New Plan": "Premium"})
 
+``AsyncTracker`` is the same for code that awaits.
+
 Importing it loads orjson and the standard library; making a tracker loads redis-py; requests is
 loaded when something is sent at once. No thread, connection or file before the first call.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mixrelay.producer.async_calls import AsyncBatch, AsyncGroups, AsyncPeople
 from mixrelay.producer.batch import Batch
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.consumer import Consumer
@@ -36,7 +43,14 @@ from mixrelay.producer.telling import ErrorHandler
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.mixpanel.endpoints import Credentials
 
+if TYPE_CHECKING:
+    from mixrelay.producer.async_tracker import AsyncTracker
+
 __all__ = [
+    "AsyncBatch",
+    "AsyncGroups",
+    "AsyncPeople",
+    "AsyncTracker",
     "Batch",
     "BeforeSend",
     "BeforeSendError",
@@ -64,3 +78,12 @@ __all__ = [
     "SpoolError",
     "Tracker",
 ]
+
+
+def __getattr__(name: str) -> type[AsyncTracker]:
+    """Import ``AsyncTracker`` where it is asked for: asyncio is not for everybody."""
+    if name != "AsyncTracker":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mixrelay.producer.async_tracker import AsyncTracker  # noqa: PLC0415
+
+    return AsyncTracker

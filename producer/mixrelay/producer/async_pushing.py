@@ -22,7 +22,7 @@ from mixrelay.producer.pushing import known_place
 from mixrelay.producer.redis_words import answers, troubles
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import AsyncGenerator, Hashable, Sequence
 
     from redis.asyncio import ConnectionPool
 
@@ -40,7 +40,14 @@ class AsyncPushing:
     """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
 
     def __init__(self, redis_url: str, settings: QueueSettings) -> None:
-        """Open nothing."""
+        """Open nothing.
+
+        Raises:
+            ConfigurationError: the address cannot be read.
+        """
+        from mixrelay.shared.connection import connect  # noqa: PLC0415 - loads redis-py
+
+        connect(redis_url)  # reads the address, and opens nothing
         self._url = redis_url
         self._settings = settings
         self._wait = wait_command(settings)
@@ -66,10 +73,10 @@ class AsyncPushing:
         """Close the connections of this event loop; the next push opens one again."""
         lines = self._lines.pop(asyncio.get_running_loop(), None)
         if lines is not None:
-            await lines.nodes.close()
+            await lines.close()
 
     async def _send(self, to: QueueList, command: Command, attempt: Attempt | None) -> int:
-        lines, exchange = self._lines_of_this_loop(), _Exchange(command, self._wait)
+        lines, exchange = await self._lines_kept_to_the_end(), _Exchange(command, self._wait)
         if attempt is not None:
             attempt.exchange = exchange
         try:
@@ -91,8 +98,38 @@ class AsyncPushing:
         loop = asyncio.get_running_loop()
         lines = self._lines.get(loop)
         if lines is None:
+            self._forget_ended_loops()
             lines = self._lines[loop] = _Lines(_nodes_at(self._url, self._settings))
         return lines
+
+    async def _lines_kept_to_the_end(self) -> _Lines:
+        """Return the lines of this loop, which are closed as it ends."""
+        lines = self._lines_of_this_loop()
+        if lines.end is None and not _is_ending(asyncio.get_running_loop()):
+            lines.end = self._end_with_loop()
+            await anext(lines.end)
+        return lines
+
+    async def _end_with_loop(self) -> AsyncGenerator[None, None]:
+        """Close the connections when the loop closes its asynchronous generators.
+
+        ``asyncio.run`` and every server do so before they close the loop, and nothing else is
+        told of its end.
+        """
+        try:
+            yield
+        finally:
+            lines = self._lines.pop(asyncio.get_running_loop(), None)
+            if lines is not None:
+                await lines.nodes.close()
+
+    def _forget_ended_loops(self) -> None:
+        """Close what is left of loops that were closed without that."""
+        for loop in [*self._lines]:
+            if loop.is_closed():
+                lines = self._lines.pop(loop, None)
+                if lines is not None:
+                    lines.nodes.abandon()
 
     def _begin(self) -> None:
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
@@ -105,6 +142,18 @@ class _Lines:
     def __init__(self, nodes: AsyncNodes | _OneNode) -> None:
         self.nodes = nodes
         self.turns = asyncio.Semaphore(MOST_CONNECTIONS)
+        self.end: AsyncGenerator[None, None] | None = None
+        """Closed by the loop, as it ends."""
+
+    async def close(self) -> None:
+        await self.nodes.close()
+        if self.end is not None:
+            await self.end.aclose()
+
+
+def _is_ending(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it has closed its asynchronous generators, and warns of new ones."""
+    return bool(getattr(loop, "_asyncgens_shutdown_called", False))
 
 
 class _OneNode:
@@ -114,6 +163,18 @@ class _OneNode:
         self.pool = pool
 
     async def run(self, _key: str, exchange: Callable[[Any], Awaitable[int]]) -> int:
+        """Return what the exchange does; after READONLY called once more, as ``OneNode.run``."""
+        from redis.exceptions import ReadOnlyError  # noqa: PLC0415 - loads redis-py
+
+        from mixrelay.shared.connection.async_bounded import drop_idle  # noqa: PLC0415
+
+        try:
+            return await self._run(exchange)
+        except ReadOnlyError:
+            await drop_idle(self.pool)
+        return await self._run(exchange)
+
+    async def _run(self, exchange: Callable[[Any], Awaitable[int]]) -> int:
         # Any, since redis-py does not type its connections; they close when one of these fails
         # or is cancelled.
         connection: Any = await self.pool.get_connection()  # type: ignore[no-untyped-call]
@@ -127,6 +188,12 @@ class _OneNode:
         manager = getattr(self.pool, "sentinel_manager", None)
         for sentinel in manager.sentinels if manager is not None else ():
             await sentinel.aclose()
+
+    def abandon(self) -> None:
+        """Close the sockets of a loop that is closed."""
+        from mixrelay.shared.connection.async_bounded import abandon  # noqa: PLC0415
+
+        abandon(self.pool)
 
 
 class _Exchange:
@@ -182,11 +249,9 @@ def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
         ClusterAddress,
         SentinelAddress,
         client_options,
-        connect,
         is_cluster,
     )
 
-    connect(url)  # reads the address, and opens nothing
     options = client_options(
         url, timeout=settings.timeout, connect_timeout=settings.connect_timeout
     )
@@ -194,10 +259,18 @@ def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
         return AsyncNodes(ClusterAddress.parse(url), options, patience=0.0, most=MOST_CONNECTIONS)
     options["retry"] = Retry(NoBackoff(), 0)
     if "+sentinel://" not in url:
-        return _OneNode(redis.ConnectionPool.from_url(url, **options))
+        return _OneNode(_bounded(redis.ConnectionPool.from_url(url, **options)))
     address = SentinelAddress.parse(url)
     # Any, since redis-py does not type pools.
     sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs=options | address.to_sentinels, **options
     )
-    return _OneNode(sentinel.master_for(address.service, **address.to_server).connection_pool)
+    master = sentinel.master_for(address.service, **address.to_server)
+    return _OneNode(_bounded(master.connection_pool))
+
+
+def _bounded(pool: ConnectionPool) -> ConnectionPool:
+    from mixrelay.shared.connection.async_bounded import bound_async  # noqa: PLC0415
+
+    bound_async(pool)
+    return pool

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, partial
 from typing import Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+MOST_THREADS = 4
+"""A step is some milliseconds of files, or a round trip that has a bound."""
 
 
 async def in_thread(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -17,13 +23,25 @@ async def in_thread(act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
     A task is cancelled while it waits for this where its event loop ends. Then the call is over
     before the cancellation goes on, though it holds up the loop: nobody else would see to it.
+    Where no thread may begin any more, as in ``atexit``, the call happens here and now.
     """
     step = _Step(partial(act, *args, **kwargs))
+    context = copy_context()
     try:
-        return await asyncio.to_thread(step)
+        running = _threads(os.getpid()).submit(context.run, step)
+    except RuntimeError:
+        return step()
+    try:
+        return await asyncio.wrap_future(running)
     except asyncio.CancelledError:
         step.finish()
         raise
+
+
+@cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process: not the event loop's, which an application may fill."""
+    return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="mixrelay")
 
 
 class _Step(Generic[T]):

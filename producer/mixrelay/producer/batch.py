@@ -79,7 +79,18 @@ class Batch(Generic[R]):
         return self.outlet.send_all(messages)
 
     def __enter__(self) -> Self:
-        """Begin to collect."""
+        """Begin to collect.
+
+        Raises:
+            TypeError: calls of this tracker are awaited, and so is the end of its blocks.
+        """
+        if self.outlet.is_async:
+            raise TypeError("This tracker's calls are awaited: write async with tracker.batch().")
+        self.begin()
+        return self
+
+    def begin(self) -> None:
+        """Begin to collect; whoever calls this ends the block too."""
         outer = _current()
         while outer is not None and outer.is_over:
             outer = outer.outer  # one that was ended in another context
@@ -87,7 +98,12 @@ class Batch(Generic[R]):
         if open_batch(self.outlet) is None:
             self._open_in = forks.count
         _innermost.set(ref(self))
-        return self
+
+    def leave(self) -> None:
+        """Collect no more in this context; whoever ends the block, in another one, sends."""
+        # Not by a token: a framework may end a request in another context than it began it in.
+        if _current() is self:
+            _innermost.set(None if self.outer is None else ref(self.outer))
 
     def __exit__(self, *exception: object) -> None:
         """Send what was collected, in order; failures go to the error handler."""
@@ -97,7 +113,8 @@ class Batch(Generic[R]):
 
     async def __aenter__(self) -> Self:
         """Begin to collect, for a sink that is awaited."""
-        return self.__enter__()
+        self.begin()
+        return self
 
     async def __aexit__(self, *exception: object) -> None:
         """Send what was collected, and wait until it is."""
@@ -114,9 +131,7 @@ class Batch(Generic[R]):
 
     def _end(self) -> Messages:
         self.is_over = True
-        # Not by a token: a framework may end a request in another context than it began it in.
-        if _current() is self:
-            _innermost.set(None if self.outer is None else ref(self.outer))
+        self.leave()
         if not self.is_open():
             return []
         with self._lock:

@@ -72,6 +72,11 @@ class Outlet(Generic[R]):
         if getattr(sink, "error_handler", sink) is None:
             sink.error_handler = error_handler  # type: ignore[attr-defined]
 
+    @property
+    def sink(self) -> Sink[Any]:
+        """Who is given the messages."""
+        return self._sink
+
     def deliver(
         self, kind: str, record: dict[str, Any], names: Names, api_key: str | None = None
     ) -> R:

@@ -38,6 +38,8 @@ def ending_in(
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
+        if one is not error and type(one).__name__ == "CancelledError":
+            continue  # that of a timeout (asyncio), which has made a TimeoutError of it
         if not isinstance(one, Exception) or _is_known(type(one)) or _is_from(one, codes):
             return one
         waiting += [led for led in (one.__context__, one.__cause__) if not _timed_out(one, led)]

@@ -101,6 +101,7 @@ def answers() -> tuple[type[Exception], ...]:
 _ADVICE = {
     "OutOfMemoryError": "It is full: let the workers drain it, or raise its maxmemory.",
     "ReadOnlyError": "It is a replica: point MIXRELAY_REDIS_URL at the primary.",
+    "DemotedError": "It is a replica: point MIXRELAY_REDIS_URL at the primary.",
     "NoPermissionError": "Grant this user RPUSH on the list; on a cluster CLUSTER SLOTS, ASKING.",
     "AuthenticationError": "Check the user and password in MIXRELAY_REDIS_URL.",
     "BusyLoadingError": "It is loading its data and will be there soon.",

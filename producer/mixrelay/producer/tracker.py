@@ -6,7 +6,7 @@ import base64
 import copy
 import os
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from mixrelay.producer.batch import Batch
 from mixrelay.producer.consumer import Consumer, base_from_settings
@@ -196,7 +196,7 @@ class Tracker(Copied, EventCalls[R]):
         """
         return Batch(self._outlet, ip)
 
-    def with_properties(self, properties: Properties) -> Tracker[R]:
+    def with_properties(self, properties: Properties) -> Self:
         """Return a tracker whose events have these properties unless a call gives its own.
 
         It shares everything else with this one, also its batches. ``people`` and ``groups`` know

@@ -73,11 +73,17 @@ class MixrelayMiddleware:
             if _is_last(message) or time.monotonic() - began > LONG:
                 await end_awaited(batch)
 
-        with batch:
+        batch.begin()
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
             try:
-                await self._app(scope, receive, send_on)
-            finally:
                 await end_awaited(batch)
+            finally:
+                if batch.outlet.is_async:
+                    batch.leave()  # a cancelled request's go out in the task that has them
+                else:
+                    batch.__exit__()
 
 
 async def end_awaited(batch: Batch[Any]) -> None:

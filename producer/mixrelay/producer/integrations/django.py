@@ -27,7 +27,7 @@ from django.utils.module_loading import import_string  # type: ignore[import-unt
 
 from mixrelay.producer.batch import Batch
 from mixrelay.producer.integrations.asgi import end_awaited
-from mixrelay.producer.integrations.request import Requests
+from mixrelay.producer.integrations.request import Requests, check_sync
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.producer.tracker import Tracker
 
@@ -66,10 +66,13 @@ class MixrelayMiddleware:
             ConfigurationError: there is no token, or a setting cannot work.
         """
         self._get_response = get_response
-        self._requests = Requests(get_tracker(), _settings().get("TRUSTED_PROXIES"))
+        tracker = get_tracker()
+        self._requests = Requests(tracker, _settings().get("TRUSTED_PROXIES"))
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+        else:
+            check_sync(tracker)
 
     def __call__(self, request: Any) -> Any:
         """Answer one request."""
@@ -90,7 +93,7 @@ class MixrelayMiddleware:
         return response
 
     async def _awaited(self, batch: Batch[Any], request: Any) -> Any:
-        batch.__enter__()
+        batch.begin()
         try:
             response = await self._get_response(request)
         except BaseException:

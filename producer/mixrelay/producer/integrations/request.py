@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from mixrelay.producer.batch import Batch
+from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.integrations.addresses import ClientAddress
 from mixrelay.producer.tracker import Tracker
 
@@ -38,10 +39,24 @@ class Requests:
             peer: the other end of the connection; None or empty for a Unix socket.
             forwarded: the value of ``X-Forwarded-For``.
         """
+        # Not the tracker's own method: that of an AsyncTracker makes what only async with begins.
         if self._address is None:
-            return self._tracker.batch()
-        return self._tracker.batch(ip=self._address.of(peer, forwarded))
+            return Tracker.batch(self._tracker)
+        return Tracker.batch(self._tracker, ip=self._address.of(peer, forwarded))
 
     def batch_of(self, environ: Mapping[str, Any]) -> Batch[Any]:
         """Return the batch of a WSGI request, or of one of Django's ``META``."""
         return self.batch(environ.get("REMOTE_ADDR"), environ.get("HTTP_X_FORWARDED_FOR"))
+
+
+def check_sync(tracker: Tracker[Any]) -> None:
+    """Refuse a tracker whose calls are awaited, where no event loop runs that could send.
+
+    Raises:
+        ConfigurationError: it is such a one.
+    """
+    if tracker._outlet.is_async:  # noqa: SLF001 - middleware is the producer's own
+        raise ConfigurationError(
+            "This application is answered by threads, and the tracker's calls are awaited: give "
+            "it a Tracker without an async sink, or run it by ASGI."
+        )

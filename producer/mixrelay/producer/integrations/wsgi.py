@@ -11,7 +11,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.batch import Batch
-from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies
+from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies, check_sync
 from mixrelay.producer.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ class MixrelayMiddleware:
                 empty, each event and each update of a user gets the client's address.
 
         Raises:
-            ConfigurationError: one of the networks cannot be read.
+            ConfigurationError: one of the networks cannot be read, or the tracker's calls are
+                awaited.
         """
+        check_sync(tracker)
         self._app = app
         self._requests = Requests(tracker, trusted_proxies)
 

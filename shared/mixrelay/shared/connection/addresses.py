@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from redis.connection import Connection, SSLConnection
+from redis.connection import Connection
 
+from mixrelay.shared.connection.bounded import BoundedConnection, BoundedSSLConnection
 from mixrelay.shared.errors import ConfigurationError
 
 SENTINEL_PORT = 26379
@@ -106,7 +107,7 @@ class ClusterAddress:
         if _database(url, parts.path.strip("/")):
             raise unusable(url, "names a database; a cluster has none but 0.")
         asked = _asked(url, parts, ())
-        kind = SSLConnection if _is_secured(parts) else Connection
+        kind = BoundedSSLConnection if _is_secured(parts) else BoundedConnection
         return cls(hosts, kind, account | _tls(asked))
 
 

@@ -12,6 +12,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared.connection.addresses import ClusterAddress
+from mixrelay.shared.connection.async_bounded import (
+    BoundedConnection,
+    BoundedSSLConnection,
+    abandon,
+)
 from mixrelay.shared.connection.slots import Place, slot_of
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
 
@@ -39,7 +44,9 @@ class AsyncNodes:
         # A thread asks for the slots: rarely, and with timeouts of a second.
         self.topology = Topology(address, made_with)
         self._class = (
-            redis.SSLConnection if address.connection_class is SSLConnection else redis.Connection
+            BoundedSSLConnection
+            if issubclass(address.connection_class, SSLConnection)
+            else BoundedConnection
         )
         self._options = made_with | {"retry": Retry(NoBackoff(), 0)}
         self._patience = patience
@@ -63,6 +70,11 @@ class AsyncNodes:
         """Closes its connections; the next exchange opens one again."""
         for pool in [*self._pools.values()]:  # an exchange may open one meanwhile
             await pool.disconnect()
+
+    def abandon(self) -> None:
+        """Closes the sockets of a loop that is closed."""
+        for pool in [*self._pools.values()]:
+            abandon(pool)
 
     async def _place_of(self, key: str | bytes) -> Place:
         known = self.topology.known(slot_of(key))

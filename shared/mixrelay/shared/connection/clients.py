@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -21,8 +21,10 @@ from mixrelay.shared.connection.addresses import (
     unreadable,
     unusable,
 )
+from mixrelay.shared.connection.bounded import KEEPALIVE, bound
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
+from mixrelay.shared.resolving import check_host
 
 # redis-py names itself by CLIENT SETINFO, which a user of few rights may not: each connection
 # would leave two entries in the server's ACL LOG.
@@ -42,7 +44,9 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
     """A client that repeats nothing by itself; opens nothing until its first command.
 
     redis-py repeats a command up to ten times when the connection breaks, whether or not the
-    server ran it; so retries are off, and whoever calls decides.
+    server ran it; so retries are off, and whoever calls decides. Only what a server refuses since
+    it is a replica, after a failover that left its connections open, is sent once more, on a new
+    connection to whatever the name means by then: nothing ran.
 
     Args:
         url: `redis://`, `rediss://`, `unix://`, `redis+sentinel://h1:26379,h2/service/0`
@@ -54,14 +58,17 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
         ConfigurationError: the address cannot be read.
     """
     options = client_options(url, timeout=timeout, connect_timeout=connect_timeout)
-    options["retry"] = Retry(NoBackoff(), 0)
+    options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError,))
     if is_cluster(url):
         address = ClusterAddress.parse(url)
+        check_hosts(url, *address.hosts)
         return ClusterClient(
             Nodes(address, options | address.to_nodes, patience=min(timeout, PATIENCE_SECONDS))
         )
     if "+sentinel://" in url:
-        return _through_sentinel(SentinelAddress.parse(url), options)
+        sentinels = SentinelAddress.parse(url)
+        check_hosts(url, *sentinels.hosts)
+        return _through_sentinel(sentinels, options)
     try:
         client = Redis.from_url(url, **options)
         path = urlsplit(url).path
@@ -78,6 +85,9 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
         raise unusable(url, f"asks for {unknown}, which redis-py does not know.") from None
     except RedisError as error:
         raise unusable(url, f"cannot be used: {error}") from None
+    if "host" in pool.connection_kwargs:
+        check_hosts(url, (pool.connection_kwargs["host"], 0))
+    bound(pool)
     return client
 
 
@@ -115,6 +125,7 @@ def client_options(url: str, *, timeout: float, connect_timeout: float) -> dict[
     }
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
+        options["socket_keepalive_options"] = KEEPALIVE
     return options
 
 
@@ -185,9 +196,21 @@ def certificate_trouble(error: BaseException | None) -> str | None:
     return None
 
 
+def check_hosts(url: str, *hosts: tuple[str, int]) -> None:
+    """Refuses names that no name server can be asked for.
+
+    Raises:
+        ConfigurationError: one is such a name.
+    """
+    for host, _ in hosts:
+        if why := check_host(host):
+            raise unusable(url, f"cannot be used: {why}.")
+
+
 def _through_sentinel(address: SentinelAddress, options: dict[str, Any]) -> Redis:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         address.hosts, sentinel_kwargs=options | address.to_sentinels, **options
     )
     client: Redis = sentinel.master_for(address.service, **address.to_server)  # type: ignore[no-untyped-call]
+    bound(client.connection_pool)
     return client

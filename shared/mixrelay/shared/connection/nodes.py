@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from redis import ConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared.connection.addresses import ClusterAddress
@@ -46,7 +47,15 @@ class OneNode:
         return self._pool
 
     def run(self, _key: str | bytes, exchange: Exchange[AnswerT]) -> AnswerT:
-        """What the exchange returns. Raises what it raises, and what connecting raises."""
+        """What the exchange returns. Raises what it raises, and what connecting raises.
+
+        After READONLY it is called once more, on a new connection: the name may mean another
+        server by now, and nothing ran.
+        """
+        try:
+            return _on_connection(self._pool, exchange)
+        except ReadOnlyError:
+            self.drop_idle()
         return _on_connection(self._pool, exchange)
 
     def close(self) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mixrelay.shared.mixpanel.exchange import Exchange, Stage
+from mixrelay.shared.resolving import SilentError, addresses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +21,10 @@ def dial(
         OSError: the host has no address, refuses, or is not reached in time.
     """
     exchange.stage = Stage.RESOLVING
-    found = _resolve(host, port, exchange.left_to_connect())
+    try:
+        found = addresses(host, port, exchange.left_to_connect())
+    except SilentError as error:
+        raise TimeoutError("timed out") from error
     exchange.stage = Stage.CONNECTING
     trouble: OSError = OSError("no address found")
     for tried, (family, kind, protocol, _, address) in enumerate(found):
@@ -40,25 +42,3 @@ def dial(
         else:
             return sock
     raise trouble
-
-
-def _resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """Look a host up; in a thread, since nothing can interrupt ``getaddrinfo``."""
-    answer: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            answer.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
-        except OSError as error:
-            answer.put(error)
-        except UnicodeError:
-            answer.put(socket.gaierror(socket.EAI_NONAME, "the host's name is not valid"))
-
-    threading.Thread(target=look_up, name="mixrelay-resolve", daemon=True).start()
-    try:
-        found = answer.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError("timed out") from None
-    if isinstance(found, OSError):
-        raise found
-    return found

@@ -1,0 +1,153 @@
+"""Connections of redis-py that take no longer than they may, and that are not used when stale.
+
+Connecting takes `socket_connect_timeout` altogether, name server and all addresses included. One
+that was idle for a minute is opened anew before it is used: firewalls and NATs forget idle
+connections, some without a word, and a push into such a one is a push that nobody knows the end of.
+"""
+
+import socket
+import time
+from typing import Any
+
+from redis import ConnectionPool
+from redis.connection import Connection, SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, ResponseError
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+
+from mixrelay.shared.resolving import Address, addresses
+
+IDLE_SECONDS = 60.0
+"""The shortest idle timeouts of NATs and proxies in use are over a minute; most are minutes."""
+
+LONGEST_CONNECT = 10.0
+"""Seconds, where no timeout is set."""
+
+KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
+"""A connection that waits for an answer, as a worker's for its next job, finds out within a minute
+that the other end is gone."""
+
+
+def prepared_socket(connection: Any, address: Address) -> socket.socket:
+    """A socket for one of a host's addresses, with what redis-py sets on it."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if connection.socket_keepalive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in connection.socket_keepalive_options.items():
+                sock.setsockopt(socket.IPPROTO_TCP, name, value)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class DemotedError(ReadOnlyError, RedisConnectionError):
+    """The server became a replica, and the command did not run.
+
+    An answer, after which a command may be sent again; and a reason to connect anew, as those take
+    it who see to connections, such as RQ.
+    """
+
+
+def demoted(error: ResponseError) -> ResponseError:
+    """The error itself, or what a server's answer means that is a replica now."""
+    # UNBLOCKED: it ended a command that waited for a list, as it became one.
+    if isinstance(error, ReadOnlyError) or str(error).startswith("UNBLOCKED"):
+        return DemotedError(str(error))
+    return error
+
+
+class _Renewed:
+    """Is opened anew where it was idle for long; a pool calls `connect` each time it lends one."""
+
+    # Any, since redis-py does not type its connections.
+    _sock: Any
+    _connect_callbacks: Any
+    _lent = 0.0
+
+    def connect(self) -> None:
+        now = time.monotonic()
+        # Not a subscription's, which is connected to be read for ever: only those have callbacks.
+        idle = now - self._lent > IDLE_SECONDS and not self._connect_callbacks
+        if idle and self._sock is not None:
+            self.disconnect()  # type: ignore[attr-defined]
+        self._lent = now
+        super().connect()  # type: ignore[misc]
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            # Not Sentinel's own, which makes of READONLY, after which nothing ran, a connection
+            # that broke, after which something may have.
+            return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
+        except ResponseError as error:
+            raise demoted(error) from None
+
+
+class _Dialled(Connection):
+    def _connect(self) -> socket.socket:
+        ends = time.monotonic() + (self.socket_connect_timeout or LONGEST_CONNECT)
+        found = addresses(self.host, self.port, ends - time.monotonic())
+        trouble: OSError = OSError("no address found")
+        for tried, address in enumerate(found):
+            # Each address gets a fair share, so that a dead IPv6 route leaves time for IPv4.
+            share = (ends - time.monotonic()) / (len(found) - tried)
+            if share <= 0:
+                break
+            sock = prepared_socket(self, address)
+            try:
+                sock.settimeout(share)
+                sock.connect(address[4])
+                sock.settimeout(self.socket_timeout)
+            except OSError as error:
+                sock.close()
+                trouble = error
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise trouble
+
+
+class BoundedConnection(_Renewed, _Dialled):
+    pass
+
+
+class BoundedSSLConnection(_Renewed, SSLConnection, _Dialled):
+    pass
+
+
+class BoundedSentinelConnection(_Renewed, SentinelManagedConnection, _Dialled):
+    pass
+
+
+class BoundedSentinelSSLConnection(_Renewed, SentinelManagedSSLConnection, _Dialled):
+    pass
+
+
+_BOUNDED: dict[type, type] = {
+    Connection: BoundedConnection,
+    SSLConnection: BoundedSSLConnection,
+    SentinelManagedConnection: BoundedSentinelConnection,
+    SentinelManagedSSLConnection: BoundedSentinelSSLConnection,
+}
+
+
+def bounded(kind: type) -> type:
+    """The class of connections to use in place of one of redis-py's; a socket file's is its own."""
+    return _BOUNDED.get(kind, kind)
+
+
+def bound(pool: ConnectionPool) -> None:
+    """From now on its connections are bounded."""
+    pool.connection_class = bounded(pool.connection_class)
+    manager = getattr(pool, "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        bound(sentinel.connection_pool)

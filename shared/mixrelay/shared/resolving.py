@@ -1,0 +1,195 @@
+"""Looks hosts up within a bound.
+
+``getaddrinfo`` cannot be interrupted, and waits for a silent name server as long as resolv.conf
+says: 10 s as a rule. So threads look up: one for each host at a time, which everyone waits for who
+asks meanwhile, and a bounded number of them. The last good answer stands in for a name server that
+is silent or fails for now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from concurrent.futures import Future
+from typing import Any, TypeAlias
+
+Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+"""As ``getaddrinfo`` returns it."""
+
+MOST_LOOKUPS = 8
+"""Threads in a process; those of silent name servers stay for as long as the system waits."""
+
+KNOWN_SECONDS = 0.2
+"""That an answer may take where an earlier one is known; many times what a name server takes."""
+
+_MOST_KNOWN = 256
+
+
+class SilentError(socket.gaierror):
+    """No name server answered in time, and no earlier answer is known."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(socket.EAI_AGAIN, why)
+
+
+class _Lookup:
+    def __init__(self, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.began = time.monotonic()
+        self.answer: Future[list[Address]] = Future()
+        # Or the first one who gives up would cancel it for all.
+        self.answer.set_running_or_notify_cancel()
+
+
+class _Resolver:
+    """The lookups of one process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[tuple[str, int], _Lookup] = {}
+        self.known: dict[tuple[str, int], list[Address]] = {}
+
+    def begun(self, host: str, port: int) -> _Lookup:
+        """Return the lookup of a host that is under way; begin one where none is."""
+        with self._lock:
+            lookup = self._under_way.get((host, port))
+            if lookup is not None:
+                return lookup
+            lookup = _Lookup(host, port)
+            if len(self._under_way) >= MOST_LOOKUPS:
+                lookup.answer.set_exception(SilentError("too many lookups wait for a name server"))
+                return lookup
+            self._under_way[host, port] = lookup
+        try:
+            threading.Thread(
+                target=self._look_up, args=[lookup], name="mixrelay-resolve", daemon=True
+            ).start()
+        except RuntimeError as error:  # none may begin, as at the end of the interpreter
+            self._end(lookup, SilentError(f"no thread could look it up ({error})"))
+        return lookup
+
+    def _look_up(self, lookup: _Lookup) -> None:
+        host, port = lookup.host, lookup.port
+        try:
+            found: list[Address] = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except UnicodeError:
+            self._end(lookup, socket.gaierror(socket.EAI_NONAME, "the host's name is not valid"))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is given it
+            self._end(lookup, error)
+        else:
+            if len(self.known) >= _MOST_KNOWN:
+                self.known.clear()
+            self.known[host, port] = found
+            self._end(lookup, found)
+
+    def _end(self, lookup: _Lookup, answer: list[Address] | BaseException) -> None:
+        with self._lock:
+            self._under_way.pop((lookup.host, lookup.port), None)
+        if isinstance(answer, BaseException):
+            lookup.answer.set_exception(answer)
+        else:
+            lookup.answer.set_result(answer)
+
+
+_resolver = _Resolver()
+
+
+def _begin_anew() -> None:
+    """Forget the threads, and the lock that one of them may have held."""
+    global _resolver  # noqa: PLW0603 - one of each process
+    _resolver = _Resolver()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
+def addresses(host: str, port: int, seconds: float) -> list[Address]:
+    """Return a host's addresses, within so many seconds.
+
+    Raises:
+        SilentError: no name server answered, and no earlier answer is known.
+        socket.gaierror: it has none.
+    """
+    numeric = _numeric(host, port)
+    if numeric:
+        return numeric
+    lookup, known = _begin(host, port)
+    try:
+        return lookup.answer.result(_patience(lookup, seconds, known))
+    except TimeoutError:
+        return _known_or_silent(known, seconds)
+    except socket.gaierror as error:
+        return _known_or_raise(known, error)
+
+
+async def addresses_awaited(host: str, port: int, seconds: float) -> list[Address]:
+    """Return a host's addresses, as ``addresses``, without holding up the event loop.
+
+    Raises:
+        socket.gaierror: as there.
+    """
+    numeric = _numeric(host, port)
+    if numeric:
+        return numeric
+    lookup, known = _begin(host, port)
+    try:
+        async with asyncio.timeout(_patience(lookup, seconds, known)):
+            return await asyncio.wrap_future(lookup.answer)
+    except TimeoutError:
+        return _known_or_silent(known, seconds)
+    except socket.gaierror as error:
+        return _known_or_raise(known, error)
+
+
+def check_host(host: str) -> str:
+    """Return why a host's name cannot be one; empty where it may be.
+
+    >>> check_host("redis..svc")
+    'the host redis..svc has an empty part between two dots'
+    """
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        if ".." in host or host.startswith("."):
+            return f"the host {host} has an empty part between two dots"
+        return f"the host {host} is no valid name: a part of it has more than 63 characters"
+    return ""
+
+
+def _begin(host: str, port: int) -> tuple[_Lookup, list[Address] | None]:
+    known = _resolver.known.get((host, port))
+    return _resolver.begun(host, port), known
+
+
+def _numeric(host: str, port: int) -> list[Address]:
+    """Return an address that is written in numbers; empty for a name. Asks nobody."""
+    if not (":" in host or host.replace(".", "").isdigit()):
+        return []
+    try:
+        return list(
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        )
+    except (OSError, UnicodeError):
+        return []
+
+
+def _patience(lookup: _Lookup, seconds: float, known: list[Address] | None) -> float:
+    if known is None:
+        return max(seconds, 0.0)
+    return max(min(seconds, lookup.began + KNOWN_SECONDS - time.monotonic()), 0.0)
+
+
+def _known_or_silent(known: list[Address] | None, seconds: float) -> list[Address]:
+    if known is None:
+        raise SilentError(f"no name server answered within {max(seconds, 0.0):.1f} s") from None
+    return known
+
+
+def _known_or_raise(known: list[Address] | None, error: socket.gaierror) -> list[Address]:
+    if known is None or error.errno != socket.EAI_AGAIN:
+        raise error
+    return known
