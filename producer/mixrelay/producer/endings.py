@@ -42,13 +42,8 @@ def ending_in(
             continue  # that of a timeout (asyncio), which has made a TimeoutError of it
         if not isinstance(one, Exception) or _is_known(type(one)) or _is_from(one, codes):
             return one
-        waiting += [led for led in (one.__context__, one.__cause__) if not _timed_out(one, led)]
+        waiting += [one.__context__, one.__cause__]
     return None
-
-
-def _timed_out(error: BaseException, led: BaseException | None) -> bool:
-    """Whether a time limit was made of a cancellation, as ``asyncio.timeout`` makes its own."""
-    return isinstance(error, TimeoutError) and type(led).__name__ == "CancelledError"
 
 
 def _is_known(kind: type) -> bool:

@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-from mixrelay.producer import Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer import AsyncTracker, Tracker
 from tests.chaos.hosts import names
 from tests.chaos.hosts.names import NOTES
 from tests.chaos.hosts.ticking import Ticks
@@ -22,7 +21,7 @@ PROFILES = 7
 
 names.install()
 tracker = Tracker()
-awaited = Tracker(sink=AsyncRedisSink())
+awaited = AsyncTracker()
 _ticks = Ticks()
 
 
