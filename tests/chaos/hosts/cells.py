@@ -140,8 +140,11 @@ class Cell:
 
     def _wait_until_done(self) -> None:
         self._host.flush()
-        done = f"{len(self._asked)} pieces\n{self._host.tail()}"
-        wait_until(lambda: len(self._read()) >= len(self._asked), DONE_SECONDS, done)
+        wait_until(self._is_done, DONE_SECONDS, f"all pieces\n{self._host.tail()}")
+
+    def _is_done(self) -> bool:
+        self._host.check()
+        return len(self._read()) >= len(self._asked)
 
     def _read(self) -> list[dict[str, Any]]:
         if not self._notes.exists():

@@ -50,6 +50,7 @@ class Host(ABC):
         self.exits: list[float] = []
         """Seconds that processes took to end once they had done their work, where that is known."""
         self._open = ExitStack()
+        self._served: Server | None = None
 
     @abstractmethod
     def start(self) -> None: ...
@@ -65,6 +66,11 @@ class Host(ABC):
     def end(self) -> None:
         """As such a host ends when it is replaced."""
 
+    def check(self) -> None:
+        """Fails where its process is gone: no use to wait for what it should do."""
+        if self._served is not None:
+            assert self._served.process.poll() is None, self.tail()
+
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
 
@@ -77,6 +83,7 @@ class Host(ABC):
     def _serve(self, command: list[str]) -> Server:
         server = Server(command, self.environment, self.log)
         self._open.callback(server.destroy)
+        self._served = server
         return server
 
     def _process(self, module: str, *options: str, stdin: int | None = None) -> Process:

@@ -36,7 +36,7 @@ def celery_5_4() -> Path:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
-        [*pip, CELERY, "orjson", "requests"],
+        [*pip, CELERY, "packaging", "orjson", "requests"],
         [*pip, "--no-deps", "--editable", str(ROOT)],  # whatever redis-py mixrelay asks for
     ):
         done = finished(command, capture_output=True, timeout=SECONDS, text=True)
