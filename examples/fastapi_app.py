@@ -6,15 +6,14 @@ uvicorn --app-dir examples fastapi_app:app --port 8000
 
 from fastapi import FastAPI
 
-from mixrelay.producer import Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer import AsyncTracker, Tracker
 from mixrelay.producer.integrations.fastapi import CurrentTracker, MixrelayMiddleware
 
 app = FastAPI()
 app.add_middleware(MixrelayMiddleware, tracker=Tracker(), trusted_proxies=["127.0.0.1"])
 
 # Connects at the first call, in each event loop anew.
-awaited = Tracker(sink=AsyncRedisSink())
+awaited = AsyncTracker()
 
 
 @app.post("/upgrade/{user}")

@@ -17,9 +17,9 @@ IN_MIXPANEL = (
     Protection(
         name="resolving has a bound",
         against="a resolver that hangs holds a sender past every lease",
-        file=f"{MIXPANEL}/dialing.py",
-        old="found = answer.get(timeout=seconds)",
-        new="found = answer.get()",
+        file="shared/mixrelay/shared/resolving.py",
+        old="return lookup.answer.result(_patience(lookup, seconds, known))",
+        new="return lookup.answer.result()",
         proof="integration/mixpanel/test_transport.py",
         test="test_a_resolver_that_hangs_is_left_in_time",
     ),

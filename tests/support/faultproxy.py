@@ -200,6 +200,11 @@ class FaultProxy:
             thread.join(CONNECT_SECONDS)
         self._listener.close()
 
+    def lead_to(self, url: str) -> None:
+        """From now on passes new connections on to another server; old ones stay as they are."""
+        parts = urlsplit(url)
+        self._target = (parts.hostname, parts.port)
+
     def cut_all(self) -> None:
         """Ends all connections, idle ones too; new ones are taken."""
         with self._lock:

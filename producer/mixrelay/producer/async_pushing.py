@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from mixrelay.producer.options import QueueSettings
     from mixrelay.shared.connection import AsyncNodes
 
-MOST_CONNECTIONS = 32
-"""For one event loop. A push takes well under a millisecond, so a turn on one of these comes
-sooner than a handshake; and a server's 10,000 connections are for all its clients."""
-
 
 class AsyncPushing:
     """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
@@ -99,7 +95,9 @@ class AsyncPushing:
         lines = self._lines.get(loop)
         if lines is None:
             self._forget_ended_loops()
-            lines = self._lines[loop] = _Lines(_nodes_at(self._url, self._settings))
+            lines = self._lines[loop] = _Lines(
+                _nodes_at(self._url, self._settings), self._settings.connections
+            )
         return lines
 
     async def _lines_kept_to_the_end(self) -> _Lines:
@@ -139,9 +137,9 @@ class AsyncPushing:
 class _Lines:
     """The connections of one event loop, and whose turn it is to use one."""
 
-    def __init__(self, nodes: AsyncNodes | _OneNode) -> None:
+    def __init__(self, nodes: AsyncNodes | _OneNode, most: int) -> None:
         self.nodes = nodes
-        self.turns = asyncio.Semaphore(MOST_CONNECTIONS)
+        self.turns = asyncio.Semaphore(most)
         self.end: AsyncGenerator[None, None] | None = None
         """Closed by the loop, as it ends."""
 
@@ -256,16 +254,17 @@ def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
         url, timeout=settings.timeout, connect_timeout=settings.connect_timeout
     )
     if is_cluster(url):
-        return AsyncNodes(ClusterAddress.parse(url), options, patience=0.0, most=MOST_CONNECTIONS)
+        address = ClusterAddress.parse(url)
+        return AsyncNodes(address, options, patience=0.0, most=settings.connections)
     options["retry"] = Retry(NoBackoff(), 0)
     if "+sentinel://" not in url:
         return _OneNode(_bounded(redis.ConnectionPool.from_url(url, **options)))
-    address = SentinelAddress.parse(url)
+    sentinels = SentinelAddress.parse(url)
     # Any, since redis-py does not type pools.
     sentinel: Any = redis.Sentinel(  # type: ignore[no-untyped-call]
-        address.hosts, sentinel_kwargs=options | address.to_sentinels, **options
+        sentinels.hosts, sentinel_kwargs=options | sentinels.to_sentinels, **options
     )
-    master = sentinel.master_for(address.service, **address.to_server)
+    master = sentinel.master_for(sentinels.service, **sentinels.to_server)
     return _OneNode(_bounded(master.connection_pool))
 
 

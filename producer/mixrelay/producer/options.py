@@ -22,6 +22,7 @@ class QueueOptions(TypedDict, total=False):
     partitions: int
     connect_timeout: float
     timeout: float
+    connections: int
     spool_dir: str | Path
     spool_bytes: int
     spool_fsync: Literal["never", "always"]
@@ -45,7 +46,7 @@ class QueueSettings:
     connect_timeout: float = option(
         DEFAULT_TIMEOUT,
         "MIXRELAY_PUSH_CONNECT_TIMEOUT",
-        "To connect to Redis, for each address of its host.",
+        "To look up the host of Redis and to connect to it.",
         unit="seconds",
         minimum=0.001,
     )
@@ -55,6 +56,14 @@ class QueueSettings:
         "For Redis's reply to a push.",
         unit="seconds",
         minimum=0.001,
+    )
+    connections: int = option(
+        32,
+        "MIXRELAY_PUSH_CONNECTIONS",
+        "The most to Redis that a process uses at once; an async tracker in each event loop. A "
+        "call waits for its turn up to connect_timeout, then its message is kept in the spool.",
+        unit="connections",
+        minimum=1,
     )
     spool_dir: str = option(
         "",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import queue
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.commands import (
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
     from mixrelay.shared.connection import Nodes, OneNode
     from mixrelay.shared.connection.topology import Topology
 
-# redis-py's 100 would lose messages of applications with more threads or greenlets.
+
+# Turns bound them; redis-py's own bound of 100 would raise instead of waiting.
 _MAX_CONNECTIONS = 10_000
 
 
@@ -98,15 +102,40 @@ class Pushing:
         exchange = _Exchange(command, self._wait)
         if attempt is not None:
             attempt.exchange = exchange
+        nodes, turns, turn = self.nodes(), self._turns, None
         try:
-            length = self.nodes().run(to.name, exchange)
+            turn = self._turn(turns)
+            length = nodes.run(to.name, exchange)
+        except queue.Empty:
+            seconds = self._settings.connect_timeout
+            raise to.words.no_turn(self._settings.connections, seconds) from None
         except answers() as error:
             raise to.words.refused(error) from error
         except troubles() as error:
+            self._failed_at = monotonic()
             raise to.words.failed(error, was_sent=exchange.is_out) from error
+        finally:
+            if turn is not None:
+                turns.put(turn)
         if exchange.doubt:
             raise to.words.not_durable(self._settings.durability, exchange.doubt)
         return length
+
+    def _turn(self, turns: queue.SimpleQueue[int]) -> int:
+        """Return a turn on a connection, within `connect_timeout`.
+
+        Raises:
+            queue.Empty: there was none, or a call that had one failed meanwhile: this one has
+                waited, and would wait once more.
+        """
+        with suppress(queue.Empty):
+            return turns.get_nowait()
+        began = monotonic()
+        turn = turns.get(timeout=self._settings.connect_timeout)
+        if self._failed_at < began:
+            return turn
+        turns.put(turn)
+        raise queue.Empty
 
     def _renew(self) -> None:
         # Loads redis-py, which takes its time: when a tracker is made, not inside the first
@@ -119,6 +148,13 @@ class Pushing:
             connect_timeout=self._settings.connect_timeout,
             max_connections=_MAX_CONNECTIONS,
         )
+        self._failed_at = 0.0
+        """When a call failed last."""
+        # Not a semaphore, whose lock a signal handler that tracks would find taken by its own
+        # thread. Named by its module, where gevent puts one of its own.
+        self._turns: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for turn in range(self._settings.connections):
+            self._turns.put(turn)
         self._topology = self._nodes.topology if isinstance(self._nodes, Nodes) else None
         self._pid = os.getpid()
 

@@ -63,6 +63,14 @@ class Words:
             f"{seconds:.1f} s. Nothing was sent to {self._queue!r}."
         )
 
+    def no_turn(self, connections: int, seconds: float) -> QueueUnavailableError:
+        """All connections are in use."""
+        return QueueUnavailableError(
+            f"All {connections} connections of this process to Redis at {self._address} were in "
+            f"use, and none that answered was free within {seconds:g} s. Nothing was sent to "
+            f"{self._queue!r}. Raise MIXRELAY_PUSH_CONNECTIONS if so many threads track at once."
+        )
+
     def not_durable(self, durability: str, reason: str) -> NotDurableError:
         """Redis has the message; what else was to have it did not say so."""
         return NotDurableError(

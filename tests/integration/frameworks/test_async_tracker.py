@@ -141,8 +141,8 @@ def test_a_call_that_nobody_awaits_is_warned_of_and_does_nothing(
     tracker: AsyncTracker, redis: Redis
 ) -> None:
     async def main() -> None:
-        tracker.track("1", "Forgotten")
-        tracker.people.set("1", {"a": 1})
+        tracker.track("1", "Forgotten")  # type: ignore[unused-coroutine]
+        tracker.people.set("1", {"a": 1})  # type: ignore[unused-coroutine]
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

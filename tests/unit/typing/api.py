@@ -4,14 +4,17 @@ Never run: test_api.py has mypy check it, with ``--strict`` and as a stranger's 
 ``assert_type`` holds what is inferred; a line that ends in ``# E: code`` must be an error.
 """
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Coroutine
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import assert_type
+from typing import Any, assert_type
 from uuid import UUID
 
 from mixrelay.producer import (
+    AsyncBatch,
+    AsyncTracker,
     Batch,
     BufferedConsumer,
     Consumer,
@@ -62,6 +65,30 @@ async def a_handler() -> None:
     assert_type(await queued.track("user", "Event"), bool)
     async with queued.batch():
         await queued.groups.set("Company", "Acme", {"a": 1})
+
+
+# Calls of an AsyncTracker are coroutines, so that one that is not awaited is an error.
+awaiting = AsyncTracker("token", redis_url="redis://localhost", timeout=0.1)
+assert_type(awaiting.with_properties({"App": "web"}), AsyncTracker)
+assert_type(awaiting.track("user", "Event"), Coroutine[Any, Any, bool])  # E: unused-coroutine
+AsyncTracker("token", sink=an_async_sink)
+AsyncTracker("token", sink=a_sink)  # E: arg-type
+
+
+async def another_handler() -> None:
+    assert_type(await awaiting.track("user", "Event", {"a": 1}, groups={"Company": "Acme"}), bool)
+    assert_type(await awaiting.people.set("user", {"a": 1}), bool)
+    assert_type(await awaiting.groups.set("Company", "Acme", {"a": 1}), bool)
+    awaiting.track("user", "Event")  # E: unused-coroutine
+    awaiting.people.set("user", {"a": 1})  # E: unused-coroutine
+    awaiting.groups.set("Company", "Acme", {"a": 1})  # E: unused-coroutine
+    await awaiting.track("user")  # E: call-overload
+    async with awaiting.batch(ip=0) as collected:
+        assert_type(collected, AsyncBatch)
+    with awaiting.batch():  # E: attr-defined, attr-defined
+        pass
+    assert_type(asyncio.create_task(awaiting.alias("new", "old")), asyncio.Task[bool])
+    await awaiting.aclose()
 
 
 Tracker("token", sink=RedisSink("redis://localhost"))

@@ -16,6 +16,10 @@ FOUND = re.compile(r"^api\.py:(\d+): error: .*  \[([a-z-]+)\]$")
 
 PUBLIC = {
     "mixrelay.producer": {
+        "AsyncBatch",
+        "AsyncGroups",
+        "AsyncPeople",
+        "AsyncTracker",
         "Batch",
         "BeforeSend",
         "BeforeSendError",

@@ -9,8 +9,8 @@ from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 from redis.exceptions import ResponseError
 
+from mixrelay.shared import idleness
 from mixrelay.shared.connection.bounded import (
-    IDLE_SECONDS,
     LONGEST_CONNECT,
     demoted,
     prepared_socket,
@@ -25,10 +25,15 @@ class _Renewed:
 
     async def connect(self) -> None:
         now = time.monotonic()
-        if now - self._lent > IDLE_SECONDS and self._reader is not None:
+        idle = now - self._lent > idleness.IDLE_SECONDS
+        if self._reader is not None and (idle or self._is_over()):
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
         self._lent = now
         await super().connect()  # type: ignore[misc]
+
+    def _is_over(self) -> bool:
+        """Whether the other end closed it or reset it, which redis-py does not look at."""
+        return bool(self._reader.at_eof() or self._reader.exception())
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -1,8 +1,7 @@
 """Connections of redis-py that take no longer than they may, and that are not used when stale.
 
 Connecting takes `socket_connect_timeout` altogether, name server and all addresses included. One
-that was idle for a minute is opened anew before it is used: firewalls and NATs forget idle
-connections, some without a word, and a push into such a one is a push that nobody knows the end of.
+that was idle for a minute is opened anew before it is used (`idleness.py`).
 """
 
 import socket
@@ -15,21 +14,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
+from mixrelay.shared import idleness
 from mixrelay.shared.resolving import Address, addresses
-
-IDLE_SECONDS = 60.0
-"""The shortest idle timeouts of NATs and proxies in use are over a minute; most are minutes."""
 
 LONGEST_CONNECT = 10.0
 """Seconds, where no timeout is set."""
-
-KEEPALIVE = {
-    getattr(socket, name): value
-    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-    if hasattr(socket, name)
-}
-"""A connection that waits for an answer, as a worker's for its next job, finds out within a minute
-that the other end is gone."""
 
 
 def prepared_socket(connection: Any, address: Address) -> socket.socket:
@@ -75,7 +64,7 @@ class _Renewed:
     def connect(self) -> None:
         now = time.monotonic()
         # Not a subscription's, which is connected to be read for ever: only those have callbacks.
-        idle = now - self._lent > IDLE_SECONDS and not self._connect_callbacks
+        idle = now - self._lent > idleness.IDLE_SECONDS and not self._connect_callbacks
         if idle and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
         self._lent = now

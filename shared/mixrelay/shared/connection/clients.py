@@ -21,9 +21,10 @@ from mixrelay.shared.connection.addresses import (
     unreadable,
     unusable,
 )
-from mixrelay.shared.connection.bounded import KEEPALIVE, bound
+from mixrelay.shared.connection.bounded import bound
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
+from mixrelay.shared.idleness import KEEPALIVE
 from mixrelay.shared.resolving import check_host
 
 # redis-py names itself by CLIENT SETINFO, which a user of few rights may not: each connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
@@ -11,11 +12,18 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_ import create_urllib3_context
 
+from mixrelay.shared import idleness
 from mixrelay.shared.mixpanel.dialing import dial
 from mixrelay.shared.mixpanel.exchange import Exchange, Stage, current
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
+
+
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *((socket.IPPROTO_TCP, name, value) for name, value in idleness.KEEPALIVE.items()),
+]
 
 
 class BoundedSocket(socket.socket):
@@ -65,7 +73,8 @@ class _BoundedConnection(HTTPConnection):
         exchange = current()
         if exchange is None:  # pragma: no cover - the transport sends only within an exchange
             return super()._new_conn()
-        plain = dial(exchange, self._dns_host, self.port, list(self.socket_options or ()))
+        options = [*(self.socket_options or ()), *_KEEPALIVE]
+        plain = dial(exchange, self._dns_host, self.port, options)
         timeout = plain.gettimeout()
         bounded = BoundedSocket(plain.family, plain.type, plain.proto, fileno=plain.detach())
         bounded.settimeout(timeout)
@@ -82,11 +91,27 @@ class _BoundedTLSConnection(_BoundedConnection, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
+class _Renewing(HTTPConnectionPool):
+    """Lends no connection that was idle for so long that something on the way may have cut it."""
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        super()._put_conn(conn)
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        conn: Any = super()._get_conn(timeout)
+        since = getattr(conn, "idle_since", None)
+        if since is not None and time.monotonic() - since > idleness.IDLE_SECONDS:
+            conn.close()  # opens itself again
+        return conn
+
+
+class _Pool(_Renewing):
     ConnectionCls = _BoundedConnection
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSPool(_Renewing, HTTPSConnectionPool):
     ConnectionCls = _BoundedTLSConnection
 
 
