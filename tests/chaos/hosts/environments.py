@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.support.processes import finished
 from tests.support.webload import ROOT
 
-CELERY = "celery[redis]>=5.4,<5.5"
+CELERY = ("celery[redis]>=5.4,<5.5", "kombu<5.5")
+"""A kombu of its time: later ones refuse the redis-py that this Celery asks for."""
 GIVEN = "MIXRELAY_TEST_CELERY_5_4"
 """The path of a Python that has both; without, `MIXRELAY_CHAOS=full` makes an environment."""
 SECONDS = 300.0
@@ -36,7 +37,7 @@ def celery_5_4() -> Path:
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
-        [*pip, CELERY, "packaging", "orjson", "requests"],
+        [*pip, *CELERY, "orjson", "requests"],
         [*pip, "--no-deps", "--editable", str(ROOT)],  # whatever redis-py mixrelay asks for
     ):
         done = finished(command, capture_output=True, timeout=SECONDS, text=True)

@@ -236,6 +236,7 @@ def test_a_hung_redis_costs_a_bounded_time_and_holds_up_nobody_else(
     asyncio.run(main())
     assert len(heard) == 1
 
+
 def test_a_redis_that_falls_silent_cancels_nobody(redis_url: str) -> None:
     """A time limit inside asyncio is a cancellation that became a TimeoutError, and is none."""
 
