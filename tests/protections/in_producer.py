@@ -7,11 +7,10 @@ IN_PRODUCER = (
         name="a push is not repeated",
         against="a push whose answer was lost is made twice, unseen",
         file=f"{PRODUCER}/pushing.py",
-        old="""        except troubles() as error:
+        old="""            self._failed_at = monotonic()
             raise to.words.failed(error, was_sent=exchange.is_out) from error
 """,
-        new="""        except troubles():
-            length = self.nodes().run(to.name, exchange)
+        new="""            length = nodes.run(to.name, exchange)
 """,
         proof="integration/producer/test_redis_sink.py",
         test="test_a_push_whose_answer_is_lost_is_not_repeated",

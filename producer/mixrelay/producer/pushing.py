@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import queue
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +127,10 @@ class Pushing:
             queue.Empty: there was none, or a call that had one failed meanwhile: this one has
                 waited, and would wait once more.
         """
-        with suppress(queue.Empty):
+        try:
             return turns.get_nowait()
-        began = monotonic()
+        except queue.Empty:
+            began = monotonic()
         turn = turns.get(timeout=self._settings.connect_timeout)
         if self._failed_at < began:
             return turn

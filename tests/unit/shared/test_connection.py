@@ -1,10 +1,26 @@
 import pytest
 from redis import Redis
 from redis.connection import SSLConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
 from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
 from mixrelay.shared.errors import ConfigurationError
+
+
+def tries(retry, error):
+    """How often a command is sent that always fails so."""
+    sent = []
+
+    def send():
+        sent.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        retry.call_with_retry(send, lambda _: None)
+    return len(sent)
 
 
 @pytest.mark.parametrize("url", ["redis://h/1", "rediss://h", "unix:///run/redis.sock?db=2"])
@@ -12,7 +28,9 @@ def test_a_client_repeats_nothing_and_opens_nothing(url):
     client = connect(url, timeout=3, connect_timeout=1)
     assert isinstance(client, Redis)
     told = client.connection_pool.connection_kwargs
-    assert told["retry"].get_retries() == 0
+    assert tries(told["retry"], RedisConnectionError("gone")) == 1
+    assert tries(told["retry"], RedisTimeoutError("late")) == 1
+    assert tries(told["retry"], ReadOnlyError("a replica, where nothing ran")) == 2
     assert told["socket_timeout"] == 3
     assert told["socket_connect_timeout"] == 1
 
@@ -58,7 +76,7 @@ def test_an_address_that_cannot_be_read_is_a_clear_error_without_its_password(ur
 def test_a_cluster_is_named_by_some_of_its_nodes():
     read = ClusterAddress.parse("rediss+cluster://:a%40b@[::1]:7000,two?ssl_ca_certs=/ca.pem")
     assert read.hosts == (("::1", 7000), ("two", 6379))
-    assert read.connection_class is SSLConnection
+    assert issubclass(read.connection_class, SSLConnection)
     assert (read.to_nodes["password"], read.to_nodes["ssl_ca_certs"]) == ("a@b", "/ca.pem")
     assert "a@b" not in repr(read)
 
@@ -106,7 +124,9 @@ def test_a_server_may_be_asked_for_a_database(url):
 def test_a_client_of_a_cluster_opens_nothing_and_repeats_nothing():
     client = connect("redis+cluster://ann:secret@one,two:7000", timeout=3, connect_timeout=1)
     told = client.connection_pool.connection_kwargs
-    assert told["retry"].get_retries() == 0
+    assert tries(told["retry"], RedisConnectionError("gone")) == 1
+    assert tries(told["retry"], RedisTimeoutError("late")) == 1
+    assert tries(told["retry"], ReadOnlyError("a replica, where nothing ran")) == 2
     assert (told["socket_timeout"], told["socket_connect_timeout"]) == (3, 1)
     assert "secret" not in repr(client)
     client.close()
