@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass
 
 from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.variables import MOST_PARTITIONS
 
-MOST_PARTITIONS = 64
-"""More would cost every look at the queue more than they bring."""
 _TAG = re.compile(r"\{([^}]+)\}")
 
 
