@@ -262,7 +262,7 @@ def test_without_a_token_a_tracker_says_what_to_set():
         {"region": "mars"},
         {"api_host": "ftp://host"},
         {"redis_url": "http://host"},
-        {"queue": ""},
+        {"queue": "a\nb"},
         {"queue": "a}b"},
     ],
 )
