@@ -84,7 +84,7 @@ def of_option(told: Option, metavar: str) -> Any:
 
     def read(value: Any) -> Any:
         choice = told.choose(os.environ, value if isinstance(value, str) else None, FLAG)
-        if told.name.endswith("redis_url") and choice.origin == told.written(FLAG):
+        if told.name.endswith("redis_url") and choice.origin:
             check_address(choice)
         return choice.value
 

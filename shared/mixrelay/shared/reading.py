@@ -16,6 +16,8 @@ _TRUE = frozenset({"1", "true", "yes", "on", "y", "t", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "n", "f", "disable", "disabled"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}(_[0-9]{1,40})*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+HASH_TAG = re.compile(r"\{([^}]+)\}")
+"""What a cluster hashes of a key's name, where there is one."""
 _NAMES = {
     " ": "a space",
     "\t": "a tab",
@@ -34,6 +36,8 @@ class Form(StrEnum):
     """Printable characters, and spaces."""
     WORD = "word"
     """The same without any white space: a token, a name."""
+    LIST = "list"
+    """The name of a list: printable characters; braces only as a hash tag."""
     ADDRESS = "address"
     """A URL: its password may hold a space, its host and path none."""
     PATH = "path"
@@ -75,6 +79,11 @@ def check_characters(text: str, form: Form) -> None:
     if wrong:
         named = _NAMES.get(wrong) or f"the character U+{ord(wrong):04X}"
         raise Unusable(f"one without {named} inside")
+    if form is Form.LIST and "}" in text:
+        tagged = HASH_TAG.search(text)
+        # Redis hashes what stands between the first brace and the first closing one after it.
+        if tagged is None or text.index("{") != tagged.start():
+            raise Unusable("a name without braces, or with a hash tag such as {name}:events")
 
 
 def _wrong_in(text: str, form: Form) -> str:

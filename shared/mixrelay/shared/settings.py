@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mixrelay.shared.connection import is_cluster, mask
+from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
-from mixrelay.shared.options import ARGUMENT, field_of, load, option
+from mixrelay.shared.options import ARGUMENT, field_of, load, named_as, option
 from mixrelay.shared.queue.keys import partition_name
 from mixrelay.shared.reading import Form
 from mixrelay.shared.variables import (
@@ -82,6 +82,8 @@ class Settings:
             raise ConfigurationError("MIXRELAY_QUEUE is empty; set it to the list's name.")
         partition_name(self.queue, self.partitions - 1)
         self._check_account()
+        _check_address(self.redis_url, "MIXRELAY_REDIS_URL")
+        _check_address(self.rq_redis_url or self.redis_url, "MIXRELAY_RQ_REDIS_URL")
         try:
             base_address(self.region, self.api_host)
         except ValueError as error:
@@ -94,10 +96,11 @@ class Settings:
             "MIXPANEL_SERVICE_ACCOUNT_SECRET": self.service_account_secret,
         }
         missing = [name for name, value in parts.items() if not value]
+        given = [name for name, value in parts.items() if value]
         if missing and len(missing) < len(parts):
             raise ConfigurationError(
-                f"A service account needs three variables; set {' and '.join(missing)} too, "
-                "or none of them."
+                f"A service account needs three variables; {' and '.join(given)} is set, so set "
+                f"{' and '.join(missing)} too, or none of them."
             )
 
     def check_for_worker(self) -> None:
@@ -144,6 +147,14 @@ class Settings:
             f"base={self.base!r}, service_account={account}, "
             f"events_endpoint={self.events_endpoint!r}, prove_tokens={self.prove_tokens})"
         )
+
+
+def _check_address(url: str, variable: str) -> None:
+    """Raise ConfigurationError where no client of Redis can be made of an address."""
+    try:
+        connect(url).close()
+    except ConfigurationError as error:
+        raise named_as(error, {"MIXRELAY_REDIS_URL": variable}) from None
 
 
 def rq_address(rq_redis_url: str, redis_url: str) -> str:

@@ -17,7 +17,9 @@ REDIS_URL: Option = named_option(
     "redis+sentinel://host1,host2/service/0 or redis+cluster://host1,host2.",
     form=Form.ADDRESS,
 )
-QUEUE: Option = named_option("queue", "mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.")
+QUEUE: Option = named_option(
+    "queue", "mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.", form=Form.LIST
+)
 TOKEN: Option = named_option(
     "token", "", "MIXPANEL_TOKEN", "The project token.", secret=True, form=Form.WORD
 )
