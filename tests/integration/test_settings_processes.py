@@ -132,6 +132,6 @@ def test_config_of_a_producer_reads_what_its_framework_says(tmp_path, monkeypatc
 
 
 def test_config_of_the_page_says_why_it_would_not_start() -> None:
-    ended = mixrelay("config", "page", "--host", "0.0.0.0", "--json", expect=ExitCode.FINDING)  # noqa: S104
+    ended = mixrelay("config", "page", "--host", "0.0.0.0", "--json", expect=ExitCode.FINDING)
     assert b'"setting":"host","value":"0.0.0.0","source":"--host"' in ended.stdout
     assert b"would be open to everyone" in ended.stderr

@@ -80,6 +80,8 @@ class Option:
         Raises:
             ConfigurationError: it means none; the message says what to set.
         """
+        if isinstance(value, str):
+            value = trimmed(value)
         try:
             return self._meant(value)
         except Unusable as error:
@@ -114,7 +116,7 @@ class Option:
             return self._text(value)
         if kind is bool:
             return self._boolean(value)
-        found = number(trimmed(value), kind) if isinstance(value, str) else value
+        found = number(value, kind) if isinstance(value, str) else value
         if not self._is_number(found) or not self._is_within(found):
             raise Unusable
         return found
@@ -136,7 +138,7 @@ class Option:
 
     def _boolean(self, value: Any) -> bool:
         if isinstance(value, str):
-            return boolean(trimmed(value))
+            return boolean(value)
         if isinstance(value, int) and value in {0, 1}:
             return bool(value)
         raise Unusable("on or off")

@@ -106,9 +106,8 @@ def _is_unseen(one: str) -> bool:
     return not one.isprintable() and ord(one) not in _SURROGATES
 
 
-def shown_value(value: object) -> str:
-    """A value as an error repeats it: cut, in one line."""
-    most = 60
+def shown_value(value: object, most: int = 60) -> str:
+    """A value as an error repeats it: cut after so many characters, in one line."""
     if isinstance(value, int) and abs(value) > 10**most:
         return f"a number of over {most} digits"
     if isinstance(value, str) and _NUMBER.fullmatch(value[:most]) and len(value) <= most:

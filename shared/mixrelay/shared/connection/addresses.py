@@ -8,9 +8,13 @@ from redis.connection import Connection, SSLConnection
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.masking import PASSWORD_ASKED, mask
+from mixrelay.shared.reading import shown_value
 
 SENTINEL_PORT = 26379
 SERVER_PORT = 6379
+_SHOWN = 200
+"""Characters of an address in an error."""
+
 _OF_SENTINELS = ("sentinel_username", "sentinel_password")
 _OF_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
@@ -21,7 +25,7 @@ def unreadable(url: str, error: ValueError) -> ConfigurationError:
     if "@" in url or PASSWORD_ASKED.search(url):
         why = "write it as redis://user:password@host:6379/0, with / ? # @ : % of the password "
         why += "as %2F %3F %23 %40 %3A %25"
-    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} cannot be read: {why}")
+    return unusable(url, f"cannot be read: {why}")
 
 
 def is_cluster(url: str) -> bool:
@@ -136,7 +140,7 @@ def _account(user: str, password: str) -> dict[str, str | None]:
 
 
 def unusable(url: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} {why}")
+    return ConfigurationError(f"MIXRELAY_REDIS_URL {shown_value(mask(url), _SHOWN)} {why}")
 
 
 def _host(text: str, port: int) -> tuple[str, int]:
