@@ -110,7 +110,7 @@ def _resolved_sink(sink: Any, name: str) -> Any:
         raise ConfigurationError(
             f"{name} is the class {sink.__name__}; make one of it: {sink.__name__}(…)."
         )
-    if hasattr(sink, "execute_command"):
+    if not callable(sink) and hasattr(sink, "execute_command"):
         raise ConfigurationError(
             f"{name} is a client of Redis; write redis_url=… with its address, or leave {name} out."
         )

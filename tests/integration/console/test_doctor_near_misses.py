@@ -5,13 +5,16 @@ import pytest
 from redis import Redis
 
 from mixrelay.console.doctor.near_misses import check_near_misses
+from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue.tokens import Identity
 from mixrelay.shared.settings import Settings
 from tests.support.command import mixrelay
-from tests.support.tokens import OURS, refuse
-from tests.support.works import event, profile
+from tests.support.tokens import refuse
+from tests.support.works import event, update
 
 QUEUE = "mixpanel_queue"
+OURS = "3f2a9c01b7d43f2a9c01b7d43f2a9cb7"
 
 
 def found(redis_url: str, token: str = "") -> list[tuple[str, str, str]]:
@@ -64,7 +67,7 @@ def test_other_lists_are_left_alone(redis: Redis, redis_url: str) -> None:
 def test_a_token_that_is_almost_the_right_one_is_named(
     redis: Redis, redis_url: str, token: str, slip: str
 ) -> None:
-    redis.rpush(QUEUE, event("u1", token=token), profile("u1", token=token))
+    redis.rpush(QUEUE, event("u1", token=token), update("u1", token=token, **{"$set": {"a": 1}}))
     [(check, text, _)] = found(redis_url, OURS)
     assert check == "near miss"
     assert f"MIXPANEL_TOKEN but for {slip}" in text
@@ -74,7 +77,8 @@ def test_a_token_that_is_almost_the_right_one_is_named(
 def test_a_near_token_that_workers_met_is_named_although_its_messages_are_gone(
     redis: Redis, redis_url: str, queue: Queue
 ) -> None:
-    refuse(queue, f"{OURS}\n")
+    fingerprint = token_fingerprint("https://api.mixpanel.com", f"{OURS}\n")
+    refuse(queue, Identity(fingerprint, "3f2a…b7", "https://api.mixpanel.com", own=False))
     texts = [text for _, text, _ in found(redis_url, OURS)]
     assert any("but for white space around it" in text for text in texts)
 
