@@ -54,7 +54,7 @@ class QueueConsumer:
         self,
         redis_url: str | None = None,
         queue: str | None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         sink: Sink[object] | None = None,
         disabled: bool | None = None,

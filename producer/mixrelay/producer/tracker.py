@@ -65,13 +65,13 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[bool],
         token: str | None = None,
         sink: None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         redis_url: str | None = None,
         queue: str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
         **options: Unpack[QueueOptions],
@@ -83,10 +83,10 @@ class Tracker(Copied, EventCalls[R]):
         token: str | None = None,
         *,
         sink: Sink[Coroutine[Any, Any, S]],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
     ) -> None: ...
@@ -97,10 +97,10 @@ class Tracker(Copied, EventCalls[R]):
         token: str | None = None,
         *,
         sink: Sink[S],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
     ) -> None: ...
@@ -110,11 +110,11 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[Awaitable[S | bool]],
         token: str | None,
         sink: Sink[Coroutine[Any, Any, S]],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
     ) -> None: ...
@@ -124,11 +124,11 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[S | bool],
         token: str | None,
         sink: Sink[S],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
     ) -> None: ...
@@ -137,13 +137,13 @@ class Tracker(Copied, EventCalls[R]):
         self,
         token: str | None = None,
         sink: Sink[Any] | None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         redis_url: str | None = None,
         queue: str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
         **options: Unpack[QueueOptions],
@@ -178,15 +178,13 @@ class Tracker(Copied, EventCalls[R]):
         self._token = read_token(token, is_off=is_off)
         check_names(options)
         sink = check_sink(sink, {"redis_url": redis_url, "queue": queue, **options})
-        error_handler = check_handler(error_handler)
-        before_send = check_before_send(before_send)
+        handler: Handler = check_handler(error_handler) or ErrorHandler()
+        hook: BeforeSend | None = check_before_send(before_send)
         default = check_default(default)
         self._sink: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(
-            self._sink, error_handler or ErrorHandler(), before_send, default, disabled=is_off
-        )
+        self._outlet: Outlet[R] = Outlet(self._sink, handler, hook, default, disabled=is_off)
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)

@@ -206,11 +206,17 @@ def option(default: str | float | bool, variable: str, text: str, **more: Any) -
 
 
 def options(settings: Any) -> tuple[Option, ...]:
-    """The table of a settings class, in its order."""
-    return tuple(
-        dataclasses.replace(field.metadata[_METADATA], name=field.name, default=field.default)
-        for field in dataclasses.fields(settings)
-    )
+    """The table of a settings class, in its order; made once."""
+    table = _TABLES.get(settings)
+    if table is None:
+        table = _TABLES[settings] = tuple(
+            dataclasses.replace(field.metadata[_METADATA], name=field.name, default=field.default)
+            for field in dataclasses.fields(settings)
+        )
+    return table
+
+
+_TABLES: dict[Any, tuple[Option, ...]] = {}
 
 
 def chosen(

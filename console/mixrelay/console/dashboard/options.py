@@ -48,7 +48,7 @@ class DashboardSettings:
     hosts: str = option(
         "",
         "MIXRELAY_DASHBOARD_HOSTS",
-        "Names under which it may be asked for, beside its address: ops.example.com,mix.example.com",
+        "Names under which it may be asked for, beside its address: ops.example.com,a.example.com",
     )
     path: str = option(
         "",
