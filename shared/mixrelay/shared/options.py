@@ -25,6 +25,7 @@ from mixrelay.shared.reading import (
 )
 
 _METADATA = "option"
+_MASKED = frozenset({Form.ADDRESS, Form.PROXY})
 
 ARGUMENT = "{name}"
 """How an argument is written, for an error that names it."""
@@ -108,7 +109,7 @@ class Option:
             return "***" if value else ""
         if isinstance(value, bool):
             return "on" if value else "off"
-        return mask(str(value)) if self.form is Form.ADDRESS else str(value)
+        return mask(str(value)) if self.form in _MASKED else str(value)
 
     def _meant(self, value: Any) -> Any:
         kind = type(self.default)
@@ -171,7 +172,7 @@ class Option:
     def _wrong(self, value: object, wanted: str, written: str) -> ConfigurationError:
         shown = "not usable"
         if not self.secret:
-            text = mask(value) if isinstance(value, str) and self.form is Form.ADDRESS else value
+            text = mask(value) if isinstance(value, str) and self.form in _MASKED else value
             shown = shown_value(text)
         return ConfigurationError(f"{written or self.variable} is {shown}; set it to {wanted}.")
 

@@ -18,6 +18,11 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,40}(_[0-9]{1,40})*", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 HASH_TAG = re.compile(r"\{([^}]+)\}")
 """What a cluster hashes of a key's name, where there is one."""
+PROXY = re.compile(r"https?://[^/?#\s]+/?")
+PROXY_WANTED = (
+    "http://host:port, or http://user:password@host:port with / ? # @ : % of the password as "
+    "%2F %3F %23 %40 %3A %25"
+)
 _NAMES = {
     " ": "a space",
     "\t": "a tab",
@@ -40,6 +45,8 @@ class Form(StrEnum):
     """The name of a list: printable characters; braces only as a hash tag."""
     ADDRESS = "address"
     """A URL: its password may hold a space, its host and path none."""
+    PROXY = "proxy"
+    """A URL of a scheme and a host alone."""
     PATH = "path"
     """A file's name, in whatever encoding."""
     PASSWORD = "password"  # noqa: S105 - the name of a form
@@ -79,6 +86,8 @@ def check_characters(text: str, form: Form) -> None:
     if wrong:
         named = _NAMES.get(wrong) or f"the character U+{ord(wrong):04X}"
         raise Unusable(f"one without {named} inside")
+    if form is Form.PROXY and text and not PROXY.fullmatch(text):
+        raise Unusable(PROXY_WANTED)
     if form is Form.LIST and "}" in text:
         tagged = HASH_TAG.search(text)
         # Redis hashes what stands between the first brace and the first closing one after it.
@@ -92,7 +101,7 @@ def _wrong_in(text: str, form: Form) -> str:
         return ""
     if form in {Form.PATH, Form.PASSWORD}:
         return next((one for one in text if one in _ASCII_CONTROLS), "")
-    if form is Form.ADDRESS:
+    if form in {Form.ADDRESS, Form.PROXY}:
         place = text.rpartition("@")[2]
         spaces = (one for one in place if one.isspace())
         return next(spaces, "") or next(filter(_is_unseen, text), "")
