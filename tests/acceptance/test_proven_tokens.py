@@ -225,7 +225,16 @@ def test_a_token_revoked_in_mid_traffic(
     for name in queue.redis.hkeys(f"{{{queue.name}}}:tokens"):
         stored = json.loads(queue.redis.hget(f"{{{queue.name}}}:tokens", name))
         queue.redis.hset(f"{{{queue.name}}}:tokens", name, json.dumps(stored | {"at": 1}))
-    push(queue, mixed(range(COUNT - 100, COUNT), TOKEN))
+    rest = mixed(range(COUNT - 100, COUNT), TOKEN)
+
+    def is_noticed() -> bool:
+        # A process trusts for a second what it read.
+        push(queue, rest[:1])
+        del rest[:1]
+        return bool(refused(queue))
+
+    wait_until(is_noticed, PATIENCE, "the next proof")
+    push(queue, rest)
     refusal_is_known(redis_url, queue, box)
     wait_until(lambda: is_at_rest(queue, COUNT), PATIENCE, "a still fleet")
     wait_until(lambda: keeps_its_word(queue, box), PATIENCE, "nothing is falsely delivered")

@@ -128,5 +128,5 @@ def status_of(pid: int, seconds: float = SECONDS) -> int:
     return ended[1]
 
 
-def _text(said: Any) -> str:
+def _text(said: str | bytes | None) -> str:
     return said.decode(errors="replace") if isinstance(said, bytes) else said or ""

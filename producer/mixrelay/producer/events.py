@@ -234,7 +234,7 @@ def checked_groups(groups: object) -> Properties:
     Raises:
         InvalidPropertyError: they are no mapping of group keys to ids or lists of ids.
     """
-    given = checked_mapping(groups, "groups")
+    given = dict(checked_mapping(groups, "groups"))  # one step: another thread may change it
     for key, ids in given.items():
         if key in _NEVER_GROUPS:
             raise InvalidPropertyError(

@@ -99,7 +99,7 @@ def checked_numbers(properties: Properties, name: str = "properties") -> Propert
     Raises:
         InvalidPropertyError: one is a text, a bool, None or a list.
     """
-    for key, value in properties.items():
+    for key, value in dict(properties).items():  # one step: another thread may change it
         check_number(value, member(name, key))
     return properties
 
@@ -127,7 +127,7 @@ def checked_lists(properties: Properties, name: str = "properties") -> dict[str,
         InvalidPropertyError: one is empty, None, or an object.
     """
     found = {}
-    for key, value in properties.items():
+    for key, value in dict(properties).items():  # one step: another thread may change it
         plain = reduced(value)
         path = member(name, key)
         if plain is None or isinstance(plain, dict):

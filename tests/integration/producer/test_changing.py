@@ -5,10 +5,11 @@ MIXRELAY_CHANGING_SECONDS=180 makes a long run of it, MIXRELAY_CHANGING_SEED=…
 
 import os
 import random
-import subprocess
 import sys
 
 import pytest
+
+from tests.support.processes import finished
 
 SECONDS = float(os.environ.get("MIXRELAY_CHANGING_SECONDS", "3"))
 
@@ -18,9 +19,8 @@ SECONDS = float(os.environ.get("MIXRELAY_CHANGING_SECONDS", "3"))
 def test_values_that_change_while_they_are_tracked_harm_nobody(manner):
     seed = os.environ.get("MIXRELAY_CHANGING_SEED") or str(random.randrange(10**9))
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.support.changing"]
-    done = subprocess.run(
+    done = finished(
         [*command, str(SECONDS), seed, manner],
-        check=False,
         capture_output=True,
         text=True,
         timeout=110 + 2 * SECONDS,

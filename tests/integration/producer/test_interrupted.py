@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -16,6 +15,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from mixrelay.producer import DeliveryError, Tracker
+from tests.support.processes import finished
 
 CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
 
@@ -25,9 +25,8 @@ CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
 def test_endings_pass_through_and_their_messages_are_kept(url, store, tmp_path, manner):
     seed = os.environ.get("MIXRELAY_INTERRUPTED_SEED") or str(random.randrange(10**9))
     command = [sys.executable, "-m", "tests.support.interrupting"]
-    done = subprocess.run(
+    done = finished(
         [*command, url, str(tmp_path), CALLS, seed, manner],
-        check=False,
         capture_output=True,
         text=True,
         timeout=580,

@@ -5,7 +5,6 @@ And trackers made, copied and pickled for each request.
 
 import copy
 import pickle
-import subprocess
 import sys
 import threading
 
@@ -17,6 +16,8 @@ from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.spool import Spool
+from tests.support.patience import joined
+from tests.support.processes import finished
 
 
 def names(tuples):
@@ -30,9 +31,8 @@ def run(code, url, tmp_path):
         f"tracker = Tracker('token', redis_url={url!r}, queue='q', spool_dir={str(tmp_path)!r})\n"
         f"{code}\n"
     )
-    done = subprocess.run(
+    done = finished(
         [sys.executable, "-X", "faulthandler", "-c", script],
-        check=False,
         capture_output=True,
         text=True,
         timeout=60,
@@ -166,5 +166,5 @@ def test_counters_of_many_threads_and_a_fork_are_exact():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        joined(thread)
     assert (tracker.counters.queued, tracker.counters.dropped) == (4000, 4000)

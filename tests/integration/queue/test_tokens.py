@@ -138,6 +138,9 @@ def test_a_token_whose_messages_die_is_proven_again_soon_however_often_it_was_re
         assert answer.state is not None
         assert answer.state.buries
         change(bench, THEIRS, again=1)
+    # While one proves it, nothing dies of the refusal before.
+    assert ask(bench, "a", THEIRS).next is Next.PROVE
+    assert ask(bench, "b", THEIRS).next is Next.WAIT
 
 
 def test_silence_does_not_lift_a_refusal(bench: Bench) -> None:

@@ -172,7 +172,11 @@ class TestOriginal:
 
     @pytest.mark.parametrize(
         "wrong",
-        ["original_anonymous_id", str(uuid.uuid1()), "00000000-0000-0000-0000-000000000000"],
+        [
+            "original_anonymous_id",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "00000000-0000-0000-0000-000000000000",
+        ],
     )
     def test_identify_merges_nothing_but_a_uuid_v4(self, original, tracks, wrong) -> None:
         tracks(original)("before", distinct="somebody")

@@ -138,7 +138,13 @@ def loud(works: Works, guarded: str, parrot: str, tmp_path: Path) -> Iterator[Ru
     )
     own = environment(guarded, parrot) | {"MIXRELAY_PROCESSES": "2", "MIXRELAY_LINGER": "0.05"}
     running = Running([sys.executable, "-c", LOUD], os.environ | own, tmp_path / "loud.log")
-    wait_until(lambda: works.books.dead == 3 and len(works.books.paused) == 2, "refusals")
+    # The key's letter and the unreadable one; the account's circuit, and those of two tokens.
+    wait_until(
+        lambda: (
+            works.books.dead == 2 and [one.state for one in works.books.tokens] == ["refused"] * 2
+        ),
+        "refusals",
+    )
     yield running
     running.end()
 

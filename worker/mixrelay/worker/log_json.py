@@ -19,6 +19,7 @@ FIELDS = (
     "batch_id",
     "lane",
     "lease",
+    "masked_token",
     "destination",
     "records",
     "seconds",

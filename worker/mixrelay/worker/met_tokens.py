@@ -54,7 +54,7 @@ class MetToken:
         if not again and time.monotonic() - self._told_at < TOLD_SECONDS:
             return
         self._told_at = time.monotonic()
-        fields = {"token": self.identity.masked, "reason": error}
+        fields = {"masked_token": self.identity.masked, "reason": error}
         log.error("token_refused: %s", error, extra=fields)
 
     def tell_returned(self, returned: PutBack) -> None:
@@ -66,7 +66,7 @@ class MetToken:
             "Mixpanel knew it; they are in the queue again and not counted as delivered",
             returned.messages,
             self.identity.masked,
-            extra={"records": returned.messages, "token": self.identity.masked},
+            extra={"records": returned.messages, "masked_token": self.identity.masked},
         )
 
 

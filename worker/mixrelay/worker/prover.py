@@ -205,7 +205,7 @@ class Prover:
             "same: %s",
             masked,
             error,
-            extra={"token": masked, "reason": error},
+            extra={"masked_token": masked, "reason": error},
         )
         return Found(Next.UNPROVEN)
 

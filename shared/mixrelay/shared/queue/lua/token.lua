@@ -30,8 +30,8 @@ if rests and token.again > NOW then return { state, text, token.again - NOW } en
 
 local proving = redis.call("GET", key("proving:" .. name))
 if proving and proving ~= who then
-  -- Older evidence is good enough while another looks for newer.
-  if state and not insists then return { state, text, WAIT_MS } end
+  -- Older evidence is good enough while another looks for newer, unless messages die of it.
+  if state and not (insists or token.buries) then return { state, text, WAIT_MS } end
   return { "wait", text, WAIT_MS }
 end
 if not proving then
