@@ -13,6 +13,10 @@ from tests.support.console import called
 COMMANDS = [
     "",
     "worker",
+    "config",
+    "config worker",
+    "config producer",
+    "config page",
     "status",
     "alert",
     "pause",

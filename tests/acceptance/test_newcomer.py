@@ -59,7 +59,7 @@ def test_a_host_that_does_not_exist_is_said_as_that() -> None:
     ("variables", "said"),
     [
         ({"MIXRELAY_DASHBOARD_USERS": "ann"}, "MIXRELAY_DASHBOARD_USERS is not usable"),
-        ({"MIXRELAY_DASHBOARD_PORT": "99999"}, "set it to 0 to 65535"),
+        ({"MIXRELAY_DASHBOARD_PORT": "99999"}, "set it to a whole number, 0 to 65,535."),
     ],
 )
 def test_a_dashboard_that_could_serve_no_page_does_not_start(

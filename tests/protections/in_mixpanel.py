@@ -161,8 +161,8 @@ IN_MIXPANEL = (
     Protection(
         name="masking of Redis's password",
         against="an error shows the password of Redis",
-        file="shared/mixrelay/shared/connection/addresses.py",
-        old=r'return _PASSWORD_ASKED.sub(r"\1***", _ACCOUNT.sub(_masked_account, url))',
+        file="shared/mixrelay/shared/masking.py",
+        old=r'return PASSWORD_ASKED.sub(r"\1***", _ACCOUNT.sub(_masked_account, url))',
         new="return url",
         proof="unit/shared/test_connection.py",
         test="test_a_masked_address_hides_the_password_only",

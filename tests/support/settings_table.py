@@ -11,6 +11,7 @@ from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import Option, options
 from mixrelay.shared.settings import Settings
+from mixrelay.shared.variables import DISABLED
 from mixrelay.worker.settings import WorkerSettings
 
 README = Path(__file__).parents[2] / "README.md"
@@ -22,7 +23,7 @@ WORKERS = "| variable | `mixrelay worker` | default | means |\n| --- | --- | ---
 PRODUCERS = """
 Applications read `MIXRELAY_REDIS_URL`, `MIXRELAY_QUEUE`, `MIXPANEL_TOKEN` and `MIXRELAY_OTEL` of
 these; where they send at once also `MIXPANEL_REGION`, `MIXPANEL_API_HOST`, `MIXRELAY_CA_FILE` and
-`MIXRELAY_PROXY`; `MIXRELAY_DISABLED=1`, which switches tracking off; and their own:
+`MIXRELAY_PROXY`; and their own:
 
 | variable | `Tracker` | default | means |
 | --- | --- | --- | --- |
@@ -43,7 +44,7 @@ def table() -> str:
         WORKERS
         + "".join(_row(told, _flag(told)) for told in workers)
         + PRODUCERS
-        + "".join(_row(told, f"{told.name}=") for told in options(QueueSettings))
+        + "".join(_row(told, f"{told.name}=") for told in (DISABLED, *options(QueueSettings)))
         + DASHBOARD
         + "".join(_row(told, _flag(told)) for told in options(DashboardSettings))
     )

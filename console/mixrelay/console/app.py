@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting import command as alerting
+from mixrelay.console.config import command as config
 from mixrelay.console.dashboard import command as dashboard
 from mixrelay.console.demo import command as demo
 from mixrelay.console.dlq import commands as dlq
@@ -64,6 +65,7 @@ def _root(
 
 
 worker.register(app)
+config.register(app)
 status.register(app)
 alerting.register(app)
 holding.register(app)

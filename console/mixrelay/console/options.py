@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
@@ -13,7 +14,8 @@ from redis.exceptions import RedisError
 
 from mixrelay.console.failures import explain_redis
 from mixrelay.shared.connection import connect
-from mixrelay.shared.options import options
+from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.options import FLAG, Choice, Option, named_as, named_option, options
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
 
@@ -70,18 +72,60 @@ _TABLE = {told.name: told for told in options(Settings)}
 
 
 def from_table(name: str, metavar: str) -> Any:
-    """The option for a setting that all parts share, with its variable, bound and help."""
-    told = _TABLE[name]
-    return typer.Option(metavar=metavar, envvar=told.variable, help=told.help, min=told.minimum)
+    """The option for a setting that all parts share. As `of_option`."""
+    return of_option(_TABLE[name], metavar)
+
+
+def of_option(told: Option, metavar: str) -> Any:
+    """The option for a setting, with its variable and help.
+
+    What is given is a text, read as a variable is; every other default stands for "not given".
+    """
+
+    def read(value: Any) -> Any:
+        choice = told.choose(os.environ, value if isinstance(value, str) else None, FLAG)
+        if told.name.endswith("redis_url") and choice.origin:
+            check_address(choice)
+        return choice.value
+
+    default = f"; default: {told.default}" if told.default != "" else ""
+    return typer.Option(
+        metavar=metavar,
+        parser=as_given,
+        callback=read,
+        help=f"{told.help} [env var: {told.variable}{default}]",
+        show_default=False,
+    )
+
+
+def as_given(value: Any) -> Any:
+    """What stands on the command line, unread."""
+    return value
+
+
+def check_address(choice: Choice) -> None:
+    """Raise ConfigurationError where no client of Redis can be made of what a user wrote."""
+    try:
+        connect(choice.value).close()
+    except ConfigurationError as error:
+        raise named_as(error, {_TABLE["redis_url"].variable: choice.origin}) from None
+
+
+def number(
+    name: str, text: str, *, least: float, metavar: str = "N", most: float | None = None
+) -> Any:
+    """An option for a number that no variable stands for, with the bounds that it is read by."""
+    told = named_option(name, 0.0, f"--{name}", text, minimum=least, maximum=most)
+    return typer.Option(metavar=metavar, parser=told.read, help=text)
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
     """Which queue, on which server."""
 
-    redis_url: Annotated[str, from_table("redis_url", "URL")] = _TABLE["redis_url"].default
-    queue: Annotated[str, from_table("queue", "NAME")] = _TABLE["queue"].default
-    partitions: Annotated[int, from_table("partitions", "N")] = _TABLE["partitions"].default
+    redis_url: Annotated[str, from_table("redis_url", "URL")] = ""
+    queue: Annotated[str, from_table("queue", "NAME")] = ""
+    partitions: Annotated[int, from_table("partitions", "N")] = 0
 
     @contextmanager
     def open(self) -> Iterator[Queue]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mixrelay.console.options import as_given
 from mixrelay.shared.options import Option, options
 
 _METAVARS = {str: "TEXT", int: "N", float: "N", bool: None}
@@ -27,6 +28,7 @@ def _field(told: Option, panel: str) -> tuple[str, Any, None]:
     made = typer.Option(
         f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
         metavar="|".join(told.choices) or _METAVARS[kind],
+        parser=None if kind is bool else as_given,
         help=f"{told.help} [env var: {told.variable}; default: {_shown(told)}]",
         show_default=False,
         rich_help_panel=panel,

@@ -7,7 +7,6 @@ await tracker.track("user-1", "Plan Upgraded")
 from __future__ import annotations
 
 import asyncio
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
@@ -15,13 +14,13 @@ from mixrelay.producer.async_pushing import AsyncPushing
 from mixrelay.producer.async_threads import in_thread
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.construction import read_queue
 from mixrelay.producer.endings import ending_in
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
-from mixrelay.producer.options import QueueOptions, QueueSettings
-from mixrelay.producer.redis_sink import DEFAULT_QUEUE, DEFAULT_REDIS_URL, masked
-from mixrelay.shared.options import load
+from mixrelay.producer.options import QueueOptions
+from mixrelay.producer.redis_sink import masked
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ class AsyncRedisSink:
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        url = redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
-        self.queue = os.environ.get("MIXRELAY_QUEUE", DEFAULT_QUEUE) if queue is None else queue
-        self.settings = load(QueueSettings, os.environ, options)
+        url, self.queue, self.settings = read_queue(redis_url, queue, options)
         self._address = masked(url)
         self._lists = Lists(self.queue, self.settings, self._address)
         self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}

@@ -10,7 +10,9 @@ import orjson
 
 from mixrelay.producer.errors import ConfigurationError, ConnectionFailedError, ServerError
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint, base_address
+from mixrelay.shared.options import named_option
 from mixrelay.shared.tuples import Kind, Message, read, write
+from mixrelay.shared.variables import API_HOST, CA_FILE, PROXY, REGION
 
 if TYPE_CHECKING:
     from mixrelay.shared.mixpanel.failures import Failure
@@ -24,6 +26,16 @@ _ENDPOINTS = {
 }
 
 _OK = 200
+
+DEADLINE = named_option(
+    "deadline",
+    10.0,
+    "deadline",
+    "The longest that a whole exchange takes.",
+    unit="seconds",
+    minimum=0.001,
+)
+"""An argument alone: no variable is read for it."""
 
 # Of an answer no more characters than this are repeated in an error.
 _ANSWER_SHOWN = 300
@@ -92,7 +104,9 @@ class Consumer:
             Endpoint.GROUPS: _base_of(groups_endpoint, Endpoint.GROUPS) or base,
         }
         self._credentials = credentials
-        self._deadline = deadline
+        self._deadline = DEADLINE.read(deadline, "deadline")
+        self._ca_file: str | None = CA_FILE.take() or None
+        self._proxy: str | None = PROXY.take() or None
         self._transport: Transport | None = None
         self._pid = 0
 
@@ -131,8 +145,8 @@ class Consumer:
 
             self._transport = Transport(
                 deadline=self._deadline,
-                ca_file=os.environ.get("MIXRELAY_CA_FILE") or None,
-                proxy=os.environ.get("MIXRELAY_PROXY") or None,
+                ca_file=self._ca_file,
+                proxy=self._proxy,
             )
             self._pid = os.getpid()
         return self._transport
@@ -144,12 +158,14 @@ def base_from_settings(region: str | None, api_host: str | None) -> str:
     Raises:
         ConfigurationError: the region is unknown, or the address cannot work.
     """
-    if api_host is None and region is None:
-        api_host = os.environ.get("MIXPANEL_API_HOST")
+    chosen = REGION.choose(os.environ, region)
+    # A region that is given is meant, whatever address the environment has.
+    environ = {} if chosen.origin == REGION.name else os.environ
+    address = API_HOST.choose(environ, api_host)
     try:
-        return base_address(region or os.environ.get("MIXPANEL_REGION") or "us", api_host)
+        return base_address(chosen.value, address.value)
     except ValueError as error:
-        raise ConfigurationError(str(error)) from None
+        raise ConfigurationError(f"{address.origin or chosen.origin}: {error}") from None
 
 
 def _base_of(address: str | None, endpoint: Endpoint) -> str | None:

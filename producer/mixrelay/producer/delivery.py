@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
@@ -13,10 +12,11 @@ from mixrelay.producer.counters import Counters
 from mixrelay.producer.encoding import message_text, plain_copy
 from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import BeforeSendError, DeliveryError
-from mixrelay.producer.hooked import with_token_of
+from mixrelay.producer.hooked import check_hooked, with_token_of
 from mixrelay.producer.sizes import MAY_BE_TOO_LARGE, check_record_size
 from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
 from mixrelay.producer.tracing import traceparent_source
+from mixrelay.shared.variables import DISABLED
 
 if TYPE_CHECKING:
     from mixrelay.producer.plain import Names
@@ -53,14 +53,16 @@ class Outlet(Generic[R]):
         error_handler: Handler,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        *,
+        disabled: bool | None = None,
     ) -> None:
         self._sink = sink
         self._error_handler = error_handler
         self._before_send = before_send
         self.default = default
         """Converts values of types that are not known."""
-        self.is_off = os.environ.get("MIXRELAY_DISABLED", "") not in {"", "0"}
-        """MIXRELAY_DISABLED: calls do nothing."""
+        self.is_off: bool = DISABLED.take(disabled)
+        """Calls do nothing."""
         self._traceparent = traceparent_source()
         self.is_async = _is_async(sink)
         """Whether the sink's results, and so every call's, are awaited."""
@@ -176,6 +178,7 @@ class Outlet(Generic[R]):
         try:
             changed = self._before_send(kind, copied)
             if changed is not None:
+                check_hooked(changed)
                 kept = with_token_of(record, changed)
                 return message_text(kept, names, api_key, trace, self.default)
         except Exception as error:

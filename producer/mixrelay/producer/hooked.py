@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
+
+
+def check_hooked(changed: object) -> None:
+    """Raise TypeError where a hook returned no record."""
+    if isinstance(changed, dict):
+        return
+    if inspect.iscoroutine(changed):
+        changed.close()
+    raise TypeError(
+        f"it returned {changed if isinstance(changed, bool) else f'a {type(changed).__name__}'}; "
+        "return the record to send, or None to send nothing"
+    )
 
 
 def with_token_of(record: dict[str, Any], changed: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from uuid import UUID
 
 import orjson
 
-from mixrelay.producer.consumer import base_from_settings
+from mixrelay.producer.consumer import DEADLINE, base_from_settings
 from mixrelay.producer.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -32,6 +32,13 @@ from mixrelay.producer.errors import (
 from mixrelay.producer.lookup_csv import csv_of_file, csv_of_rows
 from mixrelay.shared.mixpanel.answers import is_mixpanels, parsed
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
+from mixrelay.shared.variables import (
+    ACCOUNT_SECRET,
+    ACCOUNT_USERNAME,
+    CA_FILE,
+    PROJECT_ID,
+    PROXY,
+)
 
 __all__ = ["Table", "replace_lookup_table"]
 
@@ -41,11 +48,7 @@ Table: TypeAlias = "str | os.PathLike[str] | Iterable[Mapping[str, Any]] | Itera
 SECONDS = 120.0
 """For the whole exchange: 100 MB take half of it at 15 Mbit/s."""
 
-_ACCOUNT = (
-    "MIXPANEL_SERVICE_ACCOUNT_USERNAME",
-    "MIXPANEL_SERVICE_ACCOUNT_SECRET",
-    "MIXPANEL_PROJECT_ID",
-)
+_ACCOUNT = (ACCOUNT_USERNAME, ACCOUNT_SECRET, PROJECT_ID)
 
 _OK = 200
 
@@ -133,7 +136,7 @@ def replace_lookup_table(
         body, rows = csv_of_file(table)
     else:
         body, rows = csv_of_rows(table)
-    _put(destination, body, deadline)
+    _put(destination, body, DEADLINE.read(deadline, "deadline"))
     return rows
 
 
@@ -150,8 +153,8 @@ def _checked_id(table_id: str | UUID) -> str:
 
 
 def _account_from_environment() -> Credentials:
-    parts = [os.environ.get(name, "").strip() for name in _ACCOUNT]
-    missing = [name for name, value in zip(_ACCOUNT, parts, strict=True) if not value]
+    parts = [told.take() for told in _ACCOUNT]
+    missing = [told.variable for told, part in zip(_ACCOUNT, parts, strict=True) if not part]
     if missing:
         raise ConfigurationError(
             "A lookup table is replaced by a service account, and there is none: set "
@@ -169,8 +172,8 @@ def _put(destination: Destination, body: bytes, deadline: float) -> None:
     transport = Transport(
         read_timeout=deadline,
         deadline=deadline,
-        ca_file=os.environ.get("MIXRELAY_CA_FILE") or None,
-        proxy=os.environ.get("MIXRELAY_PROXY") or None,
+        ca_file=CA_FILE.take() or None,
+        proxy=PROXY.take() or None,
     )
     try:
         outcome = transport.put(destination, body, "text/csv")

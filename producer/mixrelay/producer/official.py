@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, Unpack
 
 import orjson
 
+from mixrelay.producer.construction import check_handler, check_sink
 from mixrelay.producer.delivery import Outlet, Sink
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.redis_sink import RedisSink
@@ -53,9 +54,10 @@ class QueueConsumer:
         self,
         redis_url: str | None = None,
         queue: str | None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         sink: Sink[object] | None = None,
+        disabled: bool | None = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing.
@@ -66,14 +68,17 @@ class QueueConsumer:
             error_handler: called with each exception that kept a message out of the queue; else
                 it is logged as a warning by the logger ``mixrelay.producer``.
             sink: takes the place of the queue, as a tracker's does.
+            disabled: whether calls return True and do nothing; else ``MIXRELAY_DISABLED``.
             options: of the queue, as for a tracker: timeouts, spool and so on.
 
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        handler = error_handler or ErrorHandler()
-        self._sink = sink or RedisSink(redis_url, queue, handler, **options)
-        self._outlet: Outlet[bool] = Outlet(self._sink, handler)
+        handler = check_handler(error_handler) or ErrorHandler()
+        beside = {"redis_url": redis_url, "queue": queue, **options}
+        chosen = check_sink(sink, beside)
+        self._sink = chosen or RedisSink(redis_url, queue, handler, **options)
+        self._outlet: Outlet[bool] = Outlet(self._sink, handler, disabled=disabled)
 
     def send(
         self,

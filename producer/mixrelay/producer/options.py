@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mixrelay.shared.options import option
+from mixrelay.shared.reading import Form
+from mixrelay.shared.variables import MOST_PARTITIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,7 @@ class QueueOptions(TypedDict, total=False):
     connect_timeout: float
     timeout: float
     connections: int
-    spool_dir: str | Path
+    spool_dir: str | Path | Literal[False]
     spool_bytes: int
     spool_fsync: Literal["never", "always"]
     on_ambiguous: Literal["retry", "drop"]
@@ -42,6 +44,7 @@ class QueueSettings:
         "The lists that the queue consists of; 1 to 64. Raise it for the workers first.",
         unit="lists",
         minimum=1,
+        maximum=MOST_PARTITIONS,
     )
     connect_timeout: float = option(
         DEFAULT_TIMEOUT,
@@ -71,6 +74,8 @@ class QueueSettings:
         "The folder for messages that Redis cannot take now; off for none. Else "
         "$XDG_STATE_HOME/mixrelay, ~/.local/state/mixrelay or, where neither can be written, "
         "mixrelay-<uid> among the temporary files.",
+        form=Form.PATH,
+        word="off",
     )
     spool_bytes: int = option(
         256 * 1024 * 1024,

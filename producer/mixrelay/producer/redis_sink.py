@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.construction import read_queue
 from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
-from mixrelay.producer.options import QueueOptions, QueueSettings
+from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.pushing import Pushing
 from mixrelay.producer.telling import Handler
-from mixrelay.shared.options import load
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
     from mixrelay.producer.batch import Messages
     from mixrelay.producer.counters import Counters
-
-DEFAULT_REDIS_URL = "redis://localhost:6379/0"
-DEFAULT_QUEUE = "mixpanel_queue"
 
 
 class RedisSink:
@@ -60,9 +56,7 @@ class RedisSink:
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        url = redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
-        self.queue = os.environ.get("MIXRELAY_QUEUE", DEFAULT_QUEUE) if queue is None else queue
-        self.settings = load(QueueSettings, os.environ, options)
+        url, self.queue, self.settings = read_queue(redis_url, queue, options)
         self.pushing = Pushing(url, self.settings)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)

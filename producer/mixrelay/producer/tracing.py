@@ -8,21 +8,19 @@ either nothing is added, and nothing of OpenTelemetry is imported.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TypeAlias
 
 from mixrelay.producer.telling import logger
+from mixrelay.shared.variables import OTEL
 
 Traceparent: TypeAlias = Callable[[], "str | None"]
 """What to write beside ``data`` now; None outside any trace."""
 
-_ON = frozenset({"1", "true", "yes", "on"})
-
 
 def traceparent_source() -> Traceparent | None:
     """Return what tells a call's context; None where messages carry none."""
-    if os.environ.get("MIXRELAY_OTEL", "").lower() not in _ON:
+    if not OTEL.take():
         return None
     try:
         from opentelemetry.trace import get_current_span  # noqa: PLC0415 - an extra

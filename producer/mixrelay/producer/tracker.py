@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import base64
 import copy
-import os
 from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from mixrelay.producer.batch import Batch
+from mixrelay.producer.construction import (
+    check_before_send,
+    check_default,
+    check_handler,
+    check_names,
+    check_sink,
+    masked_token,
+    read_token,
+    where_it_sends,
+)
 from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.copies import Copied
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
 from mixrelay.producer.encoding import record_text
-from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.events import (
     EVENT_NAMES,
     Id,
@@ -29,6 +37,7 @@ from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.telling import ErrorHandler, Handler
 from mixrelay.producer.tracking import EventCalls
 from mixrelay.producer.values import Default
+from mixrelay.shared.variables import DISABLED
 
 if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
@@ -44,8 +53,8 @@ class Tracker(Copied, EventCalls[R]):
     raises because Redis or Mixpanel is away. A mistake of the caller's raises
     ``InvalidPropertyError`` with the path to the culprit.
 
-    With ``MIXRELAY_DISABLED=1`` in the environment when it is made, every call returns True and
-    does nothing; ``counters.dropped`` counts them.
+    With ``disabled=True``, or ``MIXRELAY_DISABLED=1`` in the environment when it is made, every
+    call returns True and does nothing; ``counters.dropped`` counts them.
 
     Making one opens no connection, starts no thread, and it may be made before a fork. The
     objects given to it are never changed.
@@ -56,14 +65,15 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[bool],
         token: str | None = None,
         sink: None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         redis_url: str | None = None,
         queue: str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
 
@@ -73,11 +83,12 @@ class Tracker(Copied, EventCalls[R]):
         token: str | None = None,
         *,
         sink: Sink[Coroutine[Any, Any, S]],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
     ) -> None: ...
 
     @overload
@@ -86,11 +97,12 @@ class Tracker(Copied, EventCalls[R]):
         token: str | None = None,
         *,
         sink: Sink[S],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
     ) -> None: ...
 
     @overload
@@ -98,12 +110,13 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[Awaitable[S | bool]],
         token: str | None,
         sink: Sink[Coroutine[Any, Any, S]],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
     ) -> None: ...
 
     @overload
@@ -111,26 +124,28 @@ class Tracker(Copied, EventCalls[R]):
         self: Tracker[S | bool],
         token: str | None,
         sink: Sink[S],
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
     ) -> None: ...
 
     def __init__(
         self,
         token: str | None = None,
         sink: Sink[Any] | None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         redis_url: str | None = None,
         queue: str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
@@ -147,38 +162,37 @@ class Tracker(Copied, EventCalls[R]):
                 tracking URLs; else ``MIXPANEL_REGION``.
             api_host: base address in place of a region's; else ``MIXPANEL_API_HOST``.
             before_send: called as ``before_send(type, record)`` before a record is sent, with a
-                copy that it may change. It returns the record to send, or None for none. If it
-                raises, nothing is sent, the call is False, and the error handler hears of it.
+                copy that it may change; a text is its dotted path. It returns the record to send,
+                or None for none. If it raises, nothing is sent, the call is False, and the error
+                handler hears of it.
             default: called with each value of a type that is not known here; returns what is
                 written in its place, as for ``json.dumps``. A TypeError refuses the value.
+            disabled: whether every call returns True and does nothing, also without a token; else
+                ``MIXRELAY_DISABLED``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
             ConfigurationError: there is no token, or a setting cannot work.
         """
-        self._token = token or os.environ.get("MIXPANEL_TOKEN", "")
-        if not self._token:
-            raise ConfigurationError(
-                "There is no project token: give Tracker one, or set MIXPANEL_TOKEN."
-            )
-        if sink is not None and options:
-            raise ConfigurationError(
-                f"The queue's options ({', '.join(options)}) are for a tracker that has no other "
-                "sink; give them to the sink."
-            )
-        chosen: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
+        is_off: bool = DISABLED.take(disabled)
+        self._token = read_token(token, is_off=is_off)
+        check_names(options)
+        sink = check_sink(sink, {"redis_url": redis_url, "queue": queue, **options})
+        handler: Handler = check_handler(error_handler) or ErrorHandler()
+        hook: BeforeSend | None = check_before_send(before_send)
+        default = check_default(default)
+        self._sink: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(
-            chosen, error_handler or ErrorHandler(), before_send, default
-        )
+        self._outlet: Outlet[R] = Outlet(self._sink, handler, hook, default, disabled=is_off)
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
         hooks = {"error_handler": error_handler, "before_send": before_send, "default": default}
         where = {"redis_url": redis_url, "queue": queue, "region": region, "api_host": api_host}
-        self._made_with = {"token": self._token, "sink": sink, **hooks, **where, **options}
+        how = {"sink": sink, "disabled": disabled}
+        self._made_with = {"token": self._token, **how, **hooks, **where, **options}
 
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.
@@ -216,6 +230,11 @@ class Tracker(Copied, EventCalls[R]):
     def counters(self) -> Counters:
         """What became of the messages of this process."""
         return self._outlet.counters
+
+    def __repr__(self) -> str:
+        """Show where it sends; of the token only its ends."""
+        where = "disabled" if self._outlet.is_off else where_it_sends(self._sink)
+        return f"{type(self).__name__}({masked_token(self._token)}, {where})"
 
     def generate_tracking_url(
         self,

@@ -5,11 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mixrelay.shared.connection import is_cluster, mask
+from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
-from mixrelay.shared.options import load, option
+from mixrelay.shared.options import ARGUMENT, field_of, load, named_as, option
 from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.reading import Form
+from mixrelay.shared.variables import (
+    ACCOUNT_SECRET,
+    ACCOUNT_USERNAME,
+    API_HOST,
+    MOST_PARTITIONS,
+    PROJECT_ID,
+    QUEUE,
+    REDIS_URL,
+    REGION,
+    TOKEN,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,44 +32,28 @@ class Settings:
         ConfigurationError: a value cannot work; the message says what to set.
     """
 
-    redis_url: str = option(
-        "redis://localhost:6379/0",
-        "MIXRELAY_REDIS_URL",
-        "The Redis or Valkey that holds the queue: redis://, rediss://, unix://, "
-        "redis+sentinel://host1,host2/service/0 or redis+cluster://host1,host2.",
-    )
+    redis_url: str = field_of(REDIS_URL)
     rq_redis_url: str = option(
         "",
         "MIXRELAY_RQ_REDIS_URL",
         "The node that keeps RQ's own keys, where that is not the queue's; a cluster needs one.",
+        form=Form.ADDRESS,
     )
-    queue: str = option("mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.")
+    queue: str = field_of(QUEUE)
     partitions: int = option(
         1,
         "MIXRELAY_PARTITIONS",
         "Lists that the queue has, each on any node of a cluster: raise it for workers first, "
         "then for producers.",
         minimum=1,
+        maximum=MOST_PARTITIONS,
     )
-    token: str = option("", "MIXPANEL_TOKEN", "The project token.", secret=True)
-    region: str = option(
-        "us", "MIXPANEL_REGION", "Where the project's data lives.", choices=("us", "eu", "in")
-    )
-    api_host: str = option(
-        "",
-        "MIXPANEL_API_HOST",
-        "A base address in place of the region's: a proxy, the sandbox.",
-    )
-    project_id: str = option("", "MIXPANEL_PROJECT_ID", "The service account's project.")
-    service_account_username: str = option(
-        "",
-        "MIXPANEL_SERVICE_ACCOUNT_USERNAME",
-        "A service account that imports the records of MIXPANEL_TOKEN; its role is Owner or Admin.",
-        secret=True,
-    )
-    service_account_secret: str = option(
-        "", "MIXPANEL_SERVICE_ACCOUNT_SECRET", "The service account's secret.", secret=True
-    )
+    token: str = field_of(TOKEN)
+    region: str = field_of(REGION)
+    api_host: str = field_of(API_HOST)
+    project_id: str = field_of(PROJECT_ID)
+    service_account_username: str = field_of(ACCOUNT_USERNAME)
+    service_account_secret: str = field_of(ACCOUNT_SECRET)
     events_endpoint: str = option(
         "import",
         "MIXRELAY_EVENTS_ENDPOINT",
@@ -73,16 +69,21 @@ class Settings:
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        given: Mapping[str, Any] | None = None,
+        form: str = ARGUMENT,
     ) -> Self:
-        """Reads the variables; what is given by the fields' names wins over them."""
-        return load(cls, environ, given)
+        """Reads the variables; what is given by the fields' names wins over them. As `load`."""
+        return load(cls, environ, given, form)
 
     def __post_init__(self) -> None:
         if not self.queue:
             raise ConfigurationError("MIXRELAY_QUEUE is empty; set it to the list's name.")
         partition_name(self.queue, self.partitions - 1)
         self._check_account()
+        _check_address(self.redis_url, "MIXRELAY_REDIS_URL")
+        _check_address(self.rq_redis_url or self.redis_url, "MIXRELAY_RQ_REDIS_URL")
         try:
             base_address(self.region, self.api_host)
         except ValueError as error:
@@ -95,10 +96,11 @@ class Settings:
             "MIXPANEL_SERVICE_ACCOUNT_SECRET": self.service_account_secret,
         }
         missing = [name for name, value in parts.items() if not value]
+        given = [name for name, value in parts.items() if value]
         if missing and len(missing) < len(parts):
             raise ConfigurationError(
-                f"A service account needs three variables; set {' and '.join(missing)} too, "
-                "or none of them."
+                f"A service account needs three variables; {' and '.join(given)} is set, so set "
+                f"{' and '.join(missing)} too, or none of them."
             )
 
     def check_for_worker(self) -> None:
@@ -145,6 +147,14 @@ class Settings:
             f"base={self.base!r}, service_account={account}, "
             f"events_endpoint={self.events_endpoint!r}, prove_tokens={self.prove_tokens})"
         )
+
+
+def _check_address(url: str, variable: str) -> None:
+    """Raise ConfigurationError where no client of Redis can be made of an address."""
+    try:
+        connect(url).close()
+    except ConfigurationError as error:
+        raise named_as(error, {"MIXRELAY_REDIS_URL": variable}) from None
 
 
 def rq_address(rq_redis_url: str, redis_url: str) -> str:

@@ -110,9 +110,9 @@ def test_push_shares_tuples_among_the_lists(url, store):
     ("queue", "partitions", "said"),
     [
         ("{q}:a", 2, "has a hash tag"),
-        ("q", 65, "set it to 1 to 64"),
-        ("q", 0, "MIXRELAY_PARTITIONS is 0"),
-        ("", 2, "MIXRELAY_QUEUE"),
+        ("q", 65, "partitions is 65; set it to a whole number, 1 to 64"),
+        ("q", 0, "partitions is 0; set it to a whole number, 1 to 64"),
+        ("q\0", 2, "queue is .*without a NUL inside"),
     ],
 )
 def test_what_cannot_work_is_said_when_a_tracker_is_made(queue, partitions, said):

@@ -262,7 +262,7 @@ def test_without_a_token_a_tracker_says_what_to_set():
         {"region": "mars"},
         {"api_host": "ftp://host"},
         {"redis_url": "http://host"},
-        {"queue": ""},
+        {"queue": "a\nb"},
         {"queue": "a}b"},
     ],
 )
@@ -329,10 +329,13 @@ def test_an_option_that_does_not_exist_is_refused_and_the_nearest_named(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"partitions": "4"}, "MIXRELAY_PARTITIONS is '4'; set it to a whole number"),
-        ({"max_queue": 2.5}, "MIXRELAY_MAX_QUEUE is 2.5; set it to a whole number"),
-        ({"timeout": "1"}, "MIXRELAY_PUSH_TIMEOUT is '1'; set it to a number"),
-        ({"timeout": float("nan")}, "MIXRELAY_PUSH_TIMEOUT is nan; set it to a number"),
+        ({"partitions": "four"}, "partitions is 'four'; set it to a whole number, 1 to 64"),
+        ({"partitions": 100}, "partitions is 100; set it to a whole number, 1 to 64"),
+        ({"partitions": True}, "partitions is True; set it to a whole number, 1 to 64"),
+        ({"max_queue": 2.5}, "max_queue is 2.5; set it to a whole number"),
+        ({"timeout": "soon"}, "timeout is 'soon'; set it to a number"),
+        ({"timeout": float("inf")}, "timeout is inf; set it to a number"),
+        ({"timeout": float("nan")}, "timeout is nan; set it to a number"),
     ],
 )
 def test_an_option_of_the_wrong_kind_is_refused(option: dict[str, object], said: str) -> None:

@@ -111,7 +111,9 @@ def test_a_name_that_ties_all_keys_to_one_node_has_no_partitions() -> None:
     assert Settings.from_environment(tied).partitions == 1
     with pytest.raises(ConfigurationError, match="hash tag"):
         Settings.from_environment({**tied, "MIXRELAY_PARTITIONS": "2"})
-    with pytest.raises(ConfigurationError, match="MIXRELAY_PARTITIONS is 0; set it to 1 or more"):
+    with pytest.raises(
+        ConfigurationError, match="MIXRELAY_PARTITIONS is 0; set it to a whole number, 1 to 64"
+    ):
         Settings.from_environment({"MIXRELAY_PARTITIONS": "0"})
 
 

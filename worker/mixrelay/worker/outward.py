@@ -3,14 +3,11 @@
 A wrong setting there would fail every request, and look like an outage that never ends.
 """
 
-import re
 import ssl
 
-from mixrelay.shared.connection import mask
 from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.variables import PROXY
 from mixrelay.worker.settings import WorkerSettings
-
-_PROXY = re.compile(r"https?://[^/?#\s]+/?")
 
 
 def check(worker: WorkerSettings) -> None:
@@ -20,12 +17,7 @@ def check(worker: WorkerSettings) -> None:
         ConfigurationError: the certificates cannot be read, or the proxy's address is none.
     """
     _check_certificates(worker.ca_file)
-    if worker.proxy and not _PROXY.fullmatch(worker.proxy):
-        raise ConfigurationError(
-            f"MIXRELAY_PROXY {mask(worker.proxy)!r} is no proxy; write it as http://host:port, or "
-            "http://user:password@host:port with / ? # @ : % of the password as %2F %3F %23 %40 "
-            "%3A %25."
-        )
+    PROXY.read(worker.proxy)
 
 
 def _check_certificates(ca_file: str) -> None:

@@ -7,10 +7,13 @@ from typing import Any, Self
 
 from mixrelay.shared.connection import mask
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.options import load, option, options
+from mixrelay.shared.options import ARGUMENT, field_of, load, option, options
 from mixrelay.shared.queue import Lane
+from mixrelay.shared.variables import CA_FILE, OTEL, PROXY
 
 _MIB = 1024 * 1024
+_DECADE = 315_360_000
+"""Seconds."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,7 +25,12 @@ class WorkerSettings:
     """
 
     processes: int = option(
-        1, "MIXRELAY_PROCESSES", "Worker processes to run.", unit="processes", minimum=1
+        1,
+        "MIXRELAY_PROCESSES",
+        "Worker processes to run.",
+        unit="processes",
+        minimum=1,
+        maximum=1_024,
     )
     concurrency: int = option(
         8,
@@ -30,6 +38,7 @@ class WorkerSettings:
         "Requests in flight in each process.",
         unit="requests",
         minimum=1,
+        maximum=1_024,
     )
     batch_records: int = option(
         2_000,
@@ -37,6 +46,7 @@ class WorkerSettings:
         "Records of one request at most; Mixpanel takes 2,000.",
         unit="records",
         minimum=1,
+        maximum=1_000_000,
     )
     profile_batch_records: int = option(
         2_000,
@@ -45,6 +55,7 @@ class WorkerSettings:
         "200 at scale.",
         unit="records",
         minimum=1,
+        maximum=1_000_000,
     )
     batch_bytes: int = option(
         2 * _MIB,
@@ -52,6 +63,7 @@ class WorkerSettings:
         "Bytes of one request's body at most, before gzip.",
         unit="bytes",
         minimum=1_024,
+        maximum=1_024 * _MIB,
     )
     linger: float = option(
         0.5,
@@ -122,9 +134,15 @@ class WorkerSettings:
         "Failures that may be a batch's own fault after which it is split.",
         unit="requests",
         minimum=1,
+        maximum=1_000,
     )
     part_attempts: int = option(
-        2, "MIXRELAY_PART_ATTEMPTS", "The same for each part.", unit="requests", minimum=1
+        2,
+        "MIXRELAY_PART_ATTEMPTS",
+        "The same for each part.",
+        unit="requests",
+        minimum=1,
+        maximum=1_000,
     )
     on_ambiguous: str = option(
         "retry",
@@ -143,18 +161,10 @@ class WorkerSettings:
         "An answer beyond it is not read.",
         unit="bytes",
         minimum=1_024,
+        maximum=1_024 * _MIB,
     )
-    ca_file: str = option(
-        "",
-        "MIXRELAY_CA_FILE",
-        "A file of certificates (PEM) to trust in place of the usual, on the way to Mixpanel.",
-    )
-    proxy: str = option(
-        "",
-        "MIXRELAY_PROXY",
-        "An HTTP proxy on the way to Mixpanel, as http://host:port; HTTPS_PROXY and its like are "
-        "not looked at.",
-    )
+    ca_file: str = field_of(CA_FILE)
+    proxy: str = field_of(PROXY)
     allow_evicting_redis: bool = option(
         False,
         "MIXRELAY_ALLOW_EVICTING_REDIS",
@@ -166,6 +176,7 @@ class WorkerSettings:
         "How long a dead letter is kept; older ones are dropped and counted. 0 keeps all.",
         unit="seconds",
         minimum=0,
+        maximum=_DECADE,
     )
     dlq_max_letters: int = option(
         0,
@@ -187,18 +198,17 @@ class WorkerSettings:
         "What is logged at least.",
         choices=("debug", "info", "warning", "error"),
     )
-    otel: bool = option(
-        False,
-        "MIXRELAY_OTEL",
-        "A span of OpenTelemetry for each request to Mixpanel (mixrelay[otel]).",
-    )
+    otel: bool = field_of(OTEL)
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        given: Mapping[str, Any] | None = None,
+        form: str = ARGUMENT,
     ) -> Self:
-        """Reads the variables; what is given by the fields' names wins over them."""
-        return load(cls, environ, given)
+        """Reads the variables; what is given by the fields' names wins over them. As `load`."""
+        return load(cls, environ, given, form)
 
     def records_of(self, lane: Lane) -> int:
         """Records of one request of a lane at most."""

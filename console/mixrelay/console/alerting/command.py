@@ -10,12 +10,13 @@ import typer
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting.findings import Finding, findings
+from mixrelay.console.alerting.options import COMMAND, WEBHOOK
 from mixrelay.console.alerting.telling import Tell, command, webhook
 from mixrelay.console.alerting.watcher import Watcher
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
-from mixrelay.console.options import Where, flat, from_table
+from mixrelay.console.options import Where, flat, from_table, number, of_option
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look as look_at
 from mixrelay.shared.settings import rq_address
@@ -30,22 +31,11 @@ class Whom:
 
     webhook: Annotated[
         str,
-        typer.Option(
-            metavar="URL",
-            envvar="MIXRELAY_ALERT_WEBHOOK",
-            help="POST each alert there as JSON. Where the address is a secret, use the variable.",
-            show_envvar=True,
-        ),
+        of_option(WEBHOOK, "URL"),
     ] = ""
     command: Annotated[
         str,
-        typer.Option(
-            metavar="COMMAND",
-            envvar="MIXRELAY_ALERT_COMMAND",
-            help="Run this for each alert: JSON on stdin, MIXRELAY_ALERT_SUMMARY and its like in "
-            "the environment. No shell.",
-            show_envvar=True,
-        ),
+        of_option(COMMAND, "COMMAND"),
     ] = ""
 
     def tell(self) -> Tell | None:
@@ -67,15 +57,17 @@ class Turns:
 
     oldest: Annotated[
         float,
-        typer.Option(
-            min=1,
+        number(
+            "oldest",
+            "How long a message may wait, and an outage of Mixpanel may last.",
+            least=1,
+            most=315_360_000,
             metavar="SECONDS",
-            help="How long a message may wait, and an outage of Mixpanel may last.",
         ),
     ] = 300.0
-    every: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="Between two looks.")] = (
-        15.0
-    )
+    every: Annotated[
+        float, number("every", "Between two looks.", least=0.1, most=86_400, metavar="SECONDS")
+    ] = 15.0
     once: Annotated[
         bool, typer.Option("--once", help="Look once; exit code 1 where an alert fires.")
     ] = False

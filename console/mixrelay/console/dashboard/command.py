@@ -9,6 +9,7 @@ from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.setting_options import options_of
+from mixrelay.shared.options import FLAG
 from mixrelay.shared.settings import Settings
 
 
@@ -34,7 +35,7 @@ def dashboard(
     On 127.0.0.1 nobody is asked for a password. Elsewhere MIXRELAY_DASHBOARD_TOKEN or
     MIXRELAY_DASHBOARD_USERS must be set.
     """
-    mine = DashboardSettings.from_environment(given=asdict(own))
+    mine = DashboardSettings.from_environment(given=asdict(own), form=FLAG)
     mine.check()
     settings = Settings.from_environment(given=asdict(where) | {"rq_redis_url": rq_redis_url})
     settings.rq_url  # noqa: B018 - refuses at the start what pages would fail with

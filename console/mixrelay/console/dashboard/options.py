@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.options import load, option
+from mixrelay.shared.options import ARGUMENT, load, option
+from mixrelay.shared.reading import Form
 
 _MOST_PORT = 65_535
 
@@ -20,24 +21,34 @@ class DashboardSettings:
         ConfigurationError: it would be open to everyone, or a value cannot be read.
     """
 
-    host: str = option("127.0.0.1", "MIXRELAY_DASHBOARD_HOST", "The address to listen on.")
-    port: int = option(8321, "MIXRELAY_DASHBOARD_PORT", "The port; 0 takes a free one.", minimum=0)
+    host: str = option(
+        "127.0.0.1", "MIXRELAY_DASHBOARD_HOST", "The address to listen on.", form=Form.WORD
+    )
+    port: int = option(
+        8321,
+        "MIXRELAY_DASHBOARD_PORT",
+        "The port; 0 takes a free one.",
+        minimum=0,
+        maximum=_MOST_PORT,
+    )
     token: str = option(
         "",
         "MIXRELAY_DASHBOARD_TOKEN",
         "The password that lets anyone in, under the name they give; also as a bearer token.",
         secret=True,
+        form=Form.PASSWORD,
     )
     users: str = option(
         "",
         "MIXRELAY_DASHBOARD_USERS",
         "Names with passwords, as name:password,name:password.",
         secret=True,
+        form=Form.PASSWORD,
     )
     hosts: str = option(
         "",
         "MIXRELAY_DASHBOARD_HOSTS",
-        "Names under which it may be asked for, beside its address: ops.example.com,…",
+        "Names under which it may be asked for, beside its address: ops.example.com,a.example.com",
     )
     path: str = option(
         "",
@@ -56,10 +67,13 @@ class DashboardSettings:
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+        cls,
+        environ: Mapping[str, str] = os.environ,
+        given: Mapping[str, Any] | None = None,
+        form: str = ARGUMENT,
     ) -> Self:
-        """Reads the variables; what is given by the fields' names wins over them."""
-        return load(cls, environ, given)
+        """Reads the variables; what is given by the fields' names wins over them. As `load`."""
+        return load(cls, environ, given, form)
 
     @property
     def passwords(self) -> dict[str, str]:
@@ -90,13 +104,9 @@ class DashboardSettings:
         """Refuses at the start what no page could be served with.
 
         Raises:
-            ConfigurationError: others than this machine could come in unasked, the users cannot be
-                read, or there is no such port.
+            ConfigurationError: others than this machine could come in unasked, or the users cannot
+                be read.
         """
-        if self.port > _MOST_PORT:
-            raise ConfigurationError(
-                f"MIXRELAY_DASHBOARD_PORT is {self.port}; set it to 0 to {_MOST_PORT}."
-            )
         self.passwords  # noqa: B018 - raises where they cannot be read
         self.check_open()
 

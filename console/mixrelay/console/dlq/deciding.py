@@ -12,7 +12,7 @@ from mixrelay.console.dlq.operator import operator
 from mixrelay.console.dlq.running import run_here
 from mixrelay.console.dlq.selection import ByFilter, ById, Selection
 from mixrelay.console.failures import CommandError
-from mixrelay.console.options import Where, connected, from_table
+from mixrelay.console.options import Where, connected, from_table, number
 from mixrelay.console.text import count
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
@@ -44,9 +44,7 @@ class Decision:
     ] = ""
     rate: Annotated[
         float | None,
-        typer.Option(
-            metavar="N", min=0.01, help="Letters a second; without it as fast as it goes."
-        ),
+        number("rate", "Letters a second; without it as fast as it goes.", least=0.01, most=1e6),
     ] = None
     background: Annotated[
         bool,

@@ -14,9 +14,11 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, cut, iso, safe
+from mixrelay.shared.options import named_option
 from mixrelay.shared.queue import Entry, Job, JobKind, LetterFilter
 
 _SHOWN = 80
+_RATE = named_option("rate", 0.0, "The rate", "", unit="letters a second", maximum=1e6)
 _JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `dlq jobs` shows it.")]
 _Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")]
 
@@ -46,7 +48,9 @@ def jobs(
     job: Annotated[
         str | None, typer.Argument(metavar="[JOB]", help="One of them, followed until it is over.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Jobs listed.")] = 20,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Jobs listed.")
+    ] = 20,
 ) -> None:
     """List bulk jobs, the newest first, or follow one."""
     with where.open() as queue:
@@ -84,7 +88,8 @@ def rate(
     where: Where,
     job: _JobId,
     letters: Annotated[
-        float, typer.Argument(metavar="N", min=0, help="Letters a second; 0 for no limit.")
+        float,
+        typer.Argument(metavar="N", parser=_RATE.read, help="Letters a second; 0 for no limit."),
     ],
     why: _Why = "",
 ) -> None:
@@ -97,7 +102,9 @@ def rate(
 
 def audit(
     where: Where,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Entries shown.")] = 50,
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Entries shown.")
+    ] = 50,
 ) -> None:
     """Show who replayed, discarded, edited or imported letters, or paused a lane, newest first."""
     with where.open() as queue:

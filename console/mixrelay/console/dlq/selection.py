@@ -35,7 +35,8 @@ class Selection:
         Type | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
     ] = None
     status: Annotated[
-        int | None, typer.Option(metavar="CODE", help="HTTP status of the answer; 0 for none.")
+        int | None,
+        typer.Option(metavar="CODE", min=0, max=999, help="HTTP status of the answer; 0 for none."),
     ] = None
     event: Annotated[str | None, typer.Option(metavar="NAME", help="The event's name.")] = None
     distinct_id: Annotated[
@@ -49,18 +50,24 @@ class Selection:
         str | None, typer.Option(metavar="WHEN", help="Died before then; written likewise.")
     ] = None
     min_attempts: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Sent at least so often.")
+        int | None,
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at least so often."),
     ] = None
     max_attempts: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Sent at most so often.")
+        int | None,
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at most so often."),
     ] = None
     min_replays: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Replayed at least so often.")
+        int | None,
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Replayed at least so often."),
     ] = None
     max_replays: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=0, help="Replayed at most so often: leaves out what fails every time."
+            metavar="N",
+            min=0,
+            max=1_000_000_000,
+            help="Replayed at most so often: leaves out what fails every time.",
         ),
     ] = None
 

@@ -13,6 +13,7 @@ from mixrelay.console import terminal
 from mixrelay.console.doctor.crew import check_workers
 from mixrelay.console.doctor.delivery import check_mixpanel
 from mixrelay.console.doctor.findings import Area, Finding, Level
+from mixrelay.console.doctor.near_misses import check_near_misses
 from mixrelay.console.doctor.server import check_server
 from mixrelay.console.doctor.tokens import check_tokens
 from mixrelay.console.doctor.variables import check_names
@@ -82,6 +83,7 @@ def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator
         yield SETTINGS.error("variables", str(error), _WHERE)
         return
     yield _variables(settings)
+    yield from check_near_misses(settings)
     if not mixpanel:
         return
     transport = Transport(

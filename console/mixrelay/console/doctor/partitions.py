@@ -10,7 +10,7 @@ from mixrelay.console.doctor.node import REDIS
 from mixrelay.console.strays import find_strays
 from mixrelay.console.text import count
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.queue.keys import MOST_PARTITIONS
+from mixrelay.shared.variables import MOST_PARTITIONS
 
 
 def check_partitions(redis: Redis, name: str, partitions: int) -> Iterator[Finding]:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from mixrelay.console.alerting.options import COMMAND, WEBHOOK
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import options
 from mixrelay.shared.settings import Settings
+from mixrelay.shared.variables import DISABLED
 from mixrelay.worker.settings import WorkerSettings
 
 _PREFIXES = ("MIXRELAY_", "MIXPANEL_")
@@ -15,7 +17,7 @@ _ALIKE = 0.9
 _TABLES = (Settings, WorkerSettings, QueueSettings, DashboardSettings)
 _KNOWN = frozenset(
     {told.variable for table in _TABLES for told in options(table)}
-    | {"MIXRELAY_DISABLED", "MIXRELAY_ALERT_WEBHOOK", "MIXRELAY_ALERT_COMMAND"}
+    | {told.variable for told in (DISABLED, WEBHOOK, COMMAND)}
 )
 
 

@@ -8,7 +8,7 @@ import typer
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import Group, examples, lines
-from mixrelay.console.options import flat, from_table
+from mixrelay.console.options import flat, from_table, number
 from mixrelay.console.text import count
 from mixrelay.producer.errors import DeliveryError, InvalidPropertyError
 from mixrelay.producer.lookup import SECONDS, replace_lookup_table
@@ -33,7 +33,7 @@ class Project:
     """Which of Mixpanel's projects."""
 
     project_id: Annotated[str, from_table("project_id", "ID")] = ""
-    region: Annotated[str, from_table("region", "us|eu|in")] = "us"
+    region: Annotated[str, from_table("region", "us|eu|in")] = ""
     api_host: Annotated[str, from_table("api_host", "URL")] = ""
 
 
@@ -54,7 +54,8 @@ def replace(
         str, typer.Argument(metavar="FILE.csv", help="UTF-8, a header, the key column first.")
     ],
     deadline: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, help="For the whole exchange.")
+        float,
+        number("deadline", "For the whole exchange.", least=1, most=86_400, metavar="SECONDS"),
     ] = SECONDS,
 ) -> None:
     """Replace a lookup table as a whole with the rows of a CSV file.

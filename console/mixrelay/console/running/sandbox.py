@@ -65,11 +65,14 @@ class _Told:
     hot_shard_limit: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, help="Events of one distinct_id a day; further ones are renamed."
+            metavar="N",
+            min=1,
+            max=1_000_000_000,
+            help="Events of one distinct_id a day; further ones are renamed.",
         ),
     ] = 200_000
     hot_group_limit: Annotated[
-        int, typer.Option(metavar="N", min=1, help="The same for one group.")
+        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="The same for one group.")
     ] = 1_000_000
     group_key: Annotated[
         list[str],
@@ -89,12 +92,17 @@ class _Told:
     max_body_bytes: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, help="Of an unpacked request; a larger one is answered 413."
+            metavar="N",
+            min=1,
+            max=1_000_000_000,
+            help="Of an unpacked request; a larger one is answered 413.",
         ),
     ] = 2_097_152
     keep: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Newest entries kept of each log; else all."),
+        typer.Option(
+            metavar="N", min=1, max=1_000_000_000, help="Newest entries kept of each log; else all."
+        ),
     ] = None
 
 

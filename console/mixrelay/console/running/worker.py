@@ -8,6 +8,7 @@ import typer
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
 from mixrelay.console.setting_options import options_of
+from mixrelay.shared.options import FLAG
 from mixrelay.shared.settings import Settings
 from mixrelay.worker.run import run
 from mixrelay.worker.settings import WorkerSettings
@@ -44,6 +45,6 @@ def worker(
     Secrets are read from the environment alone: MIXPANEL_TOKEN, and for a service account
     MIXPANEL_SERVICE_ACCOUNT_USERNAME and MIXPANEL_SERVICE_ACCOUNT_SECRET.
     """
-    settings = Settings.from_environment(given=asdict(shared))
-    mine = WorkerSettings.from_environment(given=asdict(own))
+    settings = Settings.from_environment(given=asdict(shared), form=FLAG)
+    mine = WorkerSettings.from_environment(given=asdict(own), form=FLAG)
     raise typer.Exit(run(settings, mine, burst=burst))

@@ -18,6 +18,7 @@ from ipaddress import (
 )
 
 from mixrelay.producer.errors import ConfigurationError
+from mixrelay.shared.reading import trimmed
 
 UNIX = "unix"
 """Among trusted proxies: whoever connects through a Unix socket."""
@@ -46,7 +47,7 @@ class ClientAddress:
             raise ConfigurationError(
                 f"trusted_proxies is the text {trusted_proxies!r}; give a list of networks."
             )
-        named = set(trusted_proxies)
+        named = {trimmed(one) if isinstance(one, str) else one for one in trusted_proxies}
         self._trusts_unix = UNIX in named
         self._networks = [_network(text) for text in sorted(named - {UNIX})]
 

@@ -9,8 +9,9 @@
         get_tracker().track(request.user.pk, "Plan Upgraded")
 
 Settings: in capitals, the name of any argument of ``Tracker``, and ``TRUSTED_PROXIES``; a text
-for ``SINK`` or ``ERROR_HANDLER`` is the path to import it by. What is not there comes from the
-environment, as for ``Tracker``.
+for ``SINK``, ``ERROR_HANDLER``, ``BEFORE_SEND`` or ``DEFAULT`` is the path to import it by. What is
+not there, or empty, comes from the environment, as for ``Tracker``. ``DISABLED`` switches tracking
+off, and needs no token.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings  # type: ignore[import-untyped]
 from django.core.signals import setting_changed  # type: ignore[import-untyped]
-from django.utils.module_loading import import_string  # type: ignore[import-untyped]
 
 from mixrelay.producer.batch import Batch
 from mixrelay.producer.integrations.asgi import end_awaited
@@ -43,9 +43,6 @@ def get_tracker() -> Tracker[Any]:
     """
     arguments = {name.lower(): value for name, value in _settings().items()}
     arguments.pop("trusted_proxies", None)
-    for name in ("sink", "error_handler"):
-        if isinstance(arguments.get(name), str):
-            arguments[name] = import_string(arguments[name])
     return tracker_from(arguments, 'MIXRELAY["{}"]')
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
+from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
 from mixrelay.producer.errors import ConfigurationError
-from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.tracker import Tracker
+from mixrelay.shared.options import is_empty, named_as
 
-_ARGUMENTS = frozenset(inspect.signature(Tracker.__init__).parameters) - {"self", "options"}
-_KNOWN = _ARGUMENTS | QueueOptions.__annotations__.keys()
+_KNOWN = SETTINGS.keys() | set(HOOKS)
 
 
 def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
     """Return a tracker with these arguments.
+
+    They are read as variables of the environment are: trimmed, words for on and off, and what is
+    empty is not set. A text for a hook is the path to import it by.
 
     Args:
         settings: arguments of ``Tracker`` by name.
@@ -28,4 +30,19 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
         names = ", ".join(form.format(name.upper()) for name in unknown)
         known = ", ".join(name.upper() for name in sorted(_KNOWN | {"trusted_proxies"}))
         raise ConfigurationError(f"{names}: there is no such setting. There are {known}.")
-    return Tracker(**settings)
+    written = {name: form.format(name.upper()) for name in settings}
+    arguments = {
+        name: _read(name, value, written[name])
+        for name, value in settings.items()
+        if value is not None and not is_empty(value)
+    }
+    try:
+        return Tracker(**arguments)
+    except ConfigurationError as error:
+        raise named_as(error, written) from None
+
+
+def _read(name: str, value: Any, written: str) -> Any:
+    if name not in SETTINGS:
+        return value if "://" in str(value) else resolved(value, written)
+    return SETTINGS[name].read(value, written)

@@ -5,7 +5,7 @@ nodes for that); `nodes.py` and `async_nodes.py` send one exchange to the node o
 `cluster_client.py` makes of it a client like any other.
 """
 
-from mixrelay.shared.connection.addresses import ClusterAddress, SentinelAddress, is_cluster, mask
+from mixrelay.shared.connection.addresses import ClusterAddress, SentinelAddress, is_cluster
 from mixrelay.shared.connection.async_nodes import AsyncNodes
 from mixrelay.shared.connection.clients import (
     certificate_trouble,
@@ -19,6 +19,7 @@ from mixrelay.shared.connection.clients import (
 )
 from mixrelay.shared.connection.nodes import Nodes, OneNode
 from mixrelay.shared.connection.topology import REFUSALS, NotACluster
+from mixrelay.shared.masking import mask
 
 __all__ = [
     "REFUSALS",

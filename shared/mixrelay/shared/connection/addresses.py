@@ -1,6 +1,5 @@
 """The addresses that redis-py does not read: Sentinel's, a cluster's; and how one is shown."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -9,35 +8,25 @@ from redis.connection import Connection
 
 from mixrelay.shared.connection.bounded import BoundedConnection, BoundedSSLConnection
 from mixrelay.shared.errors import ConfigurationError
+from mixrelay.shared.masking import PASSWORD_ASKED, mask
+from mixrelay.shared.reading import shown_value
 
 SENTINEL_PORT = 26379
 SERVER_PORT = 6379
-# A password may hold any character, also where it should be escaped and is not: the last "@" ends
-# it. Where only one name stands before the "@", it may be a password that was put there.
-_ACCOUNT = re.compile(r"^([a-z0-9+.-]*://|)(?:([^:@/?#]*):)?.*@", re.IGNORECASE | re.DOTALL)
-_PASSWORD_ASKED = re.compile(r"([?&][^=&]*pass[^=&]*=)[^&]*", re.IGNORECASE)
+_SHOWN = 200
+"""Characters of an address in an error."""
 
 _OF_SENTINELS = ("sentinel_username", "sentinel_password")
 _OF_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
-def mask(url: str) -> str:
-    """The address without its password, fit for a log or an error."""
-    return _PASSWORD_ASKED.sub(r"\1***", _ACCOUNT.sub(_masked_account, url))
-
-
-def _masked_account(found: re.Match[str]) -> str:
-    name = "" if found[2] is None else f"{found[2]}:"
-    return f"{found[1]}{name}***@"
-
-
 def unreadable(url: str, error: ValueError) -> ConfigurationError:
     """The error, without its text where that may repeat a part of a password."""
     why = str(error)
-    if "@" in url or _PASSWORD_ASKED.search(url):
+    if "@" in url or PASSWORD_ASKED.search(url):
         why = "write it as redis://user:password@host:6379/0, with / ? # @ : % of the password "
         why += "as %2F %3F %23 %40 %3A %25"
-    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} cannot be read: {why}")
+    return unusable(url, f"cannot be read: {why}")
 
 
 def is_cluster(url: str) -> bool:
@@ -152,7 +141,7 @@ def _account(user: str, password: str) -> dict[str, str | None]:
 
 
 def unusable(url: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"MIXRELAY_REDIS_URL {mask(url)!r} {why}")
+    return ConfigurationError(f"MIXRELAY_REDIS_URL {shown_value(mask(url), _SHOWN)} {why}")
 
 
 def _host(text: str, port: int) -> tuple[str, int]:

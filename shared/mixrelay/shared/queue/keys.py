@@ -1,13 +1,10 @@
 """Names of a queue's keys. Nothing outside this package knows one."""
 
-import re
 from dataclasses import dataclass
 
 from mixrelay.shared.errors import ConfigurationError
-
-MOST_PARTITIONS = 64
-"""More would cost every look at the queue more than they bring."""
-_TAG = re.compile(r"\{([^}]+)\}")
+from mixrelay.shared.reading import HASH_TAG
+from mixrelay.shared.variables import MOST_PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Keys:
         if "}" not in queue:
             return cls(queue, f"{{{queue}}}")
         # Redis hashes what stands between the first brace and the first closing one after it.
-        tagged = _TAG.search(queue)
+        tagged = HASH_TAG.search(queue)
         if tagged is None or queue.index("{") != tagged.start():
             raise ConfigurationError(
                 f"The queue's name {queue!r} has a brace but no hash tag such as 'name' in "

@@ -147,6 +147,33 @@ def test_a_sink_can_be_named_by_its_path(capsys):
     assert capsys.readouterr().out.startswith('event {"data":')
 
 
+@pytest.mark.parametrize("off", [True, "on", " TRUE\n"])
+def test_disabled_is_a_setting_that_needs_no_token(off):
+    with override_settings(MIXRELAY={"DISABLED": off}):
+        assert Client().get("/view").status_code == 200
+        assert get_tracker().track("user", "Viewed") is True
+        assert repr(get_tracker()) == "Tracker(…, disabled)"
+
+
+def test_before_send_can_be_named_by_its_path(sink):
+    named = {"TOKEN": "token", "SINK": sink, "BEFORE_SEND": f"{__name__}.nothing"}
+    with override_settings(MIXRELAY=named):
+        assert get_tracker().track("user", "Viewed") is True
+    assert sink.ips == []
+
+
+def nothing(_kind, _record):
+    """A hook that keeps everything back."""
+
+
+def test_a_setting_that_cannot_be_meant_is_named_as_it_was_written():
+    with (
+        override_settings(MIXRELAY={"TOKEN": "token", "DISABLED": "maybe"}),
+        pytest.raises(ConfigurationError, match=r"""MIXRELAY\["DISABLED"\] is 'maybe'; set it"""),
+    ):
+        get_tracker()
+
+
 def test_a_misspelt_setting_is_refused_at_the_start():
     with (
         override_settings(MIXRELAY={"TOKEN": "token", "QUEU": "q"}),

@@ -101,6 +101,18 @@ def test_trusted_proxies_are_configuration_too(app, sink, tracker):
     assert set(sink.ips) == {"203.0.113.7"}
 
 
+def test_disabled_is_a_setting_that_needs_no_token():
+    app = flask.Flask(__name__)
+    app.config["MIXRELAY_DISABLED"] = "yes"
+    Mixrelay(app)
+    with app.app_context():
+        assert current_tracker.track("user", "Viewed") is True
+        assert get_tracker().counters.dropped == 1
+    app.config["MIXRELAY_DISABLED"] = "2"
+    with pytest.raises(ConfigurationError, match=r"^MIXRELAY_DISABLED is 2; set it to on or off"):
+        Mixrelay(app)
+
+
 def test_a_misspelt_setting_is_refused_at_the_start():
     app = flask.Flask(__name__)
     app.config["MIXRELAY_QUEU"] = "q"

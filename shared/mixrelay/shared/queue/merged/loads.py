@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 
 from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.foreign import reading
-from mixrelay.shared.queue.keys import MOST_PARTITIONS, partition_name
+from mixrelay.shared.queue.keys import partition_name
 from mixrelay.shared.queue.loads import Loads
 from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.variables import MOST_PARTITIONS
 
 
 class MergedLoads:
