@@ -125,6 +125,10 @@ class Bench:
             for batch_id in self.redis.zrange(self.key(f"parked:{lane}"), 0, -1):
                 self.redis.zadd(self.key(f"parked:{lane}"), {batch_id: 1})
                 self.change(batch_id.decode(), due=1)
+            if lane.ordered:
+                self.redis.delete(self.key(f"ahead:{lane}"))
+                for line in self.redis.zrange(self.key(f"lines:{lane}"), 0, -1):
+                    self.redis.zadd(self.key(f"lines:{lane}"), {line: 1})
 
     def lease_over(self, *batches: Batch) -> None:
         """Lets time pass until the leases have ended."""
