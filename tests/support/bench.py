@@ -9,6 +9,7 @@ from redis import Redis
 from mixrelay.shared.queue import (
     Batch,
     Dead,
+    Division,
     Lane,
     Limits,
     Nothing,
@@ -72,6 +73,24 @@ class Bench:
 
     def take(self, lane: Lane = Lane.EVENT, **options: Any) -> Batch:
         batch = self.reserve(lane, **options)
+        assert isinstance(batch, Batch), batch
+        return batch
+
+    def reserve_read(
+        self, lane: Lane, *, destination: str = DESTINATION, **options: Any
+    ) -> Batch | Nothing:
+        """As a worker in an ordered lane, who reads where the records go before it sends them."""
+        while True:
+            reply = self.reserve(lane, destination=destination, **options)
+            if isinstance(reply, Nothing) or reply.line:
+                return reply
+            placed = self.queue.divide(reply, Division([], destination=destination, own=True))
+            if placed is Settled.DONE:
+                return self.take(lane, claim=reply.claim)
+            assert placed is Settled.WAITS
+
+    def take_read(self, lane: Lane, **options: Any) -> Batch:
+        batch = self.reserve_read(lane, **options)
         assert isinstance(batch, Batch), batch
         return batch
 

@@ -1,5 +1,6 @@
 -- The lines of an ordered lane (docs/internals.md, rule 3): its batches by where they go. A batch
--- gets its place in one once its records are read (divide.lua, settle.lua).
+-- gets its place in one once its records are read (divide.lua, settle.lua). In a parallel lane
+-- only the batches that wait for a closed destination are told apart.
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
 local BUSY_MS = 1000    -- until a line is looked at again of which a batch is leased
 
@@ -15,16 +16,16 @@ end
 
 -- Nothing is known about it yet but where it goes.
 local function is_new(state)
-  return state.attempts + state.deaths == 0
+  return state.attempts + state.deaths + state.failures == 0 and not state.ambiguous
     and not (state.claim or state.part or state.suspect or state.cornered or state.behind)
 end
 
--- Many small batches that wait for a closed destination become few. The last one of the line
--- keeps its size, since its members are not read for each that joins it.
-local function join_last(line, state, members)
-  local last = redis.call("LINDEX", line_key(state.lane, line), -1)
+-- Many small batches that wait for a closed destination become few. The last one keeps its size,
+-- since its members are not read for each that joins it.
+local function join(last, state, members)
   local joined = last and load(last)
   if not (joined and is_new(joined) and is_new(state)) then return false end
+  if joined.destination ~= state.destination then return false end
   local bytes = (joined.bytes or bytes_of(members_of(last))) + bytes_of(members)
   local count = redis.call("LLEN", key("batch:" .. last)) + #members
   if count > JOINED_AT_MOST or bytes > JOINED_BYTES then return false end
@@ -39,9 +40,29 @@ end
 local function line_up(id, state, line, due)
   unlease(id, state)
   state.line, state.destination = line, line
-  if join_last(line, state, members_of(id)) then return finish(id, state) end
+  local last = redis.call("LINDEX", line_key(state.lane, line), -1)
+  if join(last, state, members_of(id)) then return finish(id, state) end
   redis.call("RPUSH", line_key(state.lane, line), id)
   park(id, state, due)
+end
+
+-- In a parallel lane, unsent, for a destination that is closed.
+local function wait_closed(id, state, due)
+  local waiting = key("waiting:" .. state.lane)
+  unlease(id, state)
+  if join(redis.call("HGET", waiting, state.destination), state, members_of(id)) then
+    return finish(id, state)
+  end
+  if is_new(state) then
+    if state.waiting then stop_waiting(id, state) end
+    state.waiting = state.destination
+    redis.call("HSET", waiting, state.destination, id)
+  end
+  park(id, state, due)
+end
+
+local function is_closed(name)
+  return redis.call("EXISTS", key("pause:" .. name)) == 1
 end
 
 local function occupy(id, state)

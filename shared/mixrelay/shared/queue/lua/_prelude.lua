@@ -22,6 +22,8 @@
 --   ROOT:busy:<lane>      hash    line -> its batch that is leased
 --   ROOT:home:<lane>      string  where workers' own records of the lane go
 --   ROOT:ahead:<lane>     string  fresh ones were just taken although much waits (reserve.lua)
+--   ROOT:waiting:<lane>   hash    closed destination -> the batch of a parallel lane that new ones
+--                                 for it join (_lines.lua); the batch's state says `waiting`
 --   ROOT:claims           hash    a worker's claim -> the batch it was answered with
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
@@ -111,6 +113,8 @@ for _, lane in ipairs(LANES) do
   if ORDERED[lane] then
     table.insert(FIXED.zset, "lines:" .. lane)
     table.insert(FIXED.hash, "busy:" .. lane)
+  else
+    table.insert(FIXED.hash, "waiting:" .. lane)
   end
 end
 for _, kind in ipairs(KINDS) do
@@ -277,6 +281,14 @@ local function park(id, state, due)
   touch_line(state.lane, state.line)
 end
 
+local function stop_waiting(id, state)
+  local waiting = key("waiting:" .. state.lane)
+  if redis.call("HGET", waiting, state.waiting) == id then
+    redis.call("HDEL", waiting, state.waiting)
+  end
+  state.waiting = nil
+end
+
 -- `stays`: its list is kept as a copy (_kept.lua).
 local function finish(id, state, stays)
   unlease(id, state)
@@ -284,6 +296,7 @@ local function finish(id, state, stays)
   redis.call("HDEL", key("batches"), id)
   redis.call("ZREM", key("parked:" .. state.lane), id)
   if ORDERED[state.lane] then leave_line(id, state) end
+  if state.waiting then stop_waiting(id, state) end
 end
 
 local function members_of(id) return redis.call("LRANGE", key("batch:" .. id), 0, -1) end
@@ -297,6 +310,7 @@ end
 local function make_part(state, part_id, members, changes)
   local part = cjson.decode(cjson.encode(state))
   part.claim, part.owner, part.sending, part.probe, part.rivals = nil, nil, nil, nil, nil
+  part.bytes, part.waiting = nil, nil
   local _, received = split_member(members[1])
   part.oldest = received
   for name, value in pairs(changes) do part[name] = value end

@@ -50,6 +50,8 @@ for i, part in ipairs(plan.parts or {}) do
     end
     if ORDERED[state.lane] and part.destination then
       line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, NOW)
+    elseif part.destination and not ORDERED[state.lane] and is_closed(part.destination) then
+      wait_closed(part.id, make_part(state, part.id, groups[i], changes), NOW)
     else
       part_off(ahead, state, part.id, groups[i], changes)
       ahead = part.id

@@ -3,8 +3,8 @@
 -- claim, it answers with the same batch. From a lane that an operator holds it leases none.
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,
---       parked batches up to which a paused lane still hands out fresh ones
---       (lanes whose records have several destinations), 1 if the worker holds nothing,
+--       parked batches up to which a paused lane hands out fresh ones at once, and from which on
+--       now and then; 0: it hands out none (lanes whose records have several destinations), 1 if the worker holds nothing,
 --       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
 --       the copy of it stands), JSON {destination: batches leased in the other partitions}
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, the members by turns of some joined,
@@ -179,7 +179,13 @@ local function fresh()
   -- Where its records go is not known here: some are handed out, and the worker sends none of
   -- them to a destination that is held back.
   if not open or not name and not ORDERED[lane] and #held_back() > 0 then
-    if redis.call("ZCARD", PARKED) >= fresh_while_paused then return end
+    if fresh_while_paused == 0 then return end
+    local few = redis.call("HLEN", key("waiting:" .. lane)) + fresh_while_paused
+    if redis.call("ZCARD", PARKED) >= few then
+      if not redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS, "NX") then
+        return wait_for(AHEAD_MS)
+      end
+    end
     open, name = "open", nil
   end
   local id, members = unused_id(), take_members()
@@ -242,12 +248,14 @@ local function some_line_goes_on()
   end
 end
 
-local function next_of_lane()
+local function next_of_lane(is_long)
   if redis.call("EXISTS", ORDER) == 1 then return unread() end
-  if redis.call("EXISTS", LOOKED_AHEAD) == 1 then return wait_for(AHEAD_MS) end
+  if redis.call("EXISTS", LINES) == 1 and redis.call("EXISTS", LOOKED_AHEAD) == 1 then
+    return wait_for(AHEAD_MS)
+  end
   if some_line_goes_on() then return end
   local batch = fresh()
-  if batch and redis.call("ZCARD", PARKED) >= redis.call("ZCARD", LINES) + AHEAD then
+  if batch and (is_long or redis.call("ZCARD", PARKED) >= redis.call("ZCARD", LINES) + AHEAD) then
     redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS)
   end
   return batch
@@ -325,7 +333,7 @@ local function ordered()
   local due = redis.call("ZRANGE", LINES, "-inf", NOW, "BYSCORE", "LIMIT", 0, LOOKED_AT)
   -- A long line must not keep the others' records in the lane.
   local is_long = due[1] and redis.call("LLEN", line_key(lane, due[1])) >= DEEP
-  local batch = is_long and redis.call("EXISTS", LOOKED_AHEAD) == 0 and next_of_lane()
+  local batch = is_long and redis.call("EXISTS", LOOKED_AHEAD) == 0 and next_of_lane(true)
   if batch then return batch end
   for _, line in ipairs(due) do
     batch = try_line(line)

@@ -245,7 +245,14 @@ end
 
 -- Where it goes is known by now, if it was not before.
 local function park_in_line(due)
-  local line = ORDERED[state.lane] and plan.destination
+  if not ORDERED[state.lane] then
+    local unsent = not (plan.sent or plan.accepted or plan.park.pause)
+    if unsent and plan.destination and is_closed(plan.destination) then
+      return wait_closed(id, state, due)
+    end
+    return park(id, state, due)
+  end
+  local line = plan.destination
   if not line or state.line == line then return park(id, state, due) end
   leave_line(id, state)
   line_up(id, state, line, due)
