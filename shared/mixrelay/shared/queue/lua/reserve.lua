@@ -340,8 +340,9 @@ local function ordered()
     if batch then return batch end
   end
   batch = next_of_lane()
-  if not batch then wait_for_lines() end
-  return batch
+  if batch then return batch end
+  wait_for_lines()
+  if #due == LOOKED_AT then wait_for(1) end
 end
 
 local repeated = redis.call("HGET", key("claims"), claim)
