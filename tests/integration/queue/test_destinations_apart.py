@@ -41,13 +41,10 @@ def read(bench: Bench, batch: Batch) -> bool:
     parts = [Part(groups[name], name) for name in others]
     if batch.line == first:
         return True
-    told = Division(parts, destination=first)
-    for some in range(0, len(parts), 100):
-        if some + 100 < len(parts):
-            bench.queue.divide(batch, Division(parts[some : some + 100]))
-        else:
-            told = Division(parts[some:], destination=first)
-    return bench.queue.divide(batch, told) is Settled.DONE
+    while len(parts) > 100:
+        bench.queue.divide(batch, Division(parts[:100]))
+        del parts[:100]
+    return bench.queue.divide(batch, Division(parts, destination=first)) is Settled.DONE
 
 
 def turns(bench: Bench, lane: Lane = LANE, records: int = 2_000) -> Iterator[Batch]:
@@ -67,20 +64,10 @@ def turns(bench: Bench, lane: Lane = LANE, records: int = 2_000) -> Iterator[Bat
 def close(bench: Bench, project: str) -> Batch:
     """The first update of a project fails, and closes its destination."""
     bench.route(of(project, 0))
-    batch = bench.take_read(LANE, destination=project)
-    bench.park(batch, outage(), destination=project)
+    batch = bench.take(LANE, destination=None)
+    assert read(bench, batch)
+    bench.park(batch, outage(3_600_000), destination=project)
     return batch
-
-
-def all_of(bench: Bench, project: str) -> list[bytes]:
-    """Delivers what is handed out, and returns what of it was a project's."""
-    seen: list[bytes] = []
-    for batch in turns(bench):
-        seen += [one for one in payloads(batch) if project_of(one) == project]
-        bench.park(batch, CLOSED, sent=False, destination=batch.line) if is_closed(
-            bench, batch
-        ) else bench.deliver(batch)
-    return seen
 
 
 def is_closed(bench: Bench, batch: Batch) -> bool:
@@ -173,7 +160,8 @@ def test_a_repeated_division_says_again_that_it_waits(bench: Bench) -> None:
 
 def test_a_head_that_stands_alone_is_tried_against_its_own_project_only(bench: Bench) -> None:
     bench.route(of("a", 1))
-    head = bench.take_read(LANE, destination="a")
+    head = bench.take(LANE, destination=None)
+    assert read(bench, head)
     bench.park(head, Park("500", status=500, counts=True, cornered=True), destination="a")
     bench.route(of("b", 1), update("a-profile2", 2))
     seen = {batch.line: batch for batch in turns_once(bench)}
@@ -190,9 +178,7 @@ def test_a_long_line_that_is_open_again_holds_nobody_up(bench: Bench) -> None:
     ids = bench.redis.lrange(bench.key(f"order:{LANE}:a"), 0, -1)
     assert len(ids) == 2
     bench.pause_over("a")
-    probe = bench.take(LANE, destination=None)
-    names = numbers(bench.take(LANE, claim=probe.claim))
-    bench.deliver(probe)
+    bench.deliver(bench.take(LANE, destination=None))
     rest = bench.take(LANE, destination=None)
     names = numbers(rest)
     bench.queue.divide(rest, Division([Part([name]) for name in names[1:]]))

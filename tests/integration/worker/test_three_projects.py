@@ -8,11 +8,11 @@ from mixrelay.sandbox import Options, Sandbox
 from tests.support.works import TOKEN, Works, event, update
 
 A, B, C = "token-of-a", "token-of-b", "token-of-c"
-ROUNDS, PROFILES = 100, 3
+ROUNDS, PROFILES = 60, 2
 TROUBLES: dict[str, tuple[Callable[[Sandbox], object], Callable[[Sandbox], object]]] = {
     "refused": (lambda box: box.know_only(B, C), lambda box: box.know(A)),
     "limited": (
-        lambda box: box.fault("status", status=429, match=A),
+        lambda box: box.fault("reject_token", status=429, match=A),
         lambda box: box.clear_faults(),
     ),
 }
