@@ -44,15 +44,23 @@ def read_token(token: str | None, *, is_off: bool) -> str:
 
 
 def read_queue(
-    redis_url: str | None, queue: str | None, given: Mapping[str, Any]
+    redis_url: str | None, queue: str | None, given: Mapping[str, Any], own: str | None = None
 ) -> tuple[str, str, QueueSettings]:
     """Return where a sink pushes, onto which list, and how.
+
+    Args:
+        redis_url: the argument of the sink.
+        queue: the argument of the sink.
+        given: its other options.
+        own: the address of the application's own client, which is taken as it is.
 
     Raises:
         ConfigurationError: a setting cannot work; the message names what the user wrote.
         TypeError: an option is unknown.
     """
     check_names(given)
+    if own is not None:
+        return own, QUEUE.take(queue), load(QueueSettings, os.environ, given)
     url = REDIS_URL.choose(os.environ, redis_url)
     try:
         _check_address(url.value)

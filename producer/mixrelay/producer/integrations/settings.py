@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
@@ -9,7 +10,8 @@ from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as
 
-_KNOWN = SETTINGS.keys() | set(HOOKS)
+_ARGUMENTS = frozenset(inspect.signature(Tracker.__init__).parameters) - {"self", "options"}
+_KNOWN = _ARGUMENTS | SETTINGS.keys() | set(HOOKS)
 
 
 def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
@@ -43,6 +45,7 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
 
 
 def _read(name: str, value: Any, written: str) -> Any:
-    if name not in SETTINGS:
-        return value if "://" in str(value) else resolved(value, written)
-    return SETTINGS[name].read(value, written)
+    if name in SETTINGS:
+        return SETTINGS[name].read(value, written)
+    is_path = name in HOOKS and "://" not in str(value)
+    return resolved(value, written) if is_path else value
