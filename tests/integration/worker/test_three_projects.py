@@ -1,4 +1,4 @@
-"""Three projects share a queue: one is refused or limited, and the others do not notice (rule 3)."""
+"""Three projects share a queue: one is refused or limited, the others do not notice (rule 3)."""
 
 from collections.abc import Callable, Iterator
 
