@@ -59,6 +59,7 @@ class AsyncTracker(Tracker[Pending]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        disabled: bool | None = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing; what is not given comes from the environment.
@@ -73,6 +74,7 @@ class AsyncTracker(Tracker[Pending]):
             api_host: base address in place of a region's.
             before_send: a function, not a coroutine function.
             default: converts values of types that are not known here.
+            disabled: as for ``Tracker``; else ``MIXRELAY_DISABLED``.
             options: of the queue: see ``QueueSettings``.
 
         Raises:
@@ -94,6 +96,7 @@ class AsyncTracker(Tracker[Pending]):
             api_host=api_host,
             before_send=before_send,
             default=default,
+            disabled=disabled,
         )
         if not self._outlet.is_async:
             raise ConfigurationError(
