@@ -206,7 +206,9 @@ def test_a_batch_of_another_gate_is_told_which_destinations_are_held_back(bench:
     bench.refused(limits=ONE)
 
 
-def test_a_worker_without_a_destination_goes_on_slower_from_a_number_of_parked_on(bench: Bench) -> None:
+def test_a_worker_without_a_destination_goes_on_slower_from_a_number_of_parked_on(
+    bench: Bench,
+) -> None:
     after_an_outage(bench, 5)
     batch = one(bench, destination=None, fresh_while_paused=1)
     bench.park(batch, Park("begins slowly"), sent=False, destination=DESTINATION)

@@ -241,7 +241,9 @@ def test_a_worker_without_a_destination_waits_for_the_batchs_own(bench: Bench) -
     assert bench.refused(destination=None).wait_seconds is not None
 
 
-def test_a_lane_of_many_destinations_goes_on_slower_from_a_number_of_parked_on(bench: Bench) -> None:
+def test_a_lane_of_many_destinations_goes_on_slower_from_a_number_of_parked_on(
+    bench: Bench,
+) -> None:
     [batch] = batches(bench, 1)
     bench.park(batch, outage())
     bench.route(event("x"), event("y"))

@@ -1,4 +1,4 @@
-"""Three projects share a queue: one is refused or limited, and the others do not notice (rule 3)."""
+"""Three projects on one queue: one is refused or limited, and the others go on (rule 3)."""
 
 from collections.abc import Callable, Iterator
 
@@ -62,9 +62,7 @@ def test_the_others_go_on_and_what_waited_comes_in_order(
     # Small batches, so that many wait.
     given = {"batch_records": 5, "backoff_base": 0.5, "backoff_cap": 5.0}
     settings = works.settings(token=own)
-    works.drain_while(
-        lambda: not (is_whole(works, B) and is_whole(works, C)), to=settings, **given
-    )
+    works.drain_while(lambda: not (is_whole(works, B) and is_whole(works, C)), to=settings, **given)
     assert (events_of(works, A), updates_of(works, A)) == (0, [])
     assert works.books.difference == 0
     ends(works.box)
