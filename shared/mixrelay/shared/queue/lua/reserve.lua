@@ -116,6 +116,14 @@ local function outdated(state)
   return state.own and destination ~= "" and state.destination ~= destination
 end
 
+-- What killed its workers is for one that holds nothing else.
+local function is_too_dangerous(state)
+  if state.suspect and not alone then
+    suspects = 1
+    return true
+  end
+end
+
 local function try_parked(id, state, even_last)
   if outdated(state) then
     state.destination = destination
@@ -128,10 +136,7 @@ local function try_parked(id, state, even_last)
     redis.call("ZADD", PARKED, "GT", closed, id)
     return
   end
-  if state.suspect and not alone then
-    suspects = 1
-    return
-  end
+  if is_too_dangerous(state) then return end
   if open == "last" and not even_last then return nil, true end
   return lease(id, state, members_of(id), open ~= "open")
 end
@@ -226,10 +231,7 @@ local function unread()
   elseif state.due > NOW then
     return wait_for(state.due - NOW)
   end
-  if state.suspect and not alone then
-    suspects = 1
-    return
-  end
+  if is_too_dangerous(state) then return end
   if state.destination and closed_until(state.destination) then
     state.destination, state.own = nil, nil
   end
