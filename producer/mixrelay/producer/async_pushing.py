@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import QueueList
     from mixrelay.producer.options import QueueSettings
-    from mixrelay.shared.connection import AsyncNodes
+    from mixrelay.shared.connection import AsyncNodes, Given
 
 MOST_CONNECTIONS = 32
 """For one event loop. A push takes well under a millisecond, so a turn on one of these comes
@@ -39,9 +39,12 @@ sooner than a handshake; and a server's 10,000 connections are for all its clien
 class AsyncPushing:
     """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
 
-    def __init__(self, redis_url: str, settings: QueueSettings) -> None:
-        """Open nothing."""
+    def __init__(
+        self, redis_url: str, settings: QueueSettings, given: Given | None = None
+    ) -> None:
+        """Open nothing. Arguments as ``Pushing``'s."""
         self._url = redis_url
+        self._given = given
         self._settings = settings
         self._wait = wait_command(settings)
         self._seconds = settings.connect_timeout + settings.timeout
@@ -91,8 +94,18 @@ class AsyncPushing:
         loop = asyncio.get_running_loop()
         lines = self._lines.get(loop)
         if lines is None:
-            lines = self._lines[loop] = _Lines(_nodes_at(self._url, self._settings))
+            lines = self._lines[loop] = _Lines(self._nodes())
         return lines
+
+    def _nodes(self) -> AsyncNodes | _OneNode:
+        if self._given is None:
+            return _nodes_at(self._url, self._settings)
+        timeout, connecting = self._settings.timeout, self._settings.connect_timeout
+        if not self._given.is_cluster:
+            return _OneNode(self._given.async_pool(timeout=timeout, connect_timeout=connecting))
+        return self._given.async_nodes(
+            timeout=timeout, connect_timeout=connecting, most=MOST_CONNECTIONS
+        )
 
     def _begin(self) -> None:
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from redis import Redis
+
     from mixrelay.producer.counters import Counters
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
@@ -127,12 +129,15 @@ class Drain:
 
 
 def open_drain(
-    spool: Spool, settings: QueueSettings, redis_url: str, queue: str, counters: Counters
+    spool: Spool,
+    settings: QueueSettings,
+    make: Callable[[], Redis],
+    queue: str,
+    counters: Counters,
 ) -> Drain:
     """Return a drain with a connection of its own; only an outage needs what it loads."""
-    from mixrelay.shared.connection import connect  # noqa: PLC0415
     from mixrelay.shared.queue import Queue  # noqa: PLC0415
 
-    client = connect(redis_url, timeout=settings.timeout, connect_timeout=settings.connect_timeout)
+    client = make()
     loads = Queue(client, queue, partitions=settings.partitions).loads
     return Drain(spool, loads, counters, settings.max_queue or None, client.close)

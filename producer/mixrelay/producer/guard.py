@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
+from functools import partial
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -38,10 +39,13 @@ from mixrelay.shared.errors import WrongKeyType
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from redis import Redis
+
     from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import Lists, QueueList
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
+    from mixrelay.shared.connection import Given
 
 LOOK_SECONDS = 5.0
 """Between two looks for lines that other processes left in the spool."""
@@ -62,6 +66,7 @@ class Guard:
         redis_url: str,
         lists: Lists,
         error_handler: Handler | None = None,
+        given: Given | None = None,
     ) -> None:
         """Open nothing.
 
@@ -71,11 +76,13 @@ class Guard:
             lists: the queue's.
             error_handler: told when the spool comes into use, and of trouble with it; else that
                 is logged.
+            given: the application's own client, in place of the address.
         """
         self.counters = Counters()
         self.error_handler = error_handler
         self._settings = settings
         self._url = redis_url
+        self._given = given
         self._lists = lists
         self._breakers: defaultdict[Hashable, Breaker] = defaultdict(Breaker)
         # Lines of all lists are drained together, wherever these lie.
@@ -334,9 +341,15 @@ class Guard:
     def _drain(self, spool: Spool) -> Drain:
         if self._opened_drain is None:
             self._opened_drain = open_drain(
-                spool, self._settings, self._url, self._lists.first.name, self.counters
+                spool, self._settings, self._client, self._lists.first.name, self.counters
             )
         return self._opened_drain
+
+    def _client(self) -> Redis:
+        from mixrelay.shared.connection import connect  # noqa: PLC0415 - only an outage needs it
+
+        make = self._given.client if self._given is not None else partial(connect, self._url)
+        return make(timeout=self._settings.timeout, connect_timeout=self._settings.connect_timeout)
 
 
 def _recovered(breaker: Breaker) -> None:

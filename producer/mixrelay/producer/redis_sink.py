@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
+from mixrelay.producer.copies import refuse_client
 from mixrelay.producer.endings import ending_in, is_ending
-from mixrelay.producer.errors import DeliveryError
+from mixrelay.producer.errors import ConfigurationError, DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions, QueueSettings
@@ -19,10 +20,11 @@ from mixrelay.shared.options import load
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mixrelay.producer.batch import Messages
     from mixrelay.producer.counters import Counters
+    from mixrelay.shared.connection import Given
 
 DEFAULT_REDIS_URL = "redis://localhost:6379/0"
 DEFAULT_QUEUE = "mixpanel_queue"
@@ -47,6 +49,8 @@ class RedisSink:
         redis_url: str | None = None,
         queue: str | None = None,
         error_handler: Handler | None = None,
+        *,
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing.
@@ -55,19 +59,26 @@ class RedisSink:
             redis_url: else ``MIXRELAY_REDIS_URL``, else ``redis://localhost:6379/0``.
             queue: name of the list; else ``MIXRELAY_QUEUE``, else ``mixpanel_queue``.
             error_handler: see the attribute.
+            redis: the application's own client or pool, in place of ``redis_url``: of redis-py or
+                valkey-py, sync or async, of a cluster, through Sentinel, or fakeredis. Pushes go
+                over connections of our own that are made as its are, with our timeouts and
+                without its retries; it is neither changed nor closed.
             options: see ``QueueSettings``; what is not given comes from the environment.
 
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        url = redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
+        given = given_client(redis, redis_url)
+        url = given.url if given is not None else url_of_queue(redis_url)
         self.queue = os.environ.get("MIXRELAY_QUEUE", DEFAULT_QUEUE) if queue is None else queue
-        self.settings = load(QueueSettings, os.environ, options)
-        self.pushing = Pushing(url, self.settings)
+        self.settings = settings_of(options, given)
+        self.pushing = Pushing(url, self.settings, given)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)
         self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
-        self.guard = Guard(self.settings, url, self.lists, error_handler)
+        if redis is not None:
+            self._made_with["redis"] = redis
+        self.guard = Guard(self.settings, url, self.lists, error_handler, given)
 
     @property
     def counters(self) -> Counters:
@@ -132,6 +143,7 @@ class RedisSink:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle how it was made; a tracker gives it its error handler anew."""
+        refuse_client(self._made_with)
         return partial(type(self), **self._made_with), ()
 
     def __repr__(self) -> str:
@@ -184,6 +196,37 @@ class RedisSink:
         attempt.is_settled = True
         error = too_large(max(map(len, tuples)))
         raise self.guard.lost(error, len(tuples) - len(fitting))
+
+
+def given_client(redis: Any, redis_url: str | None) -> Given | None:
+    """Return the application's own client; None where an address says where the queue is.
+
+    Raises:
+        ConfigurationError: there are both, or it is no client.
+    """
+    if redis is None:
+        return None
+    if redis_url is not None:
+        raise ConfigurationError("Give either redis= or redis_url=: both say where the queue is.")
+    from mixrelay.shared.connection import Given  # noqa: PLC0415 - loads redis-py, as Pushing does
+
+    return Given.of(redis)
+
+
+def url_of_queue(redis_url: str | None) -> str:
+    """Return an address, or what the environment has, or the default."""
+    return redis_url or os.environ.get("MIXRELAY_REDIS_URL") or DEFAULT_REDIS_URL
+
+
+def settings_of(options: Mapping[str, Any], given: Given | None) -> QueueSettings:
+    """Return what a sink is told; for fakeredis there is no spool, unless an argument says where.
+
+    Raises:
+        ConfigurationError: an option cannot work.
+    """
+    if given is not None and given.is_fake:
+        options = {"spool_dir": "off", **options}
+    return load(QueueSettings, os.environ, options)
 
 
 def masked(url: str) -> str:

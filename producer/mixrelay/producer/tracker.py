@@ -64,6 +64,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
 
@@ -131,6 +132,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
@@ -151,6 +153,8 @@ class Tracker(Copied, EventCalls[R]):
                 raises, nothing is sent, the call is False, and the error handler hears of it.
             default: called with each value of a type that is not known here; returns what is
                 written in its place, as for ``json.dumps``. A TypeError refuses the value.
+            redis: the application's own client, pool or fakeredis, in place of ``redis_url``: see
+                ``RedisSink``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
@@ -166,7 +170,11 @@ class Tracker(Copied, EventCalls[R]):
                 f"The queue's options ({', '.join(options)}) are for a tracker that has no other "
                 "sink; give them to the sink."
             )
-        chosen: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
+        if sink is not None and redis is not None:
+            raise ConfigurationError(
+                "redis= is for a tracker that has no other sink; give it to the sink."
+            )
+        chosen: Sink[Any] = sink or RedisSink(redis_url, queue, redis=redis, **options)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
         self._outlet: Outlet[R] = Outlet(
@@ -179,6 +187,8 @@ class Tracker(Copied, EventCalls[R]):
         hooks = {"error_handler": error_handler, "before_send": before_send, "default": default}
         where = {"redis_url": redis_url, "queue": queue, "region": region, "api_host": api_host}
         self._made_with = {"token": self._token, "sink": sink, **hooks, **where, **options}
+        if redis is not None:
+            self._made_with["redis"] = redis
 
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.

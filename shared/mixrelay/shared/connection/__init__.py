@@ -17,6 +17,7 @@ from mixrelay.shared.connection.clients import (
     nodes_at,
     shorten_timeouts,
 )
+from mixrelay.shared.connection.given import Given
 from mixrelay.shared.connection.nodes import Nodes, OneNode
 from mixrelay.shared.connection.topology import REFUSALS, NotACluster
 
@@ -24,6 +25,7 @@ __all__ = [
     "REFUSALS",
     "AsyncNodes",
     "ClusterAddress",
+    "Given",
     "Nodes",
     "NotACluster",
     "OneNode",
