@@ -129,7 +129,9 @@ class _OneNode:
     async def run(self, _key: str, exchange: Callable[[Any], Awaitable[int]]) -> int:
         # Any, since redis-py does not type its connections; they close when one of these fails
         # or is cancelled.
-        connection: Any = await self.pool.get_connection()  # type: ignore[no-untyped-call]
+        from mixrelay.shared.connection.nodes import FOR_COMMAND  # noqa: PLC0415 - loaded by now
+
+        connection: Any = await self.pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
         try:
             return await exchange(connection)
         finally:

@@ -93,6 +93,11 @@ class Guard:
         self._look_at = 0.0
         self._appends = count()
 
+    @property
+    def is_fake(self) -> bool:
+        """Whether the queue is in fakeredis, and so no server's."""
+        return self._given is not None and self._given.is_fake
+
     def ready(self, to: QueueList, place: Hashable) -> bool:
         """Whether to push at once; else ask ``clear_way``.
 

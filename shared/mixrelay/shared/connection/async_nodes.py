@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared.connection.addresses import ClusterAddress
+from mixrelay.shared.connection.nodes import FOR_COMMAND
 from mixrelay.shared.connection.slots import Place, slot_of
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
 
@@ -75,7 +76,7 @@ class AsyncNodes:
     ) -> AnswerT:
         pool = self._pools.get(place) or self._pools.setdefault(place, self._pool(place))
         try:
-            connection: Any = await pool.get_connection()  # type: ignore[no-untyped-call]
+            connection: Any = await pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
             try:
                 if asking:
                     await connection.send_command("ASKING")
