@@ -39,9 +39,7 @@ sooner than a handshake; and a server's 10,000 connections are for all its clien
 class AsyncPushing:
     """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
 
-    def __init__(
-        self, redis_url: str, settings: QueueSettings, given: Given | None = None
-    ) -> None:
+    def __init__(self, redis_url: str, settings: QueueSettings, given: Given | None = None) -> None:
         """Open nothing. Arguments as ``Pushing``'s."""
         self._url = redis_url
         self._given = given
@@ -129,7 +127,7 @@ class _OneNode:
     async def run(self, _key: str, exchange: Callable[[Any], Awaitable[int]]) -> int:
         # Any, since redis-py does not type its connections; they close when one of these fails
         # or is cancelled.
-        from mixrelay.shared.connection.nodes import FOR_COMMAND  # noqa: PLC0415 - loaded by now
+        from mixrelay.shared.connection.versions import FOR_COMMAND  # noqa: PLC0415 - loaded by now
 
         connection: Any = await self.pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
         try:

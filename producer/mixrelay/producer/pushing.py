@@ -39,9 +39,7 @@ class Pushing:
     goes there: nothing ran.
     """
 
-    def __init__(
-        self, redis_url: str, settings: QueueSettings, given: Given | None = None
-    ) -> None:
+    def __init__(self, redis_url: str, settings: QueueSettings, given: Given | None = None) -> None:
         """Open nothing.
 
         Args:

@@ -109,6 +109,8 @@ _ADVICE = {
     "MISCONF": "It cannot save to its disk: see its log.",
     "MovedError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
     "AskError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "MOVED": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "ASK": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
     "ClusterDownError": "No node of the cluster has that list now: see CLUSTER INFO.",
     "TryAgainError": "That list moves to another node of the cluster.",
     "QUEUEFULL": "That is what MIXRELAY_MAX_QUEUE allows: start workers, or raise it.",

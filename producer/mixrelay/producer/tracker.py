@@ -24,6 +24,7 @@ from mixrelay.producer.events import (
     lib_version,
 )
 from mixrelay.producer.groups import Groups
+from mixrelay.producer.mistakes import OnInvalid, checked_policy
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.telling import ErrorHandler, Handler
@@ -64,6 +65,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
         redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
@@ -79,6 +81,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -92,6 +95,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -105,6 +109,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -118,6 +123,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     def __init__(
@@ -132,6 +138,7 @@ class Tracker(Copied, EventCalls[R]):
         api_host: str | None = None,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
         redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
@@ -153,6 +160,10 @@ class Tracker(Copied, EventCalls[R]):
                 raises, nothing is sent, the call is False, and the error handler hears of it.
             default: called with each value of a type that is not known here; returns what is
                 written in its place, as for ``json.dumps``. A TypeError refuses the value.
+            on_invalid: what becomes of a call that is a mistake of the caller's: ``raise`` raises
+                ``InvalidPropertyError``; ``log`` counts it (``counters.invalid``), gives the error
+                to the error handler and returns False; ``dead-letter`` also queues the record, as
+                far as it can be written, to become a dead letter with the reason.
             redis: the application's own client, pool or fakeredis, in place of ``redis_url``: see
                 ``RedisSink``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
@@ -175,10 +186,19 @@ class Tracker(Copied, EventCalls[R]):
                 "redis= is for a tracker that has no other sink; give it to the sink."
             )
         chosen: Sink[Any] = sink or RedisSink(redis_url, queue, redis=redis, **options)
+        if on_invalid == "dead-letter" and not hasattr(chosen, "guard"):
+            raise ConfigurationError(
+                'on_invalid="dead-letter" needs the queue, whose workers keep dead letters; with a '
+                'sink of your own choose "log" or "raise".'
+            )
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
         self._outlet: Outlet[R] = Outlet(
-            chosen, error_handler or ErrorHandler(), before_send, default
+            chosen,
+            error_handler or ErrorHandler(),
+            before_send,
+            default,
+            checked_policy(on_invalid),
         )
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
@@ -187,6 +207,7 @@ class Tracker(Copied, EventCalls[R]):
         hooks = {"error_handler": error_handler, "before_send": before_send, "default": default}
         where = {"redis_url": redis_url, "queue": queue, "region": region, "api_host": api_host}
         self._made_with = {"token": self._token, "sink": sink, **hooks, **where, **options}
+        self._made_with["on_invalid"] = on_invalid
         if redis is not None:
             self._made_with["redis"] = redis
 

@@ -51,7 +51,9 @@ class Provider(CredentialProvider):
 
 
 def impatient(**account):
-    return redis.Redis(**account, retry=Retry(ConstantBackoff(5), 5), retry_on_error=[redis.RedisError])
+    return redis.Redis(
+        **account, retry=Retry(ConstantBackoff(5), 5), retry_on_error=[redis.RedisError]
+    )
 
 
 CLIENTS = {
@@ -154,7 +156,9 @@ def test_fakeredis_that_shares_no_server_object(kind):
     client = FAKES[kind](host=f"of-{kind}".replace(" ", "-"))
     pushed_by(client)
     awaited_by(client)
-    again = redis.Redis(connection_pool=Tracker("t", redis=client)._outlet._sink.pushing.nodes().pool_for(b""))
+    again = redis.Redis(
+        connection_pool=Tracker("t", redis=client)._outlet._sink.pushing.nodes().pool_for(b"")
+    )
     assert again.llen(LIST) == 4
 
 

@@ -12,9 +12,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared.connection.addresses import ClusterAddress
-from mixrelay.shared.connection.nodes import FOR_COMMAND
 from mixrelay.shared.connection.slots import Place, slot_of
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
+from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster
 
 AnswerT = TypeVar("AnswerT")
 
@@ -95,4 +95,5 @@ class AsyncNodes:
             host=place.host,
             port=place.port,
             **self._options,
+            **for_cluster(is_async=True),
         )

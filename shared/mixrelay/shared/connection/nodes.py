@@ -19,19 +19,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from redis import ConnectionPool
-from redis import __version__ as redis_version
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared.connection.addresses import ClusterAddress
 from mixrelay.shared.connection.slots import Place
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
-
-FOR_COMMAND: tuple[Any, ...] = (
-    () if (*map(int, redis_version.split(".")[:2]),) >= (5, 3) else ("RPUSH",)
-)
-"""What `get_connection` wants to be given: up to redis-py 5.2 a command, which it makes nothing of;
-from 5.3 on that is deprecated."""
+from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster
 
 TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
 MAX_CONNECTIONS = 1_000
@@ -161,6 +155,7 @@ class Nodes:
             host=place.host,
             port=place.port,
             **self.topology.options,
+            **for_cluster(is_async=False),
         )
 
 
