@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
-from functools import partial
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -38,8 +37,6 @@ from mixrelay.shared.errors import WrongKeyType
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-
-    from redis import Redis
 
     from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import Lists, QueueList
@@ -82,7 +79,9 @@ class Guard:
         self.error_handler = error_handler
         self._settings = settings
         self._url = redis_url
-        self._given = given
+        self._where = given or redis_url
+        self.is_fake = given is not None and given.is_fake
+        """Whether the queue is in fakeredis, and so no server's."""
         self._lists = lists
         self._breakers: defaultdict[Hashable, Breaker] = defaultdict(Breaker)
         # Lines of all lists are drained together, wherever these lie.
@@ -92,11 +91,6 @@ class Guard:
         self._opened_drain: Drain | None = None
         self._look_at = 0.0
         self._appends = count()
-
-    @property
-    def is_fake(self) -> bool:
-        """Whether the queue is in fakeredis, and so no server's."""
-        return self._given is not None and self._given.is_fake
 
     def ready(self, to: QueueList, place: Hashable) -> bool:
         """Whether to push at once; else ask ``clear_way``.
@@ -346,15 +340,9 @@ class Guard:
     def _drain(self, spool: Spool) -> Drain:
         if self._opened_drain is None:
             self._opened_drain = open_drain(
-                spool, self._settings, self._client, self._lists.first.name, self.counters
+                spool, self._settings, self._where, self._lists.first.name, self.counters
             )
         return self._opened_drain
-
-    def _client(self) -> Redis:
-        from mixrelay.shared.connection import connect  # noqa: PLC0415 - only an outage needs it
-
-        make = self._given.client if self._given is not None else partial(connect, self._url)
-        return make(timeout=self._settings.timeout, connect_timeout=self._settings.connect_timeout)
 
 
 def _recovered(breaker: Breaker) -> None:

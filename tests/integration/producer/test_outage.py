@@ -62,6 +62,7 @@ def test_without_redis_a_message_is_kept_in_the_seeds_log_format(tracker, heard,
         "refused": 0,
         "drained": 0,
         "unanswered": 0,
+        "invalid": 0,
     }
 
 
