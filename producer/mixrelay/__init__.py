@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mixrelay.producer import *  # noqa: F403 - the same names, for type checkers and editors
 
-    __path__: list[str]
     __version__: str
 
 # One package in five folders: in a wheel all of it lies here, in a checkout each part has a source
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 # mixrelay somewhere on sys.path becomes a part.
 _PARTS = ("worker", "shared", "console", "sandbox")
 _ROOT = _path.dirname(_path.dirname(_path.dirname(__file__)))  # noqa: PTH120 - pathlib takes longer
-__path__ += [
+__path__ += [  # noqa: F405 - every package has one
     _folder
     for _folder in (_path.join(_ROOT, _part, "mixrelay") for _part in _PARTS)  # noqa: PTH118
     if _path.isdir(_folder)  # noqa: PTH112

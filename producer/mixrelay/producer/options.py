@@ -22,7 +22,7 @@ class QueueOptions(TypedDict, total=False):
     partitions: int
     connect_timeout: float
     timeout: float
-    spool_dir: str | Path
+    spool_dir: str | Path | Literal[False]
     spool_bytes: int
     spool_fsync: Literal["never", "always"]
     on_ambiguous: Literal["retry", "drop"]
@@ -59,7 +59,7 @@ class QueueSettings:
     spool_dir: str = option(
         "",
         "MIXRELAY_SPOOL_DIR",
-        "The folder for messages that Redis cannot take now; off for none. Else "
+        "The folder for messages that Redis cannot take now; off (or False) for none. Else "
         "$XDG_STATE_HOME/mixrelay, ~/.local/state/mixrelay or, where neither can be written, "
         "mixrelay-<uid> among the temporary files.",
     )

@@ -226,6 +226,11 @@ def settings_of(options: Mapping[str, Any], given: Given | None) -> QueueSetting
     """
     if given is not None and given.is_fake:
         options = {"spool_dir": "off", **options}
+    folder = options.get("spool_dir")
+    if folder is True:
+        raise ConfigurationError("spool_dir=True names no folder: give its path, or leave it out.")
+    if folder is False:
+        options = {**options, "spool_dir": "off"}
     return load(QueueSettings, os.environ, options)
 
 

@@ -152,7 +152,7 @@ def test_the_policy_lasts_in_copies():
 
 
 def test_mistakes_of_the_policy_itself():
-    with pytest.raises(ConfigurationError, match="on_invalid='ignore'.*raise, log, dead-letter"):
+    with pytest.raises(ConfigurationError, match=r"on_invalid='ignore'.*raise, log, dead-letter"):
         Tracker("t", sink=print, on_invalid="ignore")
     with pytest.raises(ConfigurationError, match="needs the queue"):
         Tracker("t", sink=print, on_invalid="dead-letter")
