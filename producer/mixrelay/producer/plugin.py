@@ -51,7 +51,7 @@ class _Refusals:
             refusals.count += 1
             raise guard.lost(refusal_of(to), 1)
 
-        Guard.ready = ready  # type: ignore[method-assign]
+        Guard.ready = ready  # type: ignore[assignment, method-assign]
 
     def end(self) -> None:
         Guard.ready = self._ready  # type: ignore[method-assign]
@@ -67,6 +67,7 @@ def refusal_of(to: QueueList) -> RealPushRefused:
 
 
 _refusals = pytest.StashKey[_Refusals]()
+_before = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,16 +91,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         refusals.end()
 
 
-@pytest.fixture(autouse=True)
-def _mixrelay_guard(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let a marked test push, and note which test would have pushed unmarked."""
-    refusals = request.config.stash[_refusals]
-    before, refusals.is_off = refusals.count, request.node.get_closest_marker(_NAME) is not None
-    yield
-    refusals.is_off = False
-    if refusals.count > before:
-        # Properties travel from the processes of pytest-xdist to the one that reports.
-        request.node.user_properties.append((_NAME, refusals.count - before))
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a marked test push, with the fixtures that it is the first to ask for."""
+    refusals = item.config.stash[_refusals]
+    item.stash[_before] = refusals.count
+    refusals.is_off = item.get_closest_marker(_NAME) is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Note that a test would have pushed."""
+    try:
+        yield
+    finally:
+        refusals = item.config.stash[_refusals]
+        refusals.is_off = False
+        refused = refusals.count - item.stash[_before]
+        if refused:
+            # Properties travel from the processes of pytest-xdist to the one that reports.
+            item.user_properties.append((_NAME, refused))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
