@@ -28,6 +28,7 @@ from mixrelay.producer.redis_sink import (
     settings_of,
     url_of_queue,
 )
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class AsyncRedisSink:
     thread. A push whose task is cancelled goes on.
     """
 
+    @with_options_shown
     def __init__(
         self,
         redis_url: str | None = None,

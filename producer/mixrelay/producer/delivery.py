@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BeforeSend", "ErrorHandler", "Handler", "Outlet", "R", "S", "Sink", "logger"]
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", default=bool)
+else:
+    R = TypeVar("R")
 """What a sink returns, and with it every tracking call."""
 
 S = TypeVar("S")
@@ -56,7 +61,7 @@ class Outlet(Generic[R]):
         default: Default | None = None,
         on_invalid: OnInvalid = "raise",
     ) -> None:
-        self._sink = sink
+        self._sink = self.sink = sink
         self.on_invalid = on_invalid
         """What becomes of a call that is a mistake of the caller's."""
         self._error_handler = error_handler

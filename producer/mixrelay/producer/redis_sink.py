@@ -15,6 +15,7 @@ from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions, QueueSettings
 from mixrelay.producer.pushing import Pushing
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.producer.telling import Handler
 from mixrelay.shared.options import load
 from mixrelay.shared.tuples import write
@@ -44,6 +45,7 @@ class RedisSink:
         queue: the list's name; the first one's, with several partitions.
     """
 
+    @with_options_shown
     def __init__(
         self,
         redis_url: str | None = None,

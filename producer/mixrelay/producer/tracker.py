@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import copy
 import os
-from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.batch import Batch, open_batch
 from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.copies import Copied
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
@@ -27,6 +27,7 @@ from mixrelay.producer.groups import Groups
 from mixrelay.producer.mistakes import OnInvalid, checked_policy
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.producer.telling import ErrorHandler, Handler
 from mixrelay.producer.tracking import EventCalls
 from mixrelay.producer.values import Default
@@ -126,6 +127,7 @@ class Tracker(Copied, EventCalls[R]):
         on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
+    @with_options_shown
     def __init__(
         self,
         token: str | None = None,
@@ -243,6 +245,30 @@ class Tracker(Copied, EventCalls[R]):
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
 
+    def flush(self) -> R:
+        """Send what the open batch holds by now, as before a long wait; outside of one, nothing.
+
+        There is nothing else to flush: a call outside of a batch has pushed when it returns.
+        Returns True, or False if something failed; awaitable where calls are.
+        """
+        batch = open_batch(self._outlet)
+        return self._outlet.taken if batch is None else batch.flush()
+
+    def close(self) -> R:
+        """Send what the open batch holds, and close this process's connections.
+
+        Not needed at the end of a process. The next call opens them again. Awaitable where calls
+        are; then the connections are those of this event loop.
+        """
+        sink = self._outlet.sink
+        if not self._outlet.is_async:
+            flushed = self.flush()
+            end = getattr(sink, "close", None)
+            if end is not None:
+                end()
+            return flushed
+        return cast("R", _closed(self.flush(), getattr(sink, "aclose", None)))
+
     @property
     def counters(self) -> Counters:
         """What became of the messages of this process."""
@@ -284,3 +310,10 @@ class Tracker(Copied, EventCalls[R]):
         if self._consumer is None:
             self._consumer = Consumer(api_host=self._base)
         return self._consumer
+
+
+async def _closed(flushed: Any, end: Callable[[], Awaitable[None]] | None) -> Any:
+    sent = await flushed
+    if end is not None:
+        await end()
+    return sent
