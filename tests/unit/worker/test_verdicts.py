@@ -208,7 +208,7 @@ def test_a_servers_wish_to_wait_is_passed_on():
     assert answered.retry_after == 300.0
 
 
-@pytest.mark.parametrize("status", [500, 501, 520, 402, 405, 407, 418, 422, 451])
+@pytest.mark.parametrize("status", [500, 501, 520, 402, 405, 418, 422, 451])
 def test_a_500_and_every_unknown_status_counts_as_an_attempt(status):
     answered = verdict(status, b"oops")
     assert isinstance(answered, Retry)
@@ -243,3 +243,9 @@ def test_a_certificate_that_is_not_valid_is_a_wrong_configuration():
 
 def test_every_kind_of_failure_has_a_row():
     assert set(FAILURES) == set(FailureKind)
+
+
+def test_a_proxy_that_wants_a_password_is_named_and_nothing_dies():
+    answered = verdict(407, b"who are you")
+    assert isinstance(answered, Misconfigured)
+    assert "put them into MIXRELAY_PROXY" in answered.said

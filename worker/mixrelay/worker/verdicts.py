@@ -20,7 +20,12 @@ from mixrelay.shared.mixpanel.answers import (
     retry_after,
     said,
 )
-from mixrelay.shared.mixpanel.failures import Failure, FailureKind
+from mixrelay.shared.mixpanel.failures import (
+    PROXY_AUTHENTICATION,
+    Failure,
+    FailureKind,
+    proxy_refuses,
+)
 from mixrelay.shared.mixpanel.unasked import unconfirmed
 
 if TYPE_CHECKING:
@@ -133,6 +138,7 @@ STATUSES = {
     401: _Row.UNAUTHORIZED,
     403: _Row.UNAUTHORIZED,
     404: _Row.MISCONFIGURED,
+    407: _Row.MISCONFIGURED,  # of a proxy, before anything passed it
     408: _Row.OUTAGE,
     413: _Row.TOO_LARGE,
     429: _Row.OUTAGE,
@@ -227,6 +233,8 @@ def _configuration(answer: Answer, words: str) -> str:
     """Say what in the settings an answer speaks of."""
     if answer.status in _CREDENTIALS:
         return f"Mixpanel refuses the credentials ({answer.status}): {words}"
+    if answer.status == PROXY_AUTHENTICATION:
+        return f"{proxy_refuses(PROXY_AUTHENTICATION)}: {words}"
     location = answer.headers.get("location")
     if location:
         return f"a redirect ({answer.status}) to {printable(location)}, not followed"
