@@ -262,3 +262,24 @@ def test_copies_share_it(server, account):
 def test_pickling_says_what_cannot_be_pickled(account):
     with pytest.raises(ConfigurationError, match="redis_url="):
         pickle.dumps(Tracker("t", redis=redis.Redis(**account)))
+
+
+@pytest.mark.parametrize("password", [":wrong@", ""])
+def test_a_wrong_password_is_the_same_to_both_kinds(password):
+    with RedisServer(requirepass="right") as server:
+        url = f"redis://{password}127.0.0.1:{server.port}/0"
+        heard, awaited = [], []
+        with ExitStack() as ends:
+            sink = RedisSink(url, spool_dir="off")
+            ends.callback(sink.close)
+            assert Tracker("t", sink=sink, error_handler=heard.append).track("u", "E") is False
+
+        async def track():
+            async with AsyncRedisSink(url, spool_dir="off") as queue:
+                tracker = Tracker("t", sink=queue, error_handler=awaited.append)
+                assert await tracker.track("u", "E") is False
+
+        asyncio.run(track())
+    (one,), (other,) = heard, awaited
+    assert (type(one), str(one), one.maybe_delivered) == (type(other), str(other), False)
+    assert "Check the user and password" in str(one)
