@@ -42,7 +42,9 @@ def test_an_address_in_the_place_of_the_sink_is_told_where_it_belongs():
 
 
 def test_a_client_of_redis_is_no_sink():
-    assert "is a client of Redis; write redis_url=" in refusal("t", sink=Redis())
+    assert "is a client of Redis; write redis=… with it, or redis_url=" in refusal(
+        "t", sink=Redis()
+    )
 
 
 def test_a_consumer_is_no_sink_but_its_method_is():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
+from mixrelay.producer.construction import HOOKS, OTHERS, SETTINGS, resolved
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as
+from mixrelay.shared.reading import trimmed
 
-_KNOWN = SETTINGS.keys() | set(HOOKS)
+_KNOWN = SETTINGS.keys() | {*HOOKS, *OTHERS}
 
 
 def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
@@ -39,10 +40,13 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
     try:
         return Tracker(**arguments)
     except ConfigurationError as error:
+        written.pop("redis", None)  # the word is in the texts for other reasons too
         raise named_as(error, written) from None
 
 
 def _read(name: str, value: Any, written: str) -> Any:
+    if name == "on_invalid":
+        return trimmed(value) if isinstance(value, str) else value
     if name not in SETTINGS:
         return value if "://" in str(value) else resolved(value, written)
     return SETTINGS[name].read(value, written)
