@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.values import Default
 
 
-@coroutine_functions(EventCalls)
+@coroutine_functions(EventCalls, also=(Tracker.flush, Tracker.close))
 class AsyncTracker(Tracker[Pending]):
     """Tracks events, and updates of users (``people``) and groups (``groups``), on an event loop.
 
@@ -122,14 +122,6 @@ class AsyncTracker(Tracker[Pending]):
         As ``Tracker.batch``. A ``with`` block raises a TypeError.
         """
         return AsyncBatch(Batch(self._outlet, ip))
-
-    async def flush(self) -> bool:
-        """Send what the open batch holds by now, as ``Tracker.flush``."""
-        return await super().flush()
-
-    async def close(self) -> bool:
-        """Send what the open batch holds, and close this event loop's connections."""
-        return await super().close()
 
     async def aclose(self) -> None:
         """Close this event loop's connections, which its end does too; a call opens one again."""

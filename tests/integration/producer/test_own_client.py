@@ -18,6 +18,8 @@ from valkey import asyncio as valkey_asyncio
 
 from mixrelay.producer import ConfigurationError, RedisSink, Tracker
 from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.shared.connection.bounded import BoundedConnection
+from mixrelay.shared.idleness import KEEPALIVE
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_servers import RedisServer, Sentinels
 
@@ -283,3 +285,10 @@ def test_a_wrong_password_is_the_same_to_both_kinds(password):
     (one,), (other,) = heard, awaited
     assert (type(one), str(one), one.maybe_delivered) == (type(other), str(other), False)
     assert "Check the user and password" in str(one)
+
+
+def test_its_connections_are_bounded_as_those_of_an_address(account):
+    for client in (redis.Redis(**account), valkey_py.Valkey(**account)):
+        pool = RedisSink(redis=client).pushing.nodes().pool_for(b"")
+        assert pool.connection_class is BoundedConnection
+        assert pool.connection_kwargs["socket_keepalive_options"] == KEEPALIVE

@@ -182,7 +182,8 @@ class Mine(ErrorHandler):
 
 Tracker("token", error_handler=Mine())
 Tracker("token", error_handler=print)
-Tracker("token", error_handler="log")  # E: call-overload
+Tracker("token", error_handler="shop.tracking.heard")
+Tracker("token", error_handler=5)  # E: call-overload
 
 try:
     tracker.track("user", "Event", {"price": float("nan")})

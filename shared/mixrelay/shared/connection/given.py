@@ -214,9 +214,9 @@ class Given:
         if "path" not in self._options:
             # Or a peer that vanished without a word would be found out by a call that waits.
             times["socket_keepalive"] = True
-            times["socket_keepalive_options"] = (
-                self._options.get("socket_keepalive_options") or KEEPALIVE
-            )
+            own = self._options.get("socket_keepalive_options")
+            # redis-py 8 has an object of its own there for its defaults.
+            times["socket_keepalive_options"] = own if own and isinstance(own, dict) else KEEPALIVE
         return self._options | times
 
     def _master(self, module: Any, client: Any, manager: Any, made: dict[str, Any]) -> Any:
