@@ -23,7 +23,7 @@ SHORT = [
 """One of each kind of host, and each state, for CI."""
 CELLS = [(host, state) for host in HOSTS for state in STATES] if FULL else SHORT
 PIECES = 12 if FULL else 6
-SECONDS = 5.0 if FULL else 3.0
+SECONDS = 5.0 if FULL else 2.0
 
 
 @pytest.mark.timeout(900)

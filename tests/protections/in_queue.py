@@ -147,7 +147,8 @@ _GUARDS = (
         name="expect_batch",
         against="the same, for the members of a batch and its destination's pause",
         file=f"{LUA}/_prelude.lua",
-        old='return expect("list", key("batch:" .. id))\n    or (state.destination and',
+        old='return expect("list", key("batch:" .. id)) or expect_line(state.lane, state.line)\n'
+        "    or (state.destination and",
         new="return (state.destination and false and",
         proof="integration/queue/test_scripts.py",
         test="test_a_foreign_value_in_any_key_stops_a_move_untouched",

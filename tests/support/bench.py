@@ -9,6 +9,7 @@ from redis import Redis
 from mixrelay.shared.queue import (
     Batch,
     Dead,
+    Division,
     Lane,
     Limits,
     Nothing,
@@ -75,6 +76,24 @@ class Bench:
         assert isinstance(batch, Batch), batch
         return batch
 
+    def reserve_read(
+        self, lane: Lane, *, destination: str = DESTINATION, **options: Any
+    ) -> Batch | Nothing:
+        """As a worker in an ordered lane, who reads where the records go before it sends them."""
+        while True:
+            reply = self.reserve(lane, destination=destination, **options)
+            if isinstance(reply, Nothing) or reply.line:
+                return reply
+            placed = self.queue.divide(reply, Division([], destination=destination, own=True))
+            if placed is Settled.DONE:
+                return self.take(lane, claim=reply.claim)
+            assert placed is Settled.WAITS
+
+    def take_read(self, lane: Lane, **options: Any) -> Batch:
+        batch = self.reserve_read(lane, **options)
+        assert isinstance(batch, Batch), batch
+        return batch
+
     def refused(self, lane: Lane = Lane.EVENT, **options: Any) -> Nothing:
         nothing = self.reserve(lane, **options)
         assert isinstance(nothing, Nothing), nothing
@@ -125,6 +144,10 @@ class Bench:
             for batch_id in self.redis.zrange(self.key(f"parked:{lane}"), 0, -1):
                 self.redis.zadd(self.key(f"parked:{lane}"), {batch_id: 1})
                 self.change(batch_id.decode(), due=1)
+            if lane.ordered:
+                self.redis.delete(self.key(f"ahead:{lane}"))
+                for line in self.redis.zrange(self.key(f"lines:{lane}"), 0, -1):
+                    self.redis.zadd(self.key(f"lines:{lane}"), {line: 1})
 
     def lease_over(self, *batches: Batch) -> None:
         """Lets time pass until the leases have ended."""

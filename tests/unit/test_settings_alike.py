@@ -16,7 +16,7 @@ from typer.main import get_command
 from mixrelay.console.app import app
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer import ConfigurationError, Consumer, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.async_tracker import AsyncTracker
 from mixrelay.producer.construction import SETTINGS
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.producer.official import QueueConsumer
@@ -137,9 +137,8 @@ def tracker_reads(told: Option, value: str) -> dict[str, tuple[str, Callable[[],
     def awaited(**given: Any) -> Any:
         mine = {"region", "api_host", "token", "disabled"} & given.keys()
         theirs = {one: given[one] for one in given.keys() - mine}
-        sink = AsyncRedisSink(**theirs)
-        tracker = Tracker(**(token | {one: given[one] for one in mine}), sink=sink)
-        return of_tracker(tracker, sink, told)
+        tracker = AsyncTracker(**(token | {one: given[one] for one in mine} | theirs))
+        return of_tracker(tracker, tracker._sink, told)
 
     def framework() -> Any:
         tracker = tracker_from(token | {name: value}, 'MIXRELAY["{}"]')

@@ -67,6 +67,7 @@ class QueueSettings:
         "call waits for its turn up to connect_timeout, then its message is kept in the spool.",
         unit="connections",
         minimum=1,
+        maximum=10_000,
     )
     spool_dir: str = option(
         "",

@@ -1,6 +1,8 @@
 """An environment with an older Celery, which wants an older redis-py than mixrelay's own has."""
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from functools import cache
@@ -22,7 +24,7 @@ class NoEnvironment(Exception):
 
 @cache
 def celery_5_4() -> Path:
-    """Its Python; the environment lies in a temporary folder until the machine empties that.
+    """Its Python; the environment lies in a temporary folder while this process lives.
 
     Raises:
         NoEnvironment: none is given, and none can be made.
@@ -33,6 +35,7 @@ def celery_5_4() -> Path:
     if os.environ.get("MIXRELAY_CHAOS") != "full":
         raise NoEnvironment(f"{GIVEN} names no Python; MIXRELAY_CHAOS=full makes an environment")
     folder = Path(tempfile.mkdtemp(prefix="mixrelay-celery-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     for command in (

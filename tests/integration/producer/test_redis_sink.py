@@ -88,8 +88,8 @@ def test_threads_share_a_tracker(url, store):
     assert turns == {f"u{number}": list(range(100)) for number in range(8)}
 
 
-def test_more_threads_than_redis_pys_pool_holds_lose_nothing(url, store):
-    tracker = Tracker("token", redis_url=url, queue="q", timeout=10, connect_timeout=10)
+def test_more_threads_than_connections_wait_for_their_turn_and_lose_nothing(url, store):
+    tracker = Tracker("token", redis_url=url, queue="q", timeout=30, connect_timeout=30)
     results = []
     threads = [
         threading.Thread(target=lambda: results.append(tracker.track("1", "Event")))
@@ -98,11 +98,14 @@ def test_more_threads_than_redis_pys_pool_holds_lose_nothing(url, store):
     store.execute_command("CLIENT", "PAUSE", 10_000, "WRITE")
     for thread in threads:
         thread.start()
-    until(lambda: store.info("clients")["connected_clients"] > 150)
+    most = tracker._outlet.sink.settings.connections
+    until(lambda: store.info("clients")["connected_clients"] >= most)
     store.execute_command("CLIENT", "UNPAUSE")
     for thread in threads:
         joined(thread)
     assert results == [True] * 150
+    assert tracker.counters.queued == 150
+    assert store.llen("q") == 150
 
 
 def test_a_message_that_would_harm_redis_is_not_pushed(url, store, heard):

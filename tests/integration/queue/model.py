@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from mixrelay.shared.queue import Batch, Dead, Division, Lane, Park, Settlement
+from mixrelay.shared.queue import Batch, Dead, Division, Lane, Park, Settled, Settlement
 
 DEATHS_TOGETHER, DEATHS_ALONE = 3, 2
 TRIALS_BEHIND = 8
@@ -52,6 +52,16 @@ class Held:
     cornered: str | None = None
     rivals: list[str] = field(default_factory=list)
     behind: str | None = None
+    waiting: str | None = None
+    """In a parallel lane: the closed destination that new ones join it for."""
+    line: str | None = None
+    """In an ordered lane: where all of it goes, once that was read."""
+
+    @property
+    def is_new(self) -> bool:
+        past = self.attempts or self.deaths or self.failures or self.part or self.suspect
+        past = past or self.ambiguous
+        return not (self.claim or past or self.cornered or self.behind)
 
     def unlease(self) -> None:
         self.claim = self.owner = None
@@ -61,6 +71,7 @@ class Held:
     def split_off(self, members: list[Message], **changes: object) -> "Held":
         other = replace(self, members=members)
         other.unlease()
+        other.waiting = None
         for name, value in changes.items():
             setattr(other, name, value)
         return other
@@ -80,12 +91,15 @@ class Model:
         self.queued: list[Message] = []
         self.lanes: dict[Lane, list[Message]] = {lane: [] for lane in Lane}
         self.batches: dict[str, Held] = {}
-        self.order: dict[Lane, list[str]] = {lane: [] for lane in Lane if lane.ordered}
+        self.order: dict[tuple[Lane, str | None], list[str]] = defaultdict(list)
+        """Of each line of an ordered lane, and under None what is not read yet."""
         self.letters: dict[str, Grave] = {}
         self.totals: Counter[str] = Counter()
         self.delivered: dict[str, list[Message]] = defaultdict(list)
         self.last_number = 0
         self.on_hold: set[Lane] = set()
+        self.closed: set[str] = set()
+        """What the model is told before a move: the destinations that have a pause."""
 
     # --- from the list to a batch
 
@@ -105,13 +119,17 @@ class Model:
         """Takes note of what a reserve answered, if it may have answered that."""
         lane = batch.lane
         assert lane not in self.on_hold, "an operator holds the lane"
-        rivals = self._rivals(batch, self.order[lane]) if lane.ordered else []
-        held = self.batches.get(batch.id) or self._fresh(batch, records, destination)
+        known = self.batches.get(batch.id)
+        rivals = self._rivals(batch, known) if lane.ordered else []
+        held = known or self._fresh(batch, records, destination)
         held.rivals = rivals
         assert held.claim is None, "it was someone else's"
         assert alone or not held.suspect, "a suspect needs a worker that holds nothing else"
         if held.own:
             held.destination = destination
+        if lane.ordered and not held.line and batch.destination is None:
+            # Where it may go is closed; nobody knows yet whether it goes there.
+            held.destination, held.own = None, False
         held.claim, held.owner = batch.claim, owner
         self.same(batch)
 
@@ -123,7 +141,7 @@ class Model:
         ]
         for name in ("claim", "lane", "attempts", "failures", "part", "ambiguous", "suspect"):
             assert getattr(batch, name) == getattr(held, name), name
-        assert batch.destination == held.destination
+        assert (batch.destination, batch.line) == (held.destination, held.line)
         assert batch.cornered == (held.cornered is not None)
 
     def _fresh(self, batch: Batch, records: int, destination: str) -> Held:
@@ -133,21 +151,25 @@ class Model:
         del self.lanes[batch.lane][:count]
         self.batches[batch.id] = held
         if batch.lane.ordered:
-            self.order[batch.lane].append(batch.id)
+            self.order[batch.lane, None].append(batch.id)
         return held
 
-    def _rivals(self, batch: Batch, order: list[str]) -> list[str]:
-        """Whom a batch stands against: in an ordered lane the head goes, or a trial for it."""
+    def _rivals(self, batch: Batch, held: Held | None) -> list[str]:
+        """Whom a batch stands against: of each line the head goes, or a trial for it."""
+        order = self.order[batch.lane, held.line if held else None]
         assert not any(self.batches[other].claim for other in order), "one at a time"
-        if not order or batch.id == order[0]:
+        if held is None:
+            assert not order, "what is not read yet comes before what is fresh"
+        if held is None or batch.id == order[0]:
             assert batch.rival is None
             return []
+        assert held.line, "what is not read yet goes in its order"
         head = order[0]
         assert batch.rival == head
         assert self.batches[head].cornered == "untried"
-        passed = order[1 : order.index(batch.id)] if batch.id in order else order[1:]
+        passed = order[1 : order.index(batch.id)]
         assert len(passed) < TRIALS_BEHIND
-        assert batch.id not in order or not self.batches[batch.id].cornered, "it failed alone too"
+        assert not held.cornered, "it failed alone too"
         rivals = [head]
         for other in passed:
             assert self.batches[other].cornered or self.batches[other].behind == head
@@ -174,7 +196,7 @@ class Model:
             self.count("ambiguous", doubtful)
         held.ambiguous, held.sending = False, True
 
-    def divide(self, batch: Batch, division: Division, ids: Sequence[str]) -> None:
+    def divide(self, batch: Batch, division: Division, ids: Sequence[str]) -> Settled:
         held = self.batches[batch.id]
         if division.strikes:
             held.failures, held.part = 0, True
@@ -188,8 +210,58 @@ class Model:
             if division.behind:
                 other.behind = held.rivals[0]
             self.batches[part_id] = other
-            self._after(before, part_id, held.lane)
-            before = part_id
+            if held.lane.ordered and part.destination:
+                self._line_up(part_id, other, part.destination)
+            elif part.destination and part.destination in self.closed:
+                self._wait_closed(part_id, other)
+            else:
+                self._after(before, part_id, held)
+                before = part_id
+        if division.destination:
+            held.destination, held.own = division.destination, division.own
+            if held.lane.ordered and held.line != division.destination:
+                return self._take_place(batch.id, held, division.destination)
+        return Settled.DONE
+
+    def _take_place(self, batch_id: str, held: Held, line: str) -> Settled:
+        self.order[held.lane, held.line].remove(batch_id)
+        if self.order[held.lane, line]:
+            self._line_up(batch_id, held, line)
+            return Settled.WAITS
+        held.line = line
+        self.order[held.lane, line].append(batch_id)
+        return Settled.DONE
+
+    def _line_up(self, batch_id: str, held: Held, line: str) -> None:
+        """At the end of a line, or of its last batch where both are new."""
+        held.unlease()
+        held.line = held.destination = line
+        order = self.order[held.lane, line]
+        last = self.batches[order[-1]] if order else None
+        if last and last.is_new and held.is_new:
+            last.members += held.members
+            del self.batches[batch_id]
+        else:
+            order.append(batch_id)
+
+    def _wait_closed(self, batch_id: str, held: Held) -> None:
+        name = held.destination
+        last = next(
+            (
+                one
+                for one in self.batches.values()
+                if one.waiting == name and one.lane is held.lane and one is not held
+            ),
+            None,
+        )
+        held.unlease()
+        if last and last.is_new and held.is_new and last.destination == name:
+            last.members += held.members
+            del self.batches[batch_id]
+        elif held.is_new:
+            if last:
+                last.waiting = None
+            held.waiting = name
 
     def expand(self, batch: Batch, number: str, children: Sequence[Message]) -> None:
         held = self.batches[batch.id]
@@ -207,7 +279,8 @@ class Model:
         held = self.batches[batch.id]
         held.attempts += settlement.sent
         held.sending = held.sending and not settlement.sent
-        held.destination = settlement.destination or held.destination
+        if settlement.destination and settlement.destination != held.destination:
+            held.destination, held.own = settlement.destination, settlement.own
         held.members = self._verdicts(held, settlement)
         if settlement.exhausts and held.rivals and settlement.exhausts == held.rivals[0]:
             self._convict(held.rivals)
@@ -217,6 +290,13 @@ class Model:
             self._finish(batch.id)
         elif isinstance(settlement.rest, Park):
             self._park(held, settlement.rest)
+            line = settlement.destination if held.lane.ordered else None
+            if line and held.line != line:
+                self.order[held.lane, held.line].remove(batch.id)
+                self._line_up(batch.id, held, line)
+            unsent = not (settlement.sent or settlement.accepted or settlement.rest.pause)
+            if not held.lane.ordered and unsent and settlement.destination in self.closed:
+                self._wait_closed(batch.id, held)
         elif settlement.rest == "back":
             self._give_back(batch.id, held)
 
@@ -263,7 +343,7 @@ class Model:
 
     def _give_back(self, batch_id: str, held: Held) -> None:
         held.unlease()
-        order = self.order.get(held.lane, [batch_id])
+        order = self.order[held.lane, held.line] if held.lane.ordered else [batch_id]
         before = order[order.index(batch_id) - 1] if order[0] != batch_id else None
         unsent = held.attempts == held.deaths == 0
         if held.behind and before and unsent:
@@ -273,7 +353,7 @@ class Model:
                 joined.members += held.members
                 self._finish(batch_id)
                 return
-        if unsent and not held.part and not held.behind and len(order) == 1:
+        if unsent and not (held.part or held.behind or held.line) and len(order) == 1:
             self.lanes[held.lane][:0] = held.members
             self._finish(batch_id)
 
@@ -311,16 +391,20 @@ class Model:
         part_id = f"{batch_id}-{held.deaths}"
         self.batches[part_id] = held.split_off(held.members[middle:])
         held.members = held.members[:middle]
-        self._after(batch_id, part_id, held.lane)
+        self._after(batch_id, part_id, held)
 
-    def _after(self, before: str, part_id: str, lane: Lane) -> None:
-        if lane.ordered:
-            self.order[lane].insert(self.order[lane].index(before) + 1, part_id)
+    def _after(self, before: str, part_id: str, held: Held) -> None:
+        if held.lane.ordered:
+            order = self.order[held.lane, held.line]
+            order.insert(order.index(before) + 1, part_id)
 
     def _finish(self, batch_id: str) -> None:
         held = self.batches.pop(batch_id)
         if held.lane.ordered:
-            self.order[held.lane].remove(batch_id)
+            self.order[held.lane, held.line].remove(batch_id)
+
+    def has_batches(self, lane: Lane) -> bool:
+        return any(held.lane is lane for held in self.batches.values())
 
     def bury(self, message: Message, lane: Lane, verdict: Dead | str, attempts: int) -> None:
         reason = verdict if isinstance(verdict, str) else verdict.reason

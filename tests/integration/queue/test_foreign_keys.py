@@ -22,9 +22,9 @@ def test_a_foreign_value_in_a_rivals_key_stops_the_trials_settlement_untouched(
     bench: Bench, name: str
 ) -> None:
     bench.route(update("p"), update("q"))
-    head = bench.take(Lane.PROFILE_UPDATE, limits=ONE)
+    head = bench.take_read(Lane.PROFILE_UPDATE, limits=ONE)
     bench.park(head, CORNERED)
-    trial = bench.take(Lane.PROFILE_UPDATE, limits=ONE)
+    trial = bench.take_read(Lane.PROFILE_UPDATE, limits=ONE)
     assert trial.rival == head.id
     key = bench.key(f"batch:{head.id}" if name == "batch" else name)
     bench.redis.delete(key)

@@ -12,6 +12,7 @@ from mixrelay.shared.queue import (
     KeepCopy,
     Lane,
     Limits,
+    Nothing,
     Pause,
     PauseKind,
     Refusal,
@@ -104,7 +105,8 @@ def test_a_refusal_puts_back_what_was_sent_before_what_waits_in_its_order(bench:
     assert returned == (3, 3)
     balanced(bench, delivered=0)
     assert bench.queue.books().totals["returned"] == 3
-    bench.refused(Lane.PROFILE_UPDATE, destination=ENGAGE)
+    # What was never sent is read meanwhile, and waits behind them.
+    assert isinstance(bench.reserve_read(Lane.PROFILE_UPDATE, destination=ENGAGE), Nothing)
     bench.queue.tokens.proven(OURS, began_ms=10**15)
     again = [number for batch in sent for number in numbers(batch)]
     found = []
@@ -121,7 +123,7 @@ def test_copies_of_the_same_millisecond_keep_their_order(bench: Bench) -> None:
     routed(bench, 12)
     sent = [numbers(send(bench, 100)) for _ in range(12)]
     bench.queue.tokens.refused(OURS, REFUSED)
-    order = bench.redis.lrange(bench.key("order:profile_update"), 0, -1)
+    order = bench.redis.lrange(bench.key(f"order:profile_update:{ENGAGE}"), 0, -1)
     heads = [bench.redis.lindex(bench.key(f"batch:{one.decode()}"), 0) for one in order]
     assert [[head.split(b" ")[0].decode()] for head in heads] == sent
 
@@ -130,7 +132,7 @@ def test_one_batch_of_the_lane_is_under_way_also_behind_many_that_came_back(benc
     routed(bench, 13)
     for index in range(12):
         send(bench, index)
-    under_way = bench.take(Lane.PROFILE_UPDATE, destination="engage:another")
+    under_way = bench.take_read(Lane.PROFILE_UPDATE, destination=ENGAGE)
     bench.queue.tokens.refused(OURS, REFUSED)
     bench.queue.tokens.proven(OURS, began_ms=1)
     bench.refused(Lane.PROFILE_UPDATE, destination=ENGAGE)

@@ -124,7 +124,7 @@ class Machine(Workers):
                 continue
             held = self.model.batches[batch.id]
             park = CORNERED[pause] if len(held.members) == 1 else Park("500", counts=True)
-            self.settle(batch, Settlement(rest=park, sent=True, destination=held.destination))
+            self.settle(batch, Settlement(rest=park, sent=True, destination=held.line))
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -272,7 +272,7 @@ class Machine(Workers):
                         delivered="all",
                         sent=True,
                         accepted=True,
-                        destination=held.destination,
+                        destination=self.way_of(held),
                         exhausts=held.rivals[0] if held.rivals else None,
                     ),
                 )

@@ -17,7 +17,7 @@ from mixrelay.shared.queue import (
     Settled,
     Settlement,
 )
-from tests.support.bench import Bench, event, numbers, payloads, update
+from tests.support.bench import DESTINATION, Bench, event, numbers, payloads, update
 
 LANE = Lane.PROFILE_UPDATE
 ONE = Limits(records=1, linger_seconds=0)
@@ -26,7 +26,7 @@ CORNERED = Park("500", status=500, counts=True, cornered=True)
 
 
 def take(bench: Bench, **options: Any) -> Batch:
-    return bench.take(LANE, **{"limits": ONE, **options})
+    return bench.take_read(LANE, **{"limits": ONE, **options})
 
 
 def cornered(bench: Bench, *profiles: str) -> Batch:
@@ -54,23 +54,24 @@ def test_the_two_ordered_lanes_do_not_wait_for_each_other(bench: Bench) -> None:
 def test_a_retry_goes_before_what_came_after_it(bench: Bench) -> None:
     bench.route(update("p", 1), update("p", 2))
     bench.park(take(bench), Park("500", delay_ms=30_000))
-    wait = bench.refused(LANE, limits=ONE).wait_seconds
-    assert wait is not None
-    assert wait > 25
+    nothing = bench.reserve_read(LANE, limits=ONE)
+    assert isinstance(nothing, Nothing)
+    assert nothing.wait_seconds is not None
+    assert nothing.wait_seconds > 25
     bench.due()
     assert numbers(take(bench)) == ["0-1"]
 
 
 def test_parked_batches_come_back_by_their_place_not_by_their_time(bench: Bench) -> None:
     bench.route(*(update("p", i) for i in range(3)))
-    batch = bench.take(LANE)
+    batch = bench.take_read(LANE)
     bench.queue.divide(batch, Division([Part(["0-2"]), Part(["0-3"])], strikes=True))
-    bench.park(bench.take(LANE, claim=batch.claim), Park("500", delay_ms=50_000))
+    bench.park(bench.take_read(LANE, claim=batch.claim), Park("500", delay_ms=50_000))
     bench.refused(LANE)
     bench.due()
     seen = []
     for _ in range(3):
-        part = bench.take(LANE)
+        part = bench.take_read(LANE)
         seen += numbers(part)
         bench.deliver(part)
     assert seen == ["0-1", "0-2", "0-3"]
@@ -168,15 +169,15 @@ def test_the_heads_own_profile_waits_behind_the_trial(bench: Bench) -> None:
     head = take(bench)
     bench.park(head, CORNERED)
     bench.route(update("q", 1), update("p", 2), update("q", 3), update("p", 4))
-    trial = bench.take(LANE)
+    trial = bench.take_read(LANE)
     bench.queue.divide(trial, Division([Part(["0-3", "0-5"])], behind=True))
-    trial = bench.take(LANE, claim=trial.claim)
+    trial = bench.take_read(LANE, claim=trial.claim)
     assert (trial.rival, numbers(trial)) == (head.id, ["0-2", "0-4"])
     bench.park(trial, FAILED)
     bench.due()
     seen = []
     for _ in range(3):
-        batch = bench.take(LANE)
+        batch = bench.take_read(LANE)
         seen += numbers(batch)
         bench.deliver(batch)
     assert seen == ["0-1", "0-2", "0-4", "0-3", "0-5"]
@@ -203,7 +204,7 @@ def test_a_busy_profile_does_not_fill_the_places_behind_the_head(bench: Bench) -
     bench.queue.settle(
         trial, Settlement(delivered="all", sent=True, accepted=True, exhausts=trial.rival)
     )
-    waiting = bench.take(LANE)
+    waiting = bench.take_read(LANE)
     assert payloads(waiting) == [update("p", i) for i in range(1, 51)]
     assert bench.queue.books().difference == 0
 
@@ -212,9 +213,9 @@ def test_joined_batches_stay_small_enough_to_send(bench: Bench) -> None:
     cornered(bench, *["p"] * 3_001)
     sizes = []
     for _ in range(6):
-        trial = bench.take(LANE, limits=Limits(records=500, linger_seconds=0))
+        trial = bench.take_read(LANE, limits=Limits(records=500, linger_seconds=0))
         bench.queue.settle(trial, Settlement(rest="back", behind=True))
-    order = bench.redis.lrange(bench.key("order:profile_update"), 0, -1)
+    order = bench.redis.lrange(bench.key(f"order:profile_update:{DESTINATION}"), 0, -1)
     sizes = [bench.redis.llen(bench.key(f"batch:{id_.decode()}")) for id_ in order]
     assert sizes == [1, 2_000, 1_000]
 

@@ -206,14 +206,19 @@ def test_a_batch_of_another_gate_is_told_which_destinations_are_held_back(bench:
     bench.refused(limits=ONE)
 
 
-def test_a_worker_without_a_destination_goes_on_up_to_a_number_of_parked(bench: Bench) -> None:
+def test_a_worker_without_a_destination_goes_on_slower_from_a_number_of_parked_on(
+    bench: Bench,
+) -> None:
     after_an_outage(bench, 5)
     batch = one(bench, destination=None, fresh_while_paused=1)
     bench.park(batch, Park("begins slowly"), sent=False, destination=DESTINATION)
     again = one(bench, destination=None, fresh_while_paused=1)
     assert numbers(again) == numbers(batch)
     bench.park(again, Park("later", delay_ms=60_000), sent=False)
-    bench.refused(destination=None, limits=ONE, fresh_while_paused=1)
+    bench.take(destination=None, limits=ONE, fresh_while_paused=1)
+    wait = bench.refused(destination=None, limits=ONE, fresh_while_paused=1).wait_seconds
+    assert wait is not None
+    assert wait <= 0.25
 
 
 def test_a_pace_that_nothing_changed_for_long_is_forgotten(bench: Bench) -> None:

@@ -298,6 +298,10 @@ def test_an_ordered_lane_of_each_partition_is_held_back_together(wide: Wide) -> 
         wide.route(index, update(f"p{index}"))
     batch = wide.take(Lane.PROFILE_UPDATE, destination="engage/1")
     wide.park(batch, outage())
+    for _ in range(PARTITIONS - 1):
+        read = wide.take(Lane.PROFILE_UPDATE, destination="engage/1")
+        assert "engage/1" in read.paused
+        wide.park(read, Park("its destination is paused"), destination="engage/1", sent=False)
     wide.refused(Lane.PROFILE_UPDATE, destination="engage/1")
     wide.pause_over("engage/1")
     probe = wide.take(Lane.PROFILE_UPDATE, destination="engage/1")

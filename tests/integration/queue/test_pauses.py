@@ -7,6 +7,7 @@ from mixrelay.shared.queue import (
     Batch,
     Division,
     Lane,
+    Limits,
     Number,
     Park,
     Part,
@@ -240,12 +241,19 @@ def test_a_worker_without_a_destination_waits_for_the_batchs_own(bench: Bench) -
     assert bench.refused(destination=None).wait_seconds is not None
 
 
-def test_a_lane_of_many_destinations_goes_on_up_to_a_number_of_parked(bench: Bench) -> None:
+def test_a_lane_of_many_destinations_goes_on_slower_from_a_number_of_parked_on(
+    bench: Bench,
+) -> None:
     [batch] = batches(bench, 1)
     bench.park(batch, outage())
     bench.route(event("x"), event("y"))
-    bench.refused(fresh_while_paused=1)
-    assert not bench.take(fresh_while_paused=2).probe
+    bench.refused(fresh_while_paused=0)
+    some = Limits(records=1, linger_seconds=0)
+    assert not bench.take(fresh_while_paused=1, limits=some).probe
+    wait = bench.refused(fresh_while_paused=1, limits=some).wait_seconds
+    assert wait is not None
+    assert wait <= 0.1
+    assert not bench.take(fresh_while_paused=2, limits=some).probe
 
 
 def test_many_batches_behind_one_pause_do_not_hide_another_destinations(bench: Bench) -> None:

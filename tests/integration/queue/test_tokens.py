@@ -102,7 +102,9 @@ def test_a_refusal_opens_all_circuits_of_the_token_at_once(bench: Bench) -> None
     bench.queue.tokens.refused(OURS, REFUSED)
     assert paused(bench) == {ENGAGE, IMPORT}
     bench.route(update("p"), event("e"))
-    assert bench.refused(Lane.PROFILE_UPDATE, destination=ENGAGE).wait_seconds is not None
+    update_waits = bench.take(Lane.PROFILE_UPDATE, destination=ENGAGE)
+    assert ENGAGE in update_waits.paused
+    assert update_waits.destination is None, "who reads it must not send it"
     assert bench.refused(Lane.EVENT, destination=IMPORT).wait_seconds is not None
     [state] = known(bench).values()
     assert (state.state, state.status, state.error) == ("refused", 401, "refused (401)")

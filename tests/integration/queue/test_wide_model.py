@@ -1,5 +1,6 @@
 """The same as `test_model`, for a queue of three partitions and its one set of gates."""
 
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -72,6 +73,13 @@ class WideMachine(Machine):
             for batch_id in part.batches:
                 bench.redis.zadd(bench.key("leases"), {batch_id: 1}, xx=True)
 
+    def benches(self) -> Sequence[Bench]:
+        return self.wide.benches
+
+    def note_closed(self) -> None:
+        for bench, part in zip(self.wide.benches, self.model.parts, strict=True):
+            part.closed = self.paused(bench)
+
     def overdue(self, most: int) -> list[str]:
         each = (
             sorted(b for b, held in part.batches.items() if held.expired)[:most]
@@ -83,7 +91,10 @@ class WideMachine(Machine):
         redis, key = self.bench.redis, self.bench.key
         if lane in self.model.on_hold or redis.exists(key("pauses"), key("paces")):
             return False
-        return any(part.lanes[lane] and not part.order.get(lane) for part in self.model.parts)
+        return any(
+            part.lanes[lane] and not (lane.ordered and part.has_batches(lane))
+            for part in self.model.parts
+        )
 
     def compare(self) -> None:
         for bench, part in zip(self.wide.benches, self.model.parts, strict=True):

@@ -48,8 +48,33 @@ class Walk:
             assert parked == {
                 b for b, held in model.batches.items() if held.lane is lane and not held.claim
             }
-            order = [b.decode() for b in self.take(f"order:{lane}", [])]
-            assert order == model.order.get(lane, [])
+        self._lines(model)
+        self._waiting(model)
+
+    def _waiting(self, model: Model) -> None:
+        for lane in Lane:
+            found = {a.decode(): b.decode() for a, b in self.take(f"waiting:{lane}", {}).items()}
+            for name, batch_id in found.items():
+                assert model.batches[batch_id].waiting == name
+                assert not model.batches[batch_id].lane.ordered
+
+    def _lines(self, model: Model) -> None:
+        for (lane, line), expected in model.order.items():
+            name = f"order:{lane}:{line}" if line else f"order:{lane}"
+            assert [b.decode() for b in self.take(name, [])] == expected
+        for lane in Lane:
+            lines = {
+                line: order for (of, line), order in model.order.items() if of is lane and line
+            }
+            listed = {line.decode() for line, _ in self.take(f"lines:{lane}", [])}
+            assert listed == {line for line, order in lines.items() if order}
+            busy = {a.decode(): b.decode() for a, b in self.take(f"busy:{lane}", {}).items()}
+            assert busy == {
+                line: batch_id
+                for line, order in lines.items()
+                for batch_id in order
+                if model.batches[batch_id].claim
+            }
 
     def _letters(self, model: Model) -> None:
         stored = {number.decode(): text for number, text in self.take("letters", {}).items()}
@@ -90,7 +115,7 @@ class Walk:
     def _nothing_else(self) -> None:
         for key in self._left:
             name = key.removeprefix(self._root).decode()
-            assert name.startswith(("minute:", "done:", "pause:")) or name in (
+            assert name.startswith(("minute:", "done:", "pause:", "home:", "ahead:")) or name in (
                 "audit",
                 "id",
                 "number",
@@ -118,7 +143,8 @@ def agree(state: dict[str, Any], held: Held) -> None:
         assert state[name] == getattr(held, name), name
     for name in ("part", "sending", "ambiguous", "suspect"):
         assert bool(state.get(name)) == getattr(held, name), name
-    assert (state["destination"], bool(state.get("own"))) == (held.destination, held.own)
+    assert (state.get("destination"), bool(state.get("own"))) == (held.destination, held.own)
+    assert state.get("line") == held.line
     assert state.get("cornered") == held.cornered
     assert state.get("rivals", []) == held.rivals
     assert state.get("behind") == held.behind

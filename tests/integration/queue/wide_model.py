@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
-from mixrelay.shared.queue import Batch, Division, Lane, Settlement
+from mixrelay.shared.queue import Batch, Division, Lane, Settled, Settlement
 from mixrelay.shared.queue.batch import partition_of
 from tests.integration.queue.model import Grave, Held, Message, Model
 
@@ -36,6 +36,9 @@ class WideModel:
     def same(self, batch: Batch) -> None:
         self._of(batch).same(batch)
 
+    def has_batches(self, lane: Lane) -> bool:
+        return any(part.has_batches(lane) for part in self.parts)
+
     def owns(self, batch: Batch) -> bool:
         return self._of(batch).owns(batch)
 
@@ -48,8 +51,8 @@ class WideModel:
     def begin(self, batch: Batch, doubtful: int) -> None:
         self._of(batch).begin(batch, doubtful)
 
-    def divide(self, batch: Batch, division: Division, ids: Sequence[str]) -> None:
-        self._of(batch).divide(batch, division, ids)
+    def divide(self, batch: Batch, division: Division, ids: Sequence[str]) -> Settled:
+        return self._of(batch).divide(batch, division, ids)
 
     def expand(self, batch: Batch, number: str, children: Sequence[Message]) -> None:
         self._of(batch).expand(batch, number, children)

@@ -1,6 +1,7 @@
 """Workers of whom each may ask twice, come late, or vanish: the moves that the machine makes."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -45,6 +46,12 @@ CORNERED = (
 )
 
 
+def goes_to(message: Message) -> str:
+    """Two profiles are of one project, and one of another."""
+    assert message.profile
+    return {"p": "here", "q": "here", "r": "there"}[message.profile[-1]]
+
+
 class Workers(RuleBasedStateMachine):
     bench: Bench  # set by the test, one server for all examples
 
@@ -83,6 +90,12 @@ class Workers(RuleBasedStateMachine):
         assert move() == (first if second is None else second)
         assert self.bench.dump() == before
 
+    def note_closed(self) -> None:
+        self.model.closed = self.paused(self.bench)
+
+    def paused(self, bench: Bench) -> set[str]:
+        return {name.decode() for name in bench.redis.smembers(bench.key("pauses"))}
+
     def pick(self, data: st.DataObject) -> tuple[Batch, Held | None]:
         """A batch someone was given; with what it holds where it still is theirs."""
         owned = [batch for batch in self.held if self.model.owns(batch)]
@@ -92,6 +105,7 @@ class Workers(RuleBasedStateMachine):
 
     def settle(self, batch: Batch, settlement: Settlement) -> None:
         op = self.new_id()
+        self.note_closed()
         if self.model.owns(batch):
             self.model.settle(batch, settlement)
             answers = Settled.DONE, Settled.ALREADY
@@ -104,9 +118,10 @@ class Workers(RuleBasedStateMachine):
         op = self.new_id()
         ids = [f"{op}-{index}" for index in range(len(division.parts))]
         answers = Settled.LOST, Settled.LOST
+        self.note_closed()
         if self.model.owns(batch):
-            self.model.divide(batch, division, ids)
-            answers = Settled.DONE, Settled.ALREADY
+            ended = self.model.divide(batch, division, ids)
+            answers = ended, Settled.ALREADY if ended is Settled.DONE else ended
         self.twice(lambda: self.queue.divide(batch, division, op=op), *answers)
 
     # --- reserving
@@ -149,8 +164,10 @@ class Workers(RuleBasedStateMachine):
     def ask(
         self, claim: str, lane: Lane, owner: str, records: int, destination: str, *, alone: bool
     ) -> None:
+        self.clocks_stand_still()
         paces = self.queue.books().paces
         reply = self.reply_of(claim, lane, owner, records, destination, alone=alone)
+        self.clocks_stand_still()
         if isinstance(reply, Nothing):
             assert not self.must_have_something(lane), reply
             return
@@ -162,6 +179,18 @@ class Workers(RuleBasedStateMachine):
         before = self.bench.dump()
         assert self.asked_again(reply) == reply
         assert self.bench.dump() == before
+
+    def clocks_stand_still(self) -> None:
+        """What is due is due alike: how fast the test runs must change nothing."""
+        for bench in self.benches():
+            for lane in (lane for lane in Lane if lane.ordered):
+                lines = bench.key(f"lines:{lane}")
+                bench.redis.delete(bench.key(f"ahead:{lane}"))
+                for line in bench.redis.zrangebyscore(lines, "-inf", time.time() * 1000):
+                    bench.redis.zadd(lines, {line: 1})
+
+    def benches(self) -> Sequence[Bench]:
+        return [self.bench]
 
     def asked_again(self, batch: Batch) -> Any:
         """What one is answered whose reply was lost."""
@@ -180,11 +209,30 @@ class Workers(RuleBasedStateMachine):
         slowed = redis.exists(key("paces")) and any(
             held.claim and not held.expired for held in self.model.batches.values()
         )
-        free = not redis.exists(key("pauses")) and not slowed and not self.model.order.get(lane)
+        before = lane.ordered and self.model.has_batches(lane)
+        free = not redis.exists(key("pauses")) and not slowed and not before
         return bool(self.model.lanes[lane]) and free and lane not in self.model.on_hold
+
+    def read(self, batch: Batch) -> bool:
+        """Parts off what goes elsewhere, as a worker does first; whether it is theirs then."""
+        held = self.model.batches[batch.id] if self.model.owns(batch) else None
+        if not held or not batch.lane.ordered:
+            return held is not None
+        stays = goes_to(held.members[0])
+        groups: dict[str, list[Number]] = {}
+        for message in held.members:
+            if goes_to(message) != stays:
+                groups.setdefault(goes_to(message), []).append(Number(message.number))
+        if groups or held.line != stays:
+            parts = [Part(some, destination) for destination, some in groups.items()]
+            own = stays == "here"
+            self.divide(batch, Division(parts, destination=stays, own=own))
+        return self.model.owns(batch)
 
     def leave_rivals_out(self, batch: Batch) -> None:
         """A trial leaves out what is about the profiles of its rivals, as a worker does."""
+        if not self.read(batch):
+            return
         held = self.model.batches[batch.id]
         profiles = {self.model.batches[r].members[0].profile for r in held.rivals}
         behind = [Number(m.number) for m in held.members if m.profile in profiles]
@@ -192,6 +240,12 @@ class Workers(RuleBasedStateMachine):
             self.settle(batch, Settlement(rest="back", behind=True))
         elif behind:
             self.divide(batch, Division([Part(behind)], behind=True))
+
+    def way_of(self, held: Held | None) -> str | None:
+        """Where a request with it goes."""
+        if held is None:
+            return "here"
+        return held.line if held.lane.ordered else held.destination
 
     # --- while it is held
 
@@ -219,13 +273,15 @@ class Workers(RuleBasedStateMachine):
             delivered="all",
             sent=True,
             accepted=True,
-            destination=held.destination if held else "here",
+            destination=self.way_of(held),
             exhausts=rivals[0] if rivals else None,
         )
         self.settle(batch, settlement)
 
     def settle_each(self, data: st.DataObject) -> None:
         batch, held = self.pick(data)
+        if held and not self.read(batch):
+            return
         sent, accepted = data.draw(st.booleans()), data.draw(st.booleans())
         verdicts = self.verdicts(data, batch, held)
         lone = held is not None and len(held.members) == 1 and batch.lane.ordered
@@ -238,7 +294,7 @@ class Workers(RuleBasedStateMachine):
                 rest=rest,
                 sent=sent,
                 accepted=accepted,
-                destination=held.destination if held else "here",
+                destination=self.way_of(held),
             ),
         )
 

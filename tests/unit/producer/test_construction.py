@@ -1,5 +1,6 @@
 """A tracker that is made wrongly is refused as it is made, with what to write instead."""
 
+import asyncio
 from functools import partial
 from unittest.mock import MagicMock
 
@@ -15,6 +16,7 @@ from mixrelay.producer import (
     Tracker,
 )
 from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.async_tracker import AsyncTracker
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.producer.official import QueueConsumer
 from mixrelay.producer.testing import MemorySink
@@ -170,6 +172,15 @@ def test_disabled_as_an_argument_needs_no_token_and_wins_over_the_variable(monke
     Tracker().track("u", "e")
     Tracker("t", disabled=False, sink=sink).track("u", "e")
     assert len(sink.events) == 1
+
+
+def test_an_async_tracker_is_disabled_alike():
+    tracker = AsyncTracker(disabled=True)
+    assert asyncio.run(tracker.track("u", "e")) is True
+    assert tracker.counters.dropped == 1
+    assert repr(tracker) == "AsyncTracker(…, disabled)"
+    with pytest.raises(ConfigurationError, match="disabled is 'maybe'; set it to on or off"):
+        AsyncTracker("t", disabled="maybe")
 
 
 @pytest.mark.parametrize("word", ["false", "off", "no", "0", " False\n", ""])

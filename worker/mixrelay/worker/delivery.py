@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 _WORTH_HALVING = 65_536
 """Bytes of a batch below which its size cannot be why memory ran out."""
 
+PARTS_AT_ONCE = 100
+"""Destinations to which one call of the queue's parts a batch."""
+
 _UNPROVEN = "waits until another worker has proven its project token"
 
 
@@ -199,6 +202,8 @@ class Delivery:
 
     def _fit(self, held: Held, found: Sorted) -> bool:
         """Parts off what cannot share the request; whether nothing is left to send."""
+        if not self._read_apart(held, found):
+            return True
         rivals = self._rivals(held, found)
         if rivals and len(rivals) == found.count:
             self._settle_rest(held, found, Settlement(rest="back", behind=True))
@@ -209,10 +214,6 @@ class Delivery:
         if not found.count:
             self._settle_rest(held, found, Settlement())
             return True
-        for group in found.elsewhere():
-            name = group[0].ready.destination.name
-            self._part_off(held, _numbers(group), to=(name, name == self._home(held)))
-            found.leave_out(set(_numbers(group)))
         if self._is_paused(held, found):
             # It waits at its destination's gate as if it had been there before.
             park = Park("its destination is paused or begins slowly")
@@ -222,6 +223,31 @@ class Delivery:
             return True
         self._part_off_overflow(held, found)
         return False
+
+    def _read_apart(self, held: Held, found: Sorted) -> bool:
+        """Parts off what goes elsewhere; False where what stays waits behind others.
+
+        In an ordered lane the queue learns here where each record goes, before anything is sent:
+        nobody else's updates wait for that.
+        """
+        if not found.count:
+            return True
+        parts, gone = [], set[Number]()
+        for group in found.elsewhere():
+            name, numbers = group[0].ready.destination.name, _numbers(group)
+            parts.append(Part(numbers, name, name == self._home(held)))
+            gone |= set(numbers)
+        if gone:
+            found.leave_out(gone)
+        name = found.destination.name
+        is_new = held.batch.lane.ordered and held.batch.line != name
+        while len(parts) > PARTS_AT_ONCE:
+            self._ledger.divide(held, Division(parts[:PARTS_AT_ONCE]))
+            del parts[:PARTS_AT_ONCE]
+        if is_new:
+            own = name == self._home(held)
+            return self._ledger.divide(held, Division(parts, destination=name, own=own))
+        return not parts or self._ledger.divide(held, Division(parts))
 
     def _is_cleared(self, held: Held, found: Sorted) -> bool:
         """Whether its token may be sent under; else the batch is settled."""
@@ -261,11 +287,9 @@ class Delivery:
         held: Held,
         numbers: list[Number],
         *,
-        to: tuple[str, bool] | None = None,
         behind: bool = False,
     ) -> None:
-        part = Part(numbers, *to) if to else Part(numbers)
-        self._ledger.divide(held, Division([part], behind=behind))
+        self._ledger.divide(held, Division([Part(numbers)], behind=behind))
 
     def _rivals(self, held: Held, found: Sorted) -> list[Number]:
         """The records of a trial that are about the profiles whose place it takes."""

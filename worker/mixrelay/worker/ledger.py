@@ -54,22 +54,24 @@ class Ledger:
 
         self._check(held, persist(attempt, what="a settlement", abandon=self._abandon))
 
-    def divide(self, held: Held, division: Division) -> None:
-        """Parts the batch; `held.batch` is what stays."""
+    def divide(self, held: Held, division: Division) -> bool:
+        """Parts the batch; `held.batch` is what stays. False where that waits, not held any more.
+
+        Only what `division.destination` names a place in an ordered lane may have to wait.
+        """
         op = new_id()
-        self._check(
-            held,
-            persist(
-                lambda: self._queue.divide(held.batch, division, op=op),
-                what="a division",
-                abandon=self._abandon,
-            ),
+        settled = persist(
+            lambda: self._queue.divide(held.batch, division, op=op),
+            what="a division",
+            abandon=self._abandon,
         )
+        self._check(held, settled)
         gone = {number for part in division.parts for number in part.numbers}
         stay = tuple(member for member in held.batch.members if member.number not in gone)
         part = held.batch.part or division.strikes
         failures = 0 if division.strikes else held.batch.failures
         held.batch = replace(held.batch, members=stay, part=part, failures=failures)
+        return settled is not Settled.WAITS
 
     def begin(self, held: Held, *, doubtful: int) -> None:
         owned = persist(

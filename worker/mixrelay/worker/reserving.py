@@ -8,8 +8,8 @@ from mixrelay.shared.queue import Batch, Lane, Limits, Nothing, Queue, new_id
 from mixrelay.worker.holdings import Held
 
 FRESH_WHILE_PAUSED = 32
-"""Parked batches of a lane up to which it is looked through for what goes elsewhere, while the
-worker's own destination is paused."""
+"""Parked batches of a lane up to which it is looked through at once for what goes elsewhere, while
+a destination is closed; with more it is looked through a little slower."""
 
 _REPEATED_WITHIN = 0.8
 """Of a lease: a claim is not repeated once its lease may be over."""

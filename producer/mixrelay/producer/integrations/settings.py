@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
-from mixrelay.producer.construction import HOOKS, OTHERS, SETTINGS, resolved
+from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as
 from mixrelay.shared.reading import trimmed
 
-_KNOWN = SETTINGS.keys() | {*HOOKS, *OTHERS}
+_ARGUMENTS = frozenset(inspect.signature(Tracker.__init__).parameters) - {"self", "options"}
+_KNOWN = _ARGUMENTS | SETTINGS.keys() | set(HOOKS)
 
 
 def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
@@ -45,8 +47,9 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
 
 
 def _read(name: str, value: Any, written: str) -> Any:
-    if name == "on_invalid":
-        return trimmed(value) if isinstance(value, str) else value
-    if name not in SETTINGS:
-        return value if "://" in str(value) else resolved(value, written)
-    return SETTINGS[name].read(value, written)
+    if name in SETTINGS:
+        return SETTINGS[name].read(value, written)
+    if name == "on_invalid" and isinstance(value, str):
+        return trimmed(value)
+    is_path = name in HOOKS and "://" not in str(value)
+    return resolved(value, written) if is_path else value

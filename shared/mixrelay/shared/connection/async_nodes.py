@@ -81,7 +81,10 @@ class AsyncNodes:
         known = self.topology.known(slot_of(key))
         if known is not None:
             return known
-        return await asyncio.to_thread(self.topology.place_of, key)
+        try:
+            return await asyncio.to_thread(self.topology.place_of, key)
+        except RuntimeError as error:  # no thread may begin any more, as in atexit
+            raise RedisConnectionError(f"The nodes cannot be asked now: {error}") from error
 
     async def _exchange(
         self, place: Place, exchange: AsyncExchange[AnswerT], *, asking: bool

@@ -60,6 +60,8 @@ class Batch:
     probe: bool = False
     """Its destination is paused, and this is the one request that finds out whether it is back."""
     destination: str | None = None
+    line: str | None = None
+    """In an ordered lane: where all its records go; None until they are read."""
     cornered: bool = False
     rival: str | None = None
     """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
@@ -89,6 +91,7 @@ class Batch:
             suspect=state.get("suspect", False),
             probe=state.get("probe", False),
             destination=state.get("destination"),
+            line=state.get("line"),
             cornered="cornered" in state,
             rival=state["rivals"][0] if "rivals" in state else None,
             partition=partition,

@@ -128,7 +128,8 @@ class Partition:
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
             fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones although `destination` is paused.
+                destinations hands out fresh ones at once although `destination` is paused, and
+                from which on every 100 ms; 0: it hands out none.
             alone: the worker holds nothing else, so it may have a batch that killed others.
             gates: what stands in Q's own slot, where that is another; empty where it did not
                 answer.

@@ -67,11 +67,12 @@ _PARTS = {
     "hold": _AUDIT,
     "leased": ("_paces",),
     **dict.fromkeys(("probe", "report"), _GATES),
-    "settle": (*_GATES, "_notices", "_kept"),
+    "settle": (*_GATES, "_lines", "_notices", "_kept"),
+    "divide": ("_lines",),
     "token": (*_GATES, "_tokens"),
     "proof": (*_GATES, "_tokens"),
     **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),
-    "reserve": (*_GATES, "_mirror"),
+    "reserve": (*_GATES, "_lines", "_mirror"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }
 """What some scripts share, put between the prelude and their own text."""

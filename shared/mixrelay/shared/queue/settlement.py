@@ -16,6 +16,9 @@ class Settled(StrEnum):
     DONE = "done"
     ALREADY = "already"
     """Asked twice, since the first reply was lost; it was carried out once."""
+    WAITS = "waits"
+    """Divided by destination, what stays waits behind others of its destination: it is no longer
+    this worker's."""
     LOST = "lost"
     """The lease had ended and the batch is someone else's: nothing was changed."""
 

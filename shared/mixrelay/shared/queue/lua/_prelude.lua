@@ -14,7 +14,16 @@
 --   ROOT:batches          hash    batch id -> its state as JSON
 --   ROOT:leases           zset    leased batches by the end of their lease
 --   ROOT:parked:<lane>    zset    parked batches by the time they are due
---   ROOT:order:<lane>     list    every batch of an ordered lane, in arrival order
+--   ROOT:order:<lane>     list    batches of an ordered lane of which nobody has read yet where
+--                                 their records go, in arrival order
+--   ROOT:order:<lane>:<dest>  list    its batches that go to one destination: a line, in arrival
+--                                 order. A batch's state names it as `line`
+--   ROOT:lines:<lane>     zset    the lines that hold something, by when to look at them again
+--   ROOT:busy:<lane>      hash    line -> its batch that is leased
+--   ROOT:home:<lane>      string  where workers' own records of the lane go
+--   ROOT:ahead:<lane>     string  fresh ones were just taken although much waits (reserve.lua)
+--   ROOT:waiting:<lane>   hash    closed destination -> the batch of a parallel lane that new ones
+--                                 for it join (_lines.lua); the batch's state says `waiting`
 --   ROOT:claims           hash    a worker's claim -> the batch it was answered with
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
@@ -101,6 +110,12 @@ for _, lane in ipairs(LANES) do
   table.insert(FIXED.list, "lane:" .. lane)
   table.insert(FIXED.list, "order:" .. lane)
   table.insert(FIXED.zset, "parked:" .. lane)
+  if ORDERED[lane] then
+    table.insert(FIXED.zset, "lines:" .. lane)
+    table.insert(FIXED.hash, "busy:" .. lane)
+  else
+    table.insert(FIXED.hash, "waiting:" .. lane)
+  end
 end
 for _, kind in ipairs(KINDS) do
   table.insert(FIXED.zset, "dead:type:" .. kind)
@@ -120,8 +135,15 @@ if schema > SCHEMA then
   return redis.error_reply("SCHEMA " .. schema .. " is the form of this queue, and this program knows up to " .. SCHEMA)
 end
 
+-- The list in which a batch of an ordered lane has its place.
+local function line_key(lane, line) return key("order:" .. lane .. (line and ":" .. line or "")) end
+
+local function expect_line(lane, line)
+  if ORDERED[lane] and line then return expect("list", line_key(lane, line)) end
+end
+
 local function expect_batch(id, state)
-  return expect("list", key("batch:" .. id))
+  return expect("list", key("batch:" .. id)) or expect_line(state.lane, state.line)
     or (state.destination and expect("hash", key("pause:" .. state.destination)))
 end
 
@@ -170,10 +192,10 @@ local function tell(item)
 end
 local function news_text() return news and #news > 0 and cjson.encode(news) or "" end
 
--- "done", and behind it the news.
-local function done(op)
+-- "done", or another word, and behind it the news.
+local function done(op, word)
   local text = news_text()
-  text = text == "" and "done" or "done " .. text
+  text = (word or "done") .. (text == "" and "" or " " .. text)
   answer(op, text)
   return text
 end
@@ -214,6 +236,7 @@ end
 local function end_pause(name)
   redis.call("DEL", key("pause:" .. name))
   redis.call("SREM", key("pauses"), name)
+  for lane in pairs(ORDERED) do redis.call("ZADD", key("lines:" .. lane), "XX", NOW, name) end
 end
 
 local function redirect(id, state, destination)
@@ -221,7 +244,30 @@ local function redirect(id, state, destination)
   state.destination = destination
 end
 
+-- Something changed in a line: it is looked at again, or is no more.
+local function touch_line(lane, line)
+  if not (ORDERED[lane] and line) then return end
+  if redis.call("EXISTS", line_key(lane, line)) == 1 then
+    redis.call("ZADD", key("lines:" .. lane), NOW, line)
+  else
+    redis.call("ZREM", key("lines:" .. lane), line)
+  end
+end
+
+local function free_line(id, state)
+  if state.line and redis.call("HGET", key("busy:" .. state.lane), state.line) == id then
+    redis.call("HDEL", key("busy:" .. state.lane), state.line)
+  end
+end
+
+local function leave_line(id, state)
+  free_line(id, state)
+  redis.call("LREM", line_key(state.lane, state.line), 1, id)
+  touch_line(state.lane, state.line)
+end
+
 local function unlease(id, state)
+  free_line(id, state)
   redis.call("ZREM", key("leases"), id)
   if state.claim then redis.call("HDEL", key("claims"), state.claim) end
   state.claim, state.owner, state.sending = nil, nil, nil
@@ -232,6 +278,15 @@ local function park(id, state, due)
   state.due = due
   redis.call("ZADD", key("parked:" .. state.lane), due, id)
   save(id, state)
+  touch_line(state.lane, state.line)
+end
+
+local function stop_waiting(id, state)
+  local waiting = key("waiting:" .. state.lane)
+  if redis.call("HGET", waiting, state.waiting) == id then
+    redis.call("HDEL", waiting, state.waiting)
+  end
+  state.waiting = nil
 end
 
 -- `stays`: its list is kept as a copy (_kept.lua).
@@ -240,7 +295,8 @@ local function finish(id, state, stays)
   if not stays then redis.call("UNLINK", key("batch:" .. id)) end
   redis.call("HDEL", key("batches"), id)
   redis.call("ZREM", key("parked:" .. state.lane), id)
-  if ORDERED[state.lane] then redis.call("LREM", key("order:" .. state.lane), 1, id) end
+  if ORDERED[state.lane] then leave_line(id, state) end
+  if state.waiting then stop_waiting(id, state) end
 end
 
 local function members_of(id) return redis.call("LRANGE", key("batch:" .. id), 0, -1) end
@@ -250,15 +306,24 @@ local function replace_members(id, members)
   push("RPUSH", key("batch:" .. id), members)
 end
 
--- A second batch right behind a batch, with the same past.
-local function part_off(id, state, part_id, members, changes)
+-- A second batch with the same past, which has no place yet.
+local function make_part(state, part_id, members, changes)
   local part = cjson.decode(cjson.encode(state))
   part.claim, part.owner, part.sending, part.probe, part.rivals = nil, nil, nil, nil, nil
+  part.bytes, part.waiting = nil, nil
   local _, received = split_member(members[1])
   part.oldest = received
   for name, value in pairs(changes) do part[name] = value end
   push("RPUSH", key("batch:" .. part_id), members)
-  park(part_id, part, NOW)
+  return part
+end
+
+-- A second batch right behind a batch, or behind an earlier part of it.
+local function part_off(ahead, state, part_id, members, changes)
+  if ORDERED[state.lane] then
+    redis.call("LINSERT", line_key(state.lane, state.line), "AFTER", ahead, part_id)
+  end
+  park(part_id, make_part(state, part_id, members, changes), NOW)
 end
 
 local function kind_word(payload)

@@ -1,18 +1,24 @@
 -- Parts a batch: members named in a part leave it for a batch of their own right
 -- behind it, parked and due at once; the rest stays leased (split in
 -- halves, one request a destination; docs/internals.md, rule 4: a trial without the head's profile).
+-- In an ordered lane what gets a destination goes to the end of that destination's line. Where
+-- others wait there, or one is under way, so does what stays: then it is no longer leased.
 -- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins
 --       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
 --       request (what the request before it was like: `measure`),
 --       behind (the parts hold the cornered head's profile),
 --       tells (as in settle.lua), parts: list of {id, numbers, destination, own}}
--- Answer  "done", "already", "lost", with words for Q's own slot as in settle.lua
+-- Answer  "done", "waits" (nothing of it is leased any more; asked twice it says so again),
+--         "already", "lost", with words for Q's own slot as in settle.lua
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
 local before = answered(op)
 if before then return already(before) end
 local state = owned(id, claim)
 if not state then return "lost" end
-local wrong = expect_batch(id, state)
+local wrong = expect_batch(id, state) or expect_line(state.lane, plan.destination)
+for _, part in ipairs(plan.parts or {}) do
+  wrong = wrong or expect_line(state.lane, part.destination)
+end
 if wrong then return wrong end
 
 local part_of, groups = {}, {}
@@ -38,17 +44,23 @@ end
 local ahead = id
 for i, part in ipairs(plan.parts or {}) do
   if #groups[i] > 0 then
-    if ORDERED[state.lane] then
-      redis.call("LINSERT", key("order:" .. state.lane), "AFTER", ahead, part.id)
-      ahead = part.id
-    end
     local changes = { behind = plan.behind and state.rivals and state.rivals[1] }
     if part.destination then
       changes.destination, changes.own = part.destination, part.own or false
     end
-    part_off(id, state, part.id, groups[i], changes)
+    if ORDERED[state.lane] and part.destination then
+      line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, NOW)
+    elseif part.destination and not ORDERED[state.lane] and is_closed(part.destination) then
+      wait_closed(part.id, make_part(state, part.id, groups[i], changes), NOW)
+    else
+      part_off(ahead, state, part.id, groups[i], changes)
+      ahead = part.id
+    end
   end
 end
-replace_members(id, stay)
+if plan.parts and #plan.parts > 0 then replace_members(id, stay) end
+if plan.destination and ORDERED[state.lane] and state.line ~= plan.destination then
+  if take_place(id, state, plan.destination) then return done(op, "waits") end
+end
 save(id, state)
 return done(op)

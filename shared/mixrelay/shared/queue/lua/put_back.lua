@@ -11,8 +11,10 @@ local function put_back(id)
   local copy = take_kept(id)
   local count = redis.call("LLEN", key("batch:" .. id))
   if not copy or count == 0 then return 0 end
-  if ORDERED[copy.lane] then redis.call("LPUSH", key("order:" .. copy.lane), id) end
+  local line = ORDERED[copy.lane] and copy.destination or nil
+  if ORDERED[copy.lane] then redis.call("LPUSH", line_key(copy.lane, line), id) end
   park(id, {
+    line = line,
     lane = copy.lane, attempts = 1, failures = 0, deaths = 0, oldest = copy.oldest,
     destination = copy.destination, own = copy.own, replayed = copy.replayed, ambiguous = true,
     error = said, status = status,

@@ -20,9 +20,6 @@ local function halve(id, state, members)
   local halves = { {}, {} }
   for i, member in ipairs(members) do table.insert(halves[i <= middle and 1 or 2], member) end
   replace_members(id, halves[1])
-  if ORDERED[state.lane] then
-    redis.call("LINSERT", key("order:" .. state.lane), "AFTER", id, part_id)
-  end
   part_off(id, state, part_id, halves[2], {})
 end
 

@@ -3,8 +3,8 @@
 -- claim, it answers with the same batch. From a lane that an operator holds it leases none.
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,
---       parked batches up to which a paused lane still hands out fresh ones
---       (lanes whose records have several destinations), 1 if the worker holds nothing,
+--       parked batches up to which a paused lane hands out fresh ones at once, and from which on
+--       now and then; 0: it hands out none (lanes whose records have several destinations), 1 if the worker holds nothing,
 --       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
 --       the copy of it stands), JSON {destination: batches leased in the other partitions}
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, the members by turns of some joined,
@@ -20,10 +20,13 @@ leased_elsewhere = cjson.decode(ARGV[12])
 
 local JOINED = 16       -- members in one text of the answer
 local CHUNK = 50        -- members read before their bytes are counted
-local LOOKED_AT = 64    -- parked batches looked at in one call
+local LOOKED_AT = 64    -- parked batches, or lines, looked at in one call
+local DEEP = 4          -- batches of a line from which on fresh ones are taken beside it
+local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
 local HELD_MS = 2000    -- until a lane is looked at again that an operator holds
 local FULL_MS = 250     -- until a destination is looked at again that has its fill of batches
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
+local LINES, BUSY, LOOKED_AHEAD = key("lines:" .. lane), key("busy:" .. lane), key("ahead:" .. lane)
 
 local wait, suspects = -1, 0
 local function wait_for(ms)
@@ -62,7 +65,8 @@ local function lease(id, state, members, as_probe)
   redis.call("ZREM", PARKED, id)
   redis.call("ZADD", key("leases"), NOW + lease_ms, id)
   redis.call("HSET", key("claims"), claim, id)
-  state.claim, state.owner, state.due = claim, owner, nil
+  state.claim, state.owner, state.due, state.bytes = claim, owner, nil, nil
+  if state.line then occupy(id, state) end
   if as_probe then
     state.probe = true
     let_probe(state.destination, id, lease_ms)
@@ -112,6 +116,14 @@ local function outdated(state)
   return state.own and destination ~= "" and state.destination ~= destination
 end
 
+-- What killed its workers is for one that holds nothing else.
+local function is_too_dangerous(state)
+  if state.suspect and not alone then
+    suspects = 1
+    return true
+  end
+end
+
 local function try_parked(id, state, even_last)
   if outdated(state) then
     state.destination = destination
@@ -124,10 +136,7 @@ local function try_parked(id, state, even_last)
     redis.call("ZADD", PARKED, "GT", closed, id)
     return
   end
-  if state.suspect and not alone then
-    suspects = 1
-    return
-  end
+  if is_too_dangerous(state) then return end
   if open == "last" and not even_last then return nil, true end
   return lease(id, state, members_of(id), open ~= "open")
 end
@@ -160,7 +169,7 @@ local function unused_id()
   return id
 end
 
-local function fresh(rivals)
+local function fresh()
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
   local _, received = split_member(redis.call("LINDEX", LANE, 0))
@@ -168,12 +177,20 @@ local function fresh(rivals)
   local age = NOW - received
   if length < most and age >= 0 and age < linger then return wait_for(linger - age) end
   local name = destination ~= "" and destination or nil
+  -- Once it is read, an ordered one waits in its destination's line.
+  if ORDERED[lane] and name and closed_until(name) then name = nil end
   local open, _, full = gate(name, "")
   if full then return end
   -- Where its records go is not known here: some are handed out, and the worker sends none of
   -- them to a destination that is held back.
   if not open or not name and not ORDERED[lane] and #held_back() > 0 then
-    if redis.call("ZCARD", PARKED) >= fresh_while_paused then return end
+    if fresh_while_paused == 0 then return end
+    local few = redis.call("HLEN", key("waiting:" .. lane)) + fresh_while_paused
+    if redis.call("ZCARD", PARKED) >= few then
+      if not redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS, "NX") then
+        return wait_for(AHEAD_MS)
+      end
+    end
     open, name = "open", nil
   end
   local id, members = unused_id(), take_members()
@@ -181,7 +198,7 @@ local function fresh(rivals)
   redis.call("LTRIM", LANE, #members, -1)
   if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
   return lease(id, {
-    lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received, rivals = rivals,
+    lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received,
     destination = name, own = name and true, replayed = any_replayed(members),
   }, members, open == "probe")
 end
@@ -198,12 +215,60 @@ local function parallel()
   return fresh() or (last_failed and try_parked(last_failed[1], last_failed[2], true))
 end
 
+-- Of what is not read yet one is under way in the whole fleet: it may hold anyone's records.
+local function one_is_under_way()
+  for _, id in ipairs(redis.call("LRANGE", ORDER, 0, TRIALS_BEHIND)) do
+    if load(id).claim then return true end
+  end
+end
+
+local function unread()
+  if one_is_under_way() then return end
+  local id = redis.call("LINDEX", ORDER, 0)
+  local state = load(id)
+  if outdated(state) then
+    state.destination = destination
+  elseif state.due > NOW then
+    return wait_for(state.due - NOW)
+  end
+  if is_too_dangerous(state) then return end
+  if state.destination and closed_until(state.destination) then
+    state.destination, state.own = nil, nil
+  end
+  return lease(id, state, members_of(id))
+end
+
+-- A line that goes on will be done soon, and what is behind it in the lane then needs to be
+-- read once only. A closed one is passed, and a long one.
+local function some_line_goes_on()
+  for line, id in pairs(hash(BUSY)) do
+    local state = load(id)
+    if state and state.claim and not state.probe
+      and redis.call("LLEN", line_key(lane, line)) < DEEP then
+      return true
+    end
+  end
+end
+
+local function next_of_lane(is_long)
+  if redis.call("EXISTS", ORDER) == 1 then return unread() end
+  if redis.call("EXISTS", LINES) == 1 and redis.call("EXISTS", LOOKED_AHEAD) == 1 then
+    return wait_for(AHEAD_MS)
+  end
+  if some_line_goes_on() then return end
+  local batch = fresh()
+  if batch and (is_long or redis.call("ZCARD", PARKED) >= redis.call("ZCARD", LINES) + AHEAD) then
+    redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS)
+  end
+  return batch
+end
+
 -- The head cannot be delivered although it stands alone. Is it the head, or Mixpanel?
--- The next batch is tried in its place; the worker leaves out the head's own profile, and
--- those of trials that were cornered in their turn: two culprits must not vouch for each other.
-local function trial(head)
+-- The next batch of its line is tried in its place; the worker leaves out the head's own profile,
+-- and those of trials that were cornered in their turn: two culprits must not vouch for each other.
+local function trial(head, list)
   local rivals = { head }
-  local waiting = redis.call("LRANGE", ORDER, 1, TRIALS_BEHIND)
+  local waiting = redis.call("LRANGE", list, 1, TRIALS_BEHIND)
   for _, id in ipairs(waiting) do
     local state = load(id)
     if state.cornered then
@@ -213,32 +278,73 @@ local function trial(head)
       return try_parked(id, state, true)
     end
   end
-  if #waiting < TRIALS_BEHIND then return fresh(rivals) end
+  -- What is not read yet may hold one.
+  if #waiting < TRIALS_BEHIND then return next_of_lane() end
 end
 
--- One batch at a time in the whole fleet. Copies that were put back may stand before it.
-local function one_is_under_way()
-  local first = redis.call("LRANGE", ORDER, 0, TRIALS_BEHIND)
-  for _, id in ipairs(first) do
-    if load(id).claim then return true end
-  end
-  if #first <= TRIALS_BEHIND then return false end
-  for _, id in ipairs(redis.call("ZRANGE", key("leases"), 0, -1)) do
-    if load(id).lane == lane then return true end
-  end
-  return false
+local function is_busy(line)
+  local id = redis.call("HGET", BUSY, line)
+  local state = id and load(id)
+  return state and state.claim
 end
 
-local function ordered()
-  local head = redis.call("LINDEX", ORDER, 0)
-  if not head then return fresh() end
-  if one_is_under_way() then return end
+local function first_of_line(line)
+  local list = line_key(lane, line)
+  local head = redis.call("LINDEX", list, 0)
+  if not head then return end
   local state = load(head)
   if state.cornered == "untried" then
-    local batch = trial(head)
+    local batch = trial(head, list)
     if batch then return batch end
   end
   return try_parked(head, state, true)
+end
+
+local function try_line(line)
+  if is_busy(line) then
+    redis.call("ZADD", LINES, NOW + BUSY_MS, line)
+    return
+  end
+  local before = wait
+  wait = -1
+  local batch = first_of_line(line)
+  if batch then return batch end
+  -- Where a suspect is its first, it is looked at until a worker holds nothing.
+  if wait > 0 then redis.call("ZADD", LINES, NOW + wait, line) end
+  if before >= 0 then wait_for(before) end
+end
+
+local function wait_for_lines()
+  local later = redis.call("ZRANGE", LINES, "(" .. NOW, "+inf", "BYSCORE", "LIMIT", 0, 8, "WITHSCORES")
+  for i = 1, #later, 2 do
+    if redis.call("HEXISTS", BUSY, later[i]) == 0 then return wait_for(tonumber(later[i + 1]) - NOW) end
+  end
+end
+
+-- What waits for credentials that were replaced is looked at now (`outdated`).
+local function note_home()
+  local home = key("home:" .. lane)
+  local former = redis.call("GET", home)
+  if destination == "" or former == destination then return end
+  if former then redis.call("ZADD", LINES, "XX", 0, former) end
+  redis.call("SET", home, destination)
+end
+
+local function ordered()
+  note_home()
+  local due = redis.call("ZRANGE", LINES, "-inf", NOW, "BYSCORE", "LIMIT", 0, LOOKED_AT)
+  -- A long line must not keep the others' records in the lane.
+  local is_long = due[1] and redis.call("LLEN", line_key(lane, due[1])) >= DEEP
+  local batch = is_long and redis.call("EXISTS", LOOKED_AHEAD) == 0 and next_of_lane(true)
+  if batch then return batch end
+  for _, line in ipairs(due) do
+    batch = try_line(line)
+    if batch then return batch end
+  end
+  batch = next_of_lane()
+  if batch then return batch end
+  wait_for_lines()
+  if #due == LOOKED_AT then wait_for(1) end
 end
 
 local repeated = redis.call("HGET", key("claims"), claim)

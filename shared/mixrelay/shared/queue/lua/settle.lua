@@ -25,7 +25,6 @@
 --   passed       when the destination last accepted something, as Q's own slot says, by its clock
 -- Answer  "done", "already" (asked twice), "lost" (no longer the worker's; nothing changed);
 --         behind the first two, where there are any, the words for Q's own slot (report.lua)
-local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
 -- As LATENCY_BOUNDS in measures.py.
 local LATENCIES = { 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400 }
 local id, claim, op, plan = ARGV[1], ARGV[2], ARGV[3], cjson.decode(ARGV[4])
@@ -46,7 +45,8 @@ local function expect_rivals()
     if wrong then return wrong end
   end
 end
-local wrong = expect_batch(id, state) or expect_indexes(plan.dead or {}) or expect_rivals()
+local wrong = expect_batch(id, state) or expect_line(state.lane, plan.destination)
+  or expect_indexes(plan.dead or {}) or expect_rivals()
   or expect_notices(plan.noticed)
   or (plan.destination and expect("hash", key("pause:" .. plan.destination)))
   or (plan.keep and expect_kept(plan.keep.token))
@@ -203,13 +203,14 @@ end
 -- Nothing is known about it yet, so it can wait in its lane as if never taken.
 local function can_go_home()
   local new = state.attempts == 0 and state.deaths == 0 and not (state.part or state.behind)
-  return new and (not ORDERED[state.lane] or redis.call("LLEN", key("order:" .. state.lane)) == 1)
+  if not new or not ORDERED[state.lane] then return new end
+  return not state.line and redis.call("LLEN", line_key(state.lane)) == 1
 end
 
 -- The batch before this one, if both wait behind the head and neither was ever sent.
 local function neighbour()
   local before
-  for _, other in ipairs(redis.call("LRANGE", key("order:" .. state.lane), 0, TRIALS_BEHIND)) do
+  for _, other in ipairs(redis.call("LRANGE", line_key(state.lane, state.line), 0, TRIALS_BEHIND)) do
     if other == id then break end
     before = other
   end
@@ -218,14 +219,6 @@ local function neighbour()
     and joined.attempts + joined.deaths + state.attempts + state.deaths == 0 then
     return before, joined
   end
-end
-
-local function fit_together(some, more)
-  local bytes = 0
-  for _, members in ipairs({ some, more }) do
-    for _, member in ipairs(members) do bytes = bytes + #member end
-  end
-  return #some + #more <= JOINED_AT_MOST and bytes <= JOINED_BYTES
 end
 
 -- Updates of one busy profile must not fill the places behind the head one by one.
@@ -248,6 +241,21 @@ local function give_back(left)
   for i = #left, 1, -1 do reversed[#reversed + 1] = left[i] end
   push("LPUSH", key("lane:" .. state.lane), reversed)
   finish(id, state)
+end
+
+-- Where it goes is known by now, if it was not before.
+local function park_in_line(due)
+  if not ORDERED[state.lane] then
+    local unsent = not (plan.sent or plan.accepted or plan.park.pause)
+    if unsent and plan.destination and is_closed(plan.destination) then
+      return wait_closed(id, state, due)
+    end
+    return park(id, state, due)
+  end
+  local line = plan.destination
+  if not line or state.line == line then return park(id, state, due) end
+  leave_line(id, state)
+  line_up(id, state, line, due)
 end
 
 local function exhaust(head_id)
@@ -311,7 +319,7 @@ else
     local due = park_rest(plan.park)
     end_trial()
     release_probe(id, state)
-    park(id, state, due)
+    park_in_line(due)
   elseif plan.rest == "back" then
     give_back(left)
   else
