@@ -65,7 +65,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.lint_imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import mixrelay
 from tests.support.processes import finished
 
 ROOT = Path(__file__).parents[2]
@@ -39,8 +40,47 @@ def test_every_tool_names_the_same_source_roots(where, roots):
     assert named == PARTS, where
 
 
-def test_no_part_makes_mixrelay_an_ordinary_package():
-    assert not list(ROOT.glob("*/mixrelay/__init__.py"))
+def test_one_part_makes_mixrelay_a_package_that_finds_the_others():
+    (root,) = ROOT.glob("*/mixrelay/__init__.py")
+    assert root.parents[1].name == "producer"
+    assert {Path(folder).parent.name for folder in mixrelay.__path__} == PARTS
+    assert len(mixrelay.__path__) == len(PARTS)
+
+
+def test_mixrelay_alone_loads_nothing_and_has_the_producers_names():
+    code = """
+import sys, mixrelay
+assert not [name for name in sys.modules if name.startswith("mixrelay.")]
+from mixrelay import shared
+assert "mixrelay.producer" not in sys.modules
+from mixrelay import Tracker, QueueSettings
+import mixrelay.producer
+assert Tracker is mixrelay.producer.Tracker and mixrelay.__all__ == mixrelay.producer.__all__
+assert set(mixrelay.producer.__all__) <= set(dir(mixrelay))
+try:
+    mixrelay.tracker_of_nobody
+except AttributeError as error:
+    assert "no attribute 'tracker_of_nobody'" in str(error)
+print(mixrelay.__version__)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = finished(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == PROJECT["project"]["version"]
+
+
+def test_a_checkout_finds_its_parts_by_one_root_and_no_folder_of_that_name(tmp_path):
+    (tmp_path / "mixrelay" / "intruder").mkdir(parents=True)
+    code = """
+import importlib.util, mixrelay.worker
+assert importlib.util.find_spec("mixrelay.intruder") is None
+"""
+    finished([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_python_m_mixrelay_is_the_command():
+    command = [sys.executable, "-m", "mixrelay", "--version"]
+    done = finished(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == f"mixrelay {PROJECT['project']['version']}"
 
 
 def test_every_part_is_typed():

@@ -27,11 +27,14 @@ Pending: TypeAlias = "Coroutine[Any, Any, bool]"
 """What a call returns: True once the message is queued or kept, False where it is neither."""
 
 
-def coroutine_functions(*bases: type) -> Callable[[KindT], KindT]:
+def coroutine_functions(
+    *bases: type, also: tuple[Callable[..., Any], ...] = ()
+) -> Callable[[KindT], KindT]:
     """Return a decorator that makes coroutine functions of the public methods of a class's bases.
 
     Args:
         bases: whose methods return something to await.
+        also: further methods that do.
     """
 
     def decorate(kind: KindT) -> KindT:
@@ -39,6 +42,8 @@ def coroutine_functions(*bases: type) -> Callable[[KindT], KindT]:
             for name, method in vars(base).items():
                 if inspect.isfunction(method) and not name.startswith("_"):
                     setattr(kind, name, _coroutine_function(kind, method))
+        for method in also:
+            setattr(kind, method.__name__, _coroutine_function(kind, method))
         return kind
 
     return decorate

@@ -29,22 +29,24 @@ if TYPE_CHECKING:
     from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import QueueList
     from mixrelay.producer.options import QueueSettings
-    from mixrelay.shared.connection import AsyncNodes
+    from mixrelay.shared.connection import AsyncNodes, Given
 
 
 class AsyncPushing:
     """As ``Pushing``; a push takes at most ``connect_timeout`` and ``timeout`` together."""
 
-    def __init__(self, redis_url: str, settings: QueueSettings) -> None:
-        """Open nothing.
+    def __init__(self, redis_url: str, settings: QueueSettings, given: Given | None = None) -> None:
+        """Open nothing. Arguments as ``Pushing``'s.
 
         Raises:
             ConfigurationError: the address cannot be read.
         """
-        from mixrelay.shared.connection import connect  # noqa: PLC0415 - loads redis-py
+        if given is None:
+            from mixrelay.shared.connection import connect  # noqa: PLC0415 - loads redis-py
 
-        connect(redis_url)  # reads the address, and opens nothing
+            connect(redis_url)  # reads the address, and opens nothing
         self._url = redis_url
+        self._given = given
         self._settings = settings
         self._wait = wait_command(settings)
         self._seconds = settings.connect_timeout + settings.timeout
@@ -95,9 +97,7 @@ class AsyncPushing:
         lines = self._lines.get(loop)
         if lines is None:
             self._forget_ended_loops()
-            lines = self._lines[loop] = _Lines(
-                _nodes_at(self._url, self._settings), self._settings.connections
-            )
+            lines = self._lines[loop] = _Lines(self._nodes(), self._settings.connections)
         return lines
 
     async def _lines_kept_to_the_end(self) -> _Lines:
@@ -128,6 +128,16 @@ class AsyncPushing:
                 lines = self._lines.pop(loop, None)
                 if lines is not None:
                     lines.nodes.abandon()
+
+    def _nodes(self) -> AsyncNodes | _OneNode:
+        if self._given is None:
+            return _nodes_at(self._url, self._settings)
+        timeout, connecting = self._settings.timeout, self._settings.connect_timeout
+        if not self._given.is_cluster:
+            return _OneNode(self._given.async_pool(timeout=timeout, connect_timeout=connecting))
+        return self._given.async_nodes(
+            timeout=timeout, connect_timeout=connecting, most=self._settings.connections
+        )
 
     def _begin(self) -> None:
         self._lines: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lines] = WeakKeyDictionary()
@@ -175,7 +185,9 @@ class _OneNode:
     async def _run(self, exchange: Callable[[Any], Awaitable[int]]) -> int:
         # Any, since redis-py does not type its connections; they close when one of these fails
         # or is cancelled.
-        connection: Any = await self.pool.get_connection()  # type: ignore[no-untyped-call]
+        from mixrelay.shared.connection.versions import FOR_COMMAND  # noqa: PLC0415 - loaded by now
+
+        connection: Any = await self.pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
         try:
             return await exchange(connection)
         finally:

@@ -14,13 +14,15 @@ from mixrelay.producer.async_pushing import AsyncPushing
 from mixrelay.producer.async_threads import in_thread
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
-from mixrelay.producer.construction import read_queue
+from mixrelay.producer.construction import given_client, read_queue
+from mixrelay.producer.copies import refuse_client
 from mixrelay.producer.endings import ending_in
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.redis_sink import masked
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -42,11 +44,14 @@ class AsyncRedisSink:
     thread. A push whose task is cancelled goes on.
     """
 
+    @with_options_shown
     def __init__(
         self,
         redis_url: str | None = None,
         queue: str | None = None,
         error_handler: Handler | None = None,
+        *,
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing.
@@ -55,18 +60,25 @@ class AsyncRedisSink:
             redis_url: else ``MIXRELAY_REDIS_URL``, else ``redis://localhost:6379/0``.
             queue: name of the list; else ``MIXRELAY_QUEUE``, else ``mixpanel_queue``.
             error_handler: see the attribute.
+            redis: the application's own client or pool, in place of ``redis_url``: of redis-py or
+                valkey-py, sync or async, of a cluster, through Sentinel, or fakeredis. Pushes go
+                over connections of our own that are made as its are, with our timeouts and
+                without its retries; it is neither changed nor closed.
             options: see ``QueueSettings``; what is not given comes from the environment. A push
                 takes at most ``connect_timeout`` and ``timeout`` together.
 
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        url, self.queue, self.settings = read_queue(redis_url, queue, options)
+        given = given_client(redis, redis_url)
+        url, self.queue, self.settings = read_queue(redis_url, queue, options, given)
         self._address = masked(url)
         self._lists = Lists(self.queue, self.settings, self._address)
         self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
-        self.guard = Guard(self.settings, url, self._lists, error_handler)
-        self._pushing = AsyncPushing(url, self.settings)
+        if redis is not None:
+            self._made_with["redis"] = redis
+        self.guard = Guard(self.settings, url, self._lists, error_handler, given)
+        self._pushing = AsyncPushing(url, self.settings, given)
 
     @property
     def counters(self) -> Counters:
@@ -130,6 +142,7 @@ class AsyncRedisSink:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle how it was made; a tracker gives it its error handler anew."""
+        refuse_client(self._made_with)
         return partial(type(self), **self._made_with), ()
 
     def __repr__(self) -> str:

@@ -17,7 +17,9 @@ from mixrelay.producer.async_calls import (
 )
 from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.batch import Batch
+from mixrelay.producer.construction import check_names, check_sink
 from mixrelay.producer.errors import ConfigurationError
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.producer.tracker import Tracker
 from mixrelay.producer.tracking import EventCalls
 
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from mixrelay.producer.delivery import BeforeSend, Sink
+    from mixrelay.producer.mistakes import OnInvalid
     from mixrelay.producer.options import QueueOptions
     from mixrelay.producer.telling import Handler
     from mixrelay.producer.values import Default
 
 
-@coroutine_functions(EventCalls)
+@coroutine_functions(EventCalls, also=(Tracker.flush, Tracker.close))
 class AsyncTracker(Tracker[Pending]):
     """Tracks events, and updates of users (``people``) and groups (``groups``), on an event loop.
 
@@ -47,19 +50,22 @@ class AsyncTracker(Tracker[Pending]):
     people: AsyncPeople
     groups: AsyncGroups
 
+    @with_options_shown
     def __init__(
         self,
         token: str | None = None,
         sink: Sink[Coroutine[Any, Any, bool | None]] | None = None,
-        error_handler: Handler | None = None,
+        error_handler: Handler | str | None = None,
         redis_url: str | None = None,
         queue: str | None = None,
         *,
         region: str | None = None,
         api_host: str | None = None,
-        before_send: BeforeSend | None = None,
+        before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing; what is not given comes from the environment.
@@ -74,29 +80,30 @@ class AsyncTracker(Tracker[Pending]):
             api_host: base address in place of a region's.
             before_send: a function, not a coroutine function.
             default: converts values of types that are not known here.
-            disabled: as for ``Tracker``; else ``MIXRELAY_DISABLED``.
+            disabled: whether calls return True and do nothing; else ``MIXRELAY_DISABLED``.
+            on_invalid: what becomes of mistakes of the caller's.
+            redis: the application's own client, pool or fakeredis, sync or async.
             options: of the queue: see ``QueueSettings``.
 
         Raises:
             ConfigurationError: there is no token, a setting cannot work, the address of Redis
                 cannot be read, or the sink is not awaited.
         """
-        if sink is not None and (redis_url is not None or queue is not None or options):
-            raise ConfigurationError(
-                "redis_url, queue and the queue's options are for a tracker that has no other "
-                "sink; give them to the sink."
-            )
+        check_names(options)
+        beside = {"redis_url": redis_url, "queue": queue, "redis": redis, **options}
+        sink = check_sink(sink, beside)
         make: Any = Tracker.__init__  # whose overloads are of other sinks
         make(
             self,
             token,
-            sink or AsyncRedisSink(redis_url, queue, **options),
+            sink or AsyncRedisSink(redis_url, queue, redis=redis, **options),
             error_handler,
             region=region,
             api_host=api_host,
             before_send=before_send,
             default=default,
             disabled=disabled,
+            on_invalid=on_invalid,
         )
         if not self._outlet.is_async:
             raise ConfigurationError(

@@ -78,6 +78,12 @@ class Batch(Generic[R]):
             messages = self._take()
         return self.outlet.send_all(messages)
 
+    def flush(self) -> R:
+        """Send what was collected so far; returns as a tracking call does."""
+        with self._lock:
+            messages = self._take() if self.is_open() else []
+        return self.outlet.send_all(messages) if messages else self.outlet.taken
+
     def __enter__(self) -> Self:
         """Begin to collect.
 

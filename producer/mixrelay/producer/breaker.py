@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
+from mixrelay.producer.telling import logger
+
 FIRST_WINDOW = 0.25
 LONGEST_WINDOW = 4.0
 """Seconds in which nobody tries after a failure; doubled by each failing try."""
@@ -59,3 +61,9 @@ class Breaker:
             return False
         self._window = 0.0
         return True
+
+
+def recovered(breaker: Breaker) -> None:
+    """Note that Redis took something; log it where it had not for a while."""
+    if breaker.succeeded():
+        logger.info("Redis takes messages again.")

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.options import QueueSettings
-from mixrelay.shared.options import load, named_as, options, perhaps
+from mixrelay.shared.options import is_empty, load, named_as, options, perhaps
 from mixrelay.shared.reading import shown_value, trimmed
 from mixrelay.shared.variables import API_HOST, DISABLED, QUEUE, REDIS_URL, REGION, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mixrelay.shared.connection import Given
     from mixrelay.shared.options import Option
 
 SETTINGS: dict[str, Option] = {
@@ -24,6 +25,9 @@ SETTINGS: dict[str, Option] = {
     for told in (TOKEN, REDIS_URL, QUEUE, REGION, API_HOST, DISABLED, *options(QueueSettings))
 }
 """What a tracker can be told that the environment can tell it too."""
+
+OTHERS = ("on_invalid", "redis")
+"""What only an application can tell it."""
 
 HOOKS = ("sink", "error_handler", "before_send", "default")
 """What is called; a text is the path to import it by."""
@@ -43,30 +47,58 @@ def read_token(token: str | None, *, is_off: bool) -> str:
     return found
 
 
+def given_client(redis: Any, redis_url: str | None) -> Given | None:
+    """Return the application's own client; None where an address says where the queue is.
+
+    Raises:
+        ConfigurationError: there are both, or it is no client.
+    """
+    if redis is None:
+        return None
+    if redis_url is not None and not is_empty(redis_url):
+        raise ConfigurationError("Give either redis= or redis_url=: both say where the queue is.")
+    from mixrelay.shared.connection import Given  # noqa: PLC0415 - loads redis-py, as Pushing does
+
+    return Given.of(redis)
+
+
 def read_queue(
-    redis_url: str | None, queue: str | None, given: Mapping[str, Any], own: str | None = None
+    redis_url: str | None,
+    queue: str | None,
+    options: Mapping[str, Any],
+    given: Given | None = None,
 ) -> tuple[str, str, QueueSettings]:
     """Return where a sink pushes, onto which list, and how.
 
     Args:
-        redis_url: the argument of the sink.
-        queue: the argument of the sink.
-        given: its other options.
-        own: the address of the application's own client, which is taken as it is.
+        redis_url: the address, where there is no client.
+        queue: the list's name.
+        options: of the queue. For fakeredis there is no spool, unless one of them says where.
+        given: the application's own client.
 
     Raises:
         ConfigurationError: a setting cannot work; the message names what the user wrote.
         TypeError: an option is unknown.
     """
-    check_names(given)
-    if own is not None:
-        return own, QUEUE.take(queue), load(QueueSettings, os.environ, given)
+    check_names(options)
+    folder = options.get("spool_dir")
+    if folder is True:
+        raise ConfigurationError("spool_dir=True names no folder: give its path, or leave it out.")
+    if given is not None and given.is_fake and (folder is None or is_empty(folder)):
+        options = {**options, "spool_dir": "off"}
+    settings = load(QueueSettings, os.environ, options)
+    url = given.url if given is not None else _read_address(redis_url)
+    return url, QUEUE.take(queue), settings
+
+
+def _read_address(redis_url: str | None) -> str:
     url = REDIS_URL.choose(os.environ, redis_url)
     try:
         _check_address(url.value)
     except ConfigurationError as error:
         raise named_as(error, {REDIS_URL.variable: url.origin}) from None
-    return url.value, QUEUE.take(queue), load(QueueSettings, os.environ, given)
+    found: str = url.value
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -81,7 +113,7 @@ def check_names(given: Mapping[str, Any]) -> None:
     """Raise TypeError for an option that there is not, with the one that was meant."""
     known = {told.name for told in options(QueueSettings)}
     for name in given.keys() - known:
-        hint = perhaps(name, {*SETTINGS, *HOOKS})
+        hint = perhaps(name, {*SETTINGS, *HOOKS, *OTHERS})
         raise TypeError(f"unexpected keyword argument {name!r}{hint}")
 
 
@@ -100,6 +132,10 @@ def check_sink(sink: Any, beside: Mapping[str, Any], name: str = "sink") -> Any:
         return None
     sink = _resolved_sink(sink, name)
     given = [one for one, value in beside.items() if value is not None]
+    if given == ["redis"]:
+        raise ConfigurationError(
+            "redis= is for a tracker that has no other sink; give it to the sink."
+        )
     if given:
         raise ConfigurationError(
             f"The queue's options ({', '.join(given)}) are for a tracker that has no other "
@@ -120,7 +156,7 @@ def _resolved_sink(sink: Any, name: str) -> Any:
         )
     if not callable(sink) and hasattr(sink, "execute_command"):
         raise ConfigurationError(
-            f"{name} is a client of Redis; write redis_url=… with its address, or leave {name} out."
+            f"{name} is a client of Redis; write redis=… with it, or redis_url=… with its address."
         )
     if not callable(sink) and callable(getattr(sink, "send", None)):
         kind = type(sink).__name__

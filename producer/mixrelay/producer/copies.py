@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from mixrelay.producer.errors import ConfigurationError
+
 
 class Copied:
     """Shares what belongs to the process; is made again in another one."""
@@ -23,8 +25,26 @@ class Copied:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle how it was made; the other process reads its own environment for the rest."""
+        """Pickle how it was made; the other process reads its own environment for the rest.
+
+        Raises:
+            ConfigurationError: it has a client of the application's.
+        """
+        refuse_client(self._made_with)
         return _made_again, (type(self), self._made_with, self._defaults)
+
+
+def refuse_client(made_with: dict[str, Any]) -> None:
+    """Refuse to pickle what was made with the application's own client, which is a process's.
+
+    Raises:
+        ConfigurationError: it was.
+    """
+    if "redis" in made_with:
+        raise ConfigurationError(
+            "A tracker with redis= cannot be pickled, since a client's connections belong to one "
+            "process: give it redis_url= or MIXRELAY_REDIS_URL, or make it in the other process."
+        )
 
 
 def _made_again(kind: type[Copied], made_with: dict[str, Any], defaults: dict[str, Any]) -> Copied:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from mixrelay.producer import forks
 
 Fate: TypeAlias = Literal[
-    "queued", "spooled", "dropped", "failed", "refused", "drained", "unanswered"
+    "queued", "spooled", "dropped", "failed", "refused", "drained", "unanswered", "invalid"
 ]
 
 
@@ -26,6 +26,8 @@ class Counters:
     ``refused``     of those that failed: by ``when_full="refuse"``
     ``drained``     pushed out of the spool by this process, whoever put it there
     ``unanswered``  went out to Redis, and no answer came (it is spooled or failed too)
+    ``invalid``     calls that were mistakes of the caller's, where ``on_invalid`` does not raise;
+                    their dead letters are ``queued`` or ``failed`` besides
     ==============  ===============================================================================
     """
 

@@ -19,12 +19,18 @@ from mixrelay.producer.tracing import traceparent_source
 from mixrelay.shared.variables import DISABLED
 
 if TYPE_CHECKING:
+    from mixrelay.producer.mistakes import OnInvalid
     from mixrelay.producer.plain import Names
     from mixrelay.producer.values import Default
 
 __all__ = ["BeforeSend", "ErrorHandler", "Handler", "Outlet", "R", "S", "Sink", "logger"]
 
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    R = TypeVarWithDefault("R", default=bool)
+else:
+    R = TypeVar("R")
 """What a sink returns, and with it every tracking call."""
 
 S = TypeVar("S")
@@ -53,10 +59,13 @@ class Outlet(Generic[R]):
         error_handler: Handler,
         before_send: BeforeSend | None = None,
         default: Default | None = None,
+        on_invalid: OnInvalid = "raise",
         *,
         disabled: bool | None = None,
     ) -> None:
         self._sink = sink
+        self.on_invalid = on_invalid
+        """What becomes of a call that is a mistake of the caller's."""
         self._error_handler = error_handler
         self._before_send = before_send
         self.default = default
@@ -128,6 +137,27 @@ class Outlet(Generic[R]):
     def hand_over(self, sink: Sink[Any], kind: str, message: str) -> Any:
         """Call a sink, and keep from the caller whatever it raises."""
         return self._called(sink, kind, message)
+
+    def invalid(self, error: Exception, kind: str, message: str | None) -> Any:
+        """See to a call that was a mistake of the caller's; return False, or awaitable as such.
+
+        Args:
+            error: what was wrong.
+            kind: of the message.
+            message: for the dead letter, where there is to be one.
+        """
+        if self.is_off:
+            self.counters.add("dropped")
+            return self._settled(sent=True)
+        self.counters.add("invalid")
+        tell(self._error_handler, error)
+        if message is None:
+            return self._settled(sent=False)
+        batch = open_batch(self)
+        if batch is not None and batch.add(kind, message) is not None:
+            return self._settled(sent=False)
+        sent = self.hand_over(self._sink, kind, message)
+        return _then_false(sent) if self.is_async else False
 
     def send_all(self, messages: Messages) -> R:
         """Hand over many messages; False, or awaitable as such, if one failed."""
@@ -232,6 +262,11 @@ class Outlet(Generic[R]):
         if self._counts or not isinstance(error, DeliveryError):
             self.counters.add("failed", count)
         tell(self._error_handler, error)
+
+
+async def _then_false(sent: Awaitable[Any]) -> bool:
+    await sent
+    return False
 
 
 def _hook_failed(error: Exception) -> BeforeSendError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from enum import Enum, auto
+from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.counters import Counters
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
+    from mixrelay.shared.connection import Given
     from mixrelay.shared.queue.logs import Start
     from mixrelay.shared.queue.merged.loads import MergedLoads
 
@@ -127,12 +129,17 @@ class Drain:
 
 
 def open_drain(
-    spool: Spool, settings: QueueSettings, redis_url: str, queue: str, counters: Counters
+    spool: Spool,
+    settings: QueueSettings,
+    where: Given | str,
+    queue: str,
+    counters: Counters,
 ) -> Drain:
     """Return a drain with a connection of its own; only an outage needs what it loads."""
     from mixrelay.shared.connection import connect  # noqa: PLC0415
     from mixrelay.shared.queue import Queue  # noqa: PLC0415
 
-    client = connect(redis_url, timeout=settings.timeout, connect_timeout=settings.connect_timeout)
+    make = partial(connect, where) if isinstance(where, str) else where.client
+    client = make(timeout=settings.timeout, connect_timeout=settings.connect_timeout)
     loads = Queue(client, queue, partitions=settings.partitions).loads
     return Drain(spool, loads, counters, settings.max_queue or None, client.close)

@@ -9,6 +9,7 @@ from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.events import Id, Properties, checked_mapping
 from mixrelay.producer.ids import group_id as checked_group_id
 from mixrelay.producer.ids import reduced
+from mixrelay.producer.mistakes import forgiving, update_of
 from mixrelay.producer.updates import (
     UPDATE_NAMES,
     checked_lists,
@@ -36,6 +37,7 @@ class Groups(Generic[R]):
         self._token = token
         self._outlet = outlet
 
+    @forgiving("group_update", update_of("$set", group=True))
     def set(
         self,
         group_key: str,
@@ -49,6 +51,7 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set", group_key, group_id, properties, beside)
 
+    @forgiving("group_update", update_of("$set_once", group=True))
     def set_once(
         self,
         group_key: str,
@@ -62,6 +65,7 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._change("$set_once", group_key, group_id, properties, beside)
 
+    @forgiving("group_update", update_of("$union", group=True))
     def union(
         self,
         group_key: str,
@@ -79,6 +83,7 @@ class Groups(Generic[R]):
         given = checked_lists(checked_mapping(properties, "properties"))
         return self._update(group_key, group_id, {"$union": given}, beside)
 
+    @forgiving("group_update", update_of("$remove", group=True))
     def remove(
         self,
         group_key: str,
@@ -92,6 +97,7 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._change("$remove", group_key, group_id, properties, beside)
 
+    @forgiving("group_update", update_of("$unset", group=True))
     def unset(
         self,
         group_key: str,
@@ -106,6 +112,7 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(group_key, group_id, operation, beside)
 
+    @forgiving("group_update", update_of("$delete", group=True))
     def delete(
         self,
         group_key: str,
@@ -118,6 +125,7 @@ class Groups(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(group_key, group_id, {"$delete": ""}, beside)
 
+    @forgiving("group_update", update_of("", group=True))
     def update(self, record: Properties, meta: Properties | None = None) -> R:
         """Send an update that you put together, as ``group_update`` of Mixpanel's own library.
 

@@ -19,20 +19,15 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mixrelay.producer.breaker import Breaker
+from mixrelay.producer.breaker import Breaker, recovered
 from mixrelay.producer.counters import Counters
 from mixrelay.producer.drain import Drain, Left, open_drain
 from mixrelay.producer.endings import ending_in, is_ending
-from mixrelay.producer.errors import (
-    DeliveryError,
-    NotDurableError,
-    QueueFullError,
-    SpoolError,
-)
+from mixrelay.producer.errors import DeliveryError, NotDurableError, QueueFullError, SpoolError
 from mixrelay.producer.redis_words import answers, retold, troubles
 from mixrelay.producer.safe_twice import is_safe_twice
 from mixrelay.producer.spool_folder import open_spool
-from mixrelay.producer.telling import ErrorHandler, Handler, logger, tell
+from mixrelay.producer.telling import ErrorHandler, Handler, tell
 from mixrelay.shared.errors import WrongKeyType
 
 if TYPE_CHECKING:
@@ -42,6 +37,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.lists import Lists, QueueList
     from mixrelay.producer.options import QueueSettings
     from mixrelay.producer.spool import Spool
+    from mixrelay.shared.connection import Given
 
 LOOK_SECONDS = 5.0
 """Between two looks for lines that other processes left in the spool."""
@@ -62,6 +58,7 @@ class Guard:
         redis_url: str,
         lists: Lists,
         error_handler: Handler | None = None,
+        given: Given | None = None,
     ) -> None:
         """Open nothing.
 
@@ -71,11 +68,15 @@ class Guard:
             lists: the queue's.
             error_handler: told when the spool comes into use, and of trouble with it; else that
                 is logged.
+            given: the application's own client, in place of the address.
         """
         self.counters = Counters()
         self.error_handler = error_handler
         self._settings = settings
         self._url = redis_url
+        self._where = given or redis_url
+        self.is_fake = given is not None and given.is_fake
+        """Whether the queue is in fakeredis, and so no server's."""
         self._lists = lists
         self._breakers: defaultdict[Hashable, Breaker] = defaultdict(Breaker)
         # Lines of all lists are drained together, wherever these lie.
@@ -84,6 +85,7 @@ class Guard:
         self._opened_spool: Spool | None = None
         self._opened_drain: Drain | None = None
         self._look_at = 0.0
+        self._untold: DeliveryError | None = None
         self._appends = count()
 
     def ready(self, to: QueueList, place: Hashable) -> bool:
@@ -119,7 +121,7 @@ class Guard:
         self.counters.add("queued", count)
         to.is_full = False
         if to.breaker.is_open:
-            _recovered(to.breaker)
+            recovered(to.breaker)
 
     def rescue(
         self, to: QueueList, tuples: Sequence[bytes], error: DeliveryError, attempt: Attempt
@@ -184,8 +186,9 @@ class Guard:
         Raises:
             DeliveryError: they are lost.
         """
-        left = to.breaker.seconds_left
-        self._keep(to, tuples, to.words.not_tried(left), attempt, first=False)
+        why, self._untold = self._untold, None
+        left = to.words.not_tried(to.breaker.seconds_left)
+        self._keep(to, tuples, why or left, attempt, first=why is not None)
         return True
 
     def _keep(
@@ -272,9 +275,9 @@ class Guard:
             self._drain(spool).close()  # or the next step would read this one's answer
             raise
         if left is not Left.BUSY:
-            _recovered(self._draining)
+            recovered(self._draining)
             if to.own:  # its lines may be among those that went
-                _recovered(to.breaker)
+                recovered(to.breaker)
         if self._look(spool):
             self._look_at = 0.0  # the next call moves the next slice
         return not to.own
@@ -299,9 +302,13 @@ class Guard:
             return True
         is_told = to.breaker.is_open
         if self._draining.failed() and not is_told:
-            refused = isinstance(error, (*answers(), WrongKeyType))
             words = self._lists.first.words
-            self.tell(words.refused(error) if refused else words.unavailable(error))
+            refused = isinstance(error, (*answers(), WrongKeyType))
+            why = (words.refused if refused else words.unavailable)(error)
+            if to.own or to.breaker.is_open:
+                self._untold = why  # ``hold`` tells it, and that the message was kept
+            else:
+                self.tell(why)
         return not (to.own or to.breaker.is_open)
 
     def _cannot_drain(self, spool: Spool, why: str) -> None:
@@ -334,11 +341,6 @@ class Guard:
     def _drain(self, spool: Spool) -> Drain:
         if self._opened_drain is None:
             self._opened_drain = open_drain(
-                spool, self._settings, self._url, self._lists.first.name, self.counters
+                spool, self._settings, self._where, self._lists.first.name, self.counters
             )
         return self._opened_drain
-
-
-def _recovered(breaker: Breaker) -> None:
-    if breaker.succeeded():
-        logger.info("Redis takes messages again.")

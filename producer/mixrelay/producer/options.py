@@ -72,7 +72,7 @@ class QueueSettings:
     spool_dir: str = option(
         "",
         "MIXRELAY_SPOOL_DIR",
-        "The folder for messages that Redis cannot take now; off for none. Else "
+        "The folder for messages that Redis cannot take now; off (or False) for none. Else "
         "$XDG_STATE_HOME/mixrelay, ~/.local/state/mixrelay or, where neither can be written, "
         "mixrelay-<uid> among the temporary files.",
         form=Form.PATH,

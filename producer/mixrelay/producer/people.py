@@ -8,6 +8,7 @@ from mixrelay.producer.batch import batch_ip
 from mixrelay.producer.delivery import Outlet, R
 from mixrelay.producer.events import Id, Properties, checked_mapping
 from mixrelay.producer.ids import profile_id
+from mixrelay.producer.mistakes import forgiving, update_of
 from mixrelay.producer.updates import (
     UPDATE_NAMES,
     check_number,
@@ -54,6 +55,7 @@ class People(Generic[R]):
         self._token = token
         self._outlet = outlet
 
+    @forgiving("profile_update", update_of("$set"))
     def set(
         self,
         distinct_id: Id,
@@ -70,6 +72,7 @@ class People(Generic[R]):
         given = checked_mapping(properties, "properties")
         return self._update(distinct_id, placed("$set", given, beside), beside)
 
+    @forgiving("profile_update", update_of("$set_once"))
     def set_once(
         self,
         distinct_id: Id,
@@ -83,6 +86,7 @@ class People(Generic[R]):
         given = checked_mapping(properties, "properties")
         return self._update(distinct_id, placed("$set_once", given, beside), beside)
 
+    @forgiving("profile_update", update_of("$add"))
     def increment(
         self,
         distinct_id: Id,
@@ -96,6 +100,7 @@ class People(Generic[R]):
         given = checked_numbers(checked_mapping(properties, "properties"))
         return self._update(distinct_id, {"$add": given}, beside)
 
+    @forgiving("profile_update", update_of("$add"))
     def plus_one(
         self,
         distinct_id: Id,
@@ -109,6 +114,7 @@ class People(Generic[R]):
         (name,) = unset_names(property_name, "property_name")
         return self._update(distinct_id, {"$add": {name: 1}}, beside)
 
+    @forgiving("profile_update", update_of("$append"))
     def append(
         self,
         distinct_id: Id,
@@ -122,6 +128,7 @@ class People(Generic[R]):
         given = checked_mapping(properties, "properties")
         return self._update(distinct_id, {"$append": given}, beside)
 
+    @forgiving("profile_update", update_of("$union"))
     def union(
         self,
         distinct_id: Id,
@@ -138,6 +145,7 @@ class People(Generic[R]):
         given = checked_lists(checked_mapping(properties, "properties"))
         return self._update(distinct_id, {"$union": given}, beside)
 
+    @forgiving("profile_update", update_of("$remove"))
     def remove(
         self,
         distinct_id: Id,
@@ -151,6 +159,7 @@ class People(Generic[R]):
         given = checked_mapping(properties, "properties")
         return self._update(distinct_id, {"$remove": given}, beside)
 
+    @forgiving("profile_update", update_of("$unset"))
     def unset(
         self,
         distinct_id: Id,
@@ -164,6 +173,7 @@ class People(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(distinct_id, operation, beside)
 
+    @forgiving("profile_update", update_of("$append"))
     def track_charge(
         self,
         distinct_id: Id,
@@ -184,6 +194,7 @@ class People(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(distinct_id, operation, beside, _CHARGE_NAMES)
 
+    @forgiving("profile_update", update_of("$unset"))
     def clear_charges(
         self,
         distinct_id: Id,
@@ -194,6 +205,7 @@ class People(Generic[R]):
         """Remove all charges of a profile."""
         return self.unset(distinct_id, "$transactions", ip, ignore_time, **special)
 
+    @forgiving("profile_update", update_of("$delete"))
     def delete(
         self,
         distinct_id: Id,
@@ -205,6 +217,7 @@ class People(Generic[R]):
         beside = special_properties(ip, ignore_time, special)
         return self._update(distinct_id, {"$delete": ""}, beside)
 
+    @forgiving("profile_update", update_of(""))
     def update(self, record: Properties, meta: Properties | None = None) -> R:
         """Send an update that you put together, as ``people_update`` of Mixpanel's own library.
 

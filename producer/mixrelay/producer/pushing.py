@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.attempt import Attempt
     from mixrelay.producer.lists import QueueList
     from mixrelay.producer.options import QueueSettings
-    from mixrelay.shared.connection import Nodes, OneNode
+    from mixrelay.shared.connection import Given, Nodes, OneNode
     from mixrelay.shared.connection.topology import Topology
 
 
@@ -41,13 +42,19 @@ class Pushing:
     goes there: nothing ran.
     """
 
-    def __init__(self, redis_url: str, settings: QueueSettings) -> None:
+    def __init__(self, redis_url: str, settings: QueueSettings, given: Given | None = None) -> None:
         """Open nothing.
+
+        Args:
+            redis_url: where the queue is.
+            settings: of the sink.
+            given: the application's own client, in place of the address.
 
         Raises:
             ConfigurationError: the address cannot be read.
         """
         self._url = redis_url
+        self._given = given
         self._settings = settings
         self._wait = wait_command(settings)
         self._renew()
@@ -142,8 +149,8 @@ class Pushing:
         # request, and not where it has another sink.
         from mixrelay.shared.connection import Nodes, nodes_at  # noqa: PLC0415
 
-        self._nodes = nodes_at(
-            self._url,
+        make = self._given.nodes if self._given is not None else partial(nodes_at, self._url)
+        self._nodes = make(
             timeout=self._settings.timeout,
             connect_timeout=self._settings.connect_timeout,
             max_connections=_MAX_CONNECTIONS,

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.commands import MAX_TUPLE_BYTES, check_size, too_large
-from mixrelay.producer.construction import read_queue
+from mixrelay.producer.construction import given_client, read_queue
+from mixrelay.producer.copies import refuse_client
 from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.guard import Guard
 from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.pushing import Pushing
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.producer.telling import Handler
 from mixrelay.shared.tuples import write
 
@@ -38,11 +40,14 @@ class RedisSink:
         queue: the list's name; the first one's, with several partitions.
     """
 
+    @with_options_shown
     def __init__(
         self,
         redis_url: str | None = None,
         queue: str | None = None,
         error_handler: Handler | None = None,
+        *,
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings, and open nothing.
@@ -51,17 +56,24 @@ class RedisSink:
             redis_url: else ``MIXRELAY_REDIS_URL``, else ``redis://localhost:6379/0``.
             queue: name of the list; else ``MIXRELAY_QUEUE``, else ``mixpanel_queue``.
             error_handler: see the attribute.
+            redis: the application's own client or pool, in place of ``redis_url``: of redis-py or
+                valkey-py, sync or async, of a cluster, through Sentinel, or fakeredis. Pushes go
+                over connections of our own that are made as its are, with our timeouts and
+                without its retries; it is neither changed nor closed.
             options: see ``QueueSettings``; what is not given comes from the environment.
 
         Raises:
             ConfigurationError: a setting cannot work.
         """
-        url, self.queue, self.settings = read_queue(redis_url, queue, options)
-        self.pushing = Pushing(url, self.settings)
+        given = given_client(redis, redis_url)
+        url, self.queue, self.settings = read_queue(redis_url, queue, options, given)
+        self.pushing = Pushing(url, self.settings, given)
         self._address = masked(url)
         self.lists = Lists(self.queue, self.settings, self._address)
         self._made_with: dict[str, Any] = {"redis_url": redis_url, "queue": queue, **options}
-        self.guard = Guard(self.settings, url, self.lists, error_handler)
+        if redis is not None:
+            self._made_with["redis"] = redis
+        self.guard = Guard(self.settings, url, self.lists, error_handler, given)
 
     @property
     def counters(self) -> Counters:
@@ -126,6 +138,7 @@ class RedisSink:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle how it was made; a tracker gives it its error handler anew."""
+        refuse_client(self._made_with)
         return partial(type(self), **self._made_with), ()
 
     def __repr__(self) -> str:

@@ -15,12 +15,13 @@ class Words:
     """Makes the errors of one queue; its password is in none of them."""
 
     def __init__(self, address: str, queue: str) -> None:
-        self._address = address
+        self.address = address
+        """Of Redis, without its password."""
         self._queue = queue
 
     def refused(self, error: Exception) -> QueueRefusedError:
         """Redis answered with an error."""
-        where = f"Redis at {self._address} refused to push to {self._queue!r}"
+        where = f"Redis at {self.address} refused to push to {self._queue!r}"
         text = f"{where}: {_said(error)}. {_advice(error)}"
         return (
             QueueFullError(text) if _first_word(error) == "QUEUEFULL" else QueueRefusedError(text)
@@ -34,7 +35,7 @@ class Words:
         """No connection came about, so nothing was sent."""
         from mixrelay.shared.connection import certificate_trouble  # noqa: PLC0415 - loads redis-py
 
-        where = f"No connection to Redis at {self._address} for {self._queue!r}"
+        where = f"No connection to Redis at {self.address} for {self._queue!r}"
         advice = "Nothing was sent; is Redis running, and is MIXRELAY_REDIS_URL right?"
         if certificate_trouble(error):
             advice = "Its certificate is not trusted: name the authority, ?ssl_ca_certs=/ca.pem"
@@ -42,7 +43,7 @@ class Words:
 
     def unanswered(self, error: Exception) -> QueueUnavailableError:
         """Something was sent, and no answer came."""
-        where = f"No answer from Redis at {self._address} to a push to {self._queue!r}"
+        where = f"No answer from Redis at {self.address} to a push to {self._queue!r}"
         return QueueUnavailableError(
             f"{where}: {_said(error)}. It went out, so it may be in the queue.",
             maybe_delivered=True,
@@ -52,21 +53,21 @@ class Words:
         """The application ended the call."""
         what = "It went out, so it may be in the queue" if was_sent else "Nothing was sent"
         return QueueUnavailableError(
-            f"The application ended a push to {self._queue!r} at {self._address}. {what}.",
+            f"The application ended a push to {self._queue!r} at {self.address}. {what}.",
             maybe_delivered=was_sent,
         )
 
     def not_tried(self, seconds: float) -> QueueUnavailableError:
         """An earlier call failed a moment ago."""
         return QueueUnavailableError(
-            f"Redis at {self._address} took nothing at the last try, and is not tried again for "
+            f"Redis at {self.address} took nothing at the last try, and is not tried again for "
             f"{seconds:.1f} s. Nothing was sent to {self._queue!r}."
         )
 
     def no_turn(self, connections: int, seconds: float) -> QueueUnavailableError:
         """All connections are in use."""
         return QueueUnavailableError(
-            f"All {connections} connections of this process to Redis at {self._address} were in "
+            f"All {connections} connections of this process to Redis at {self.address} were in "
             f"use, and none that answered was free within {seconds:g} s. Nothing was sent to "
             f"{self._queue!r}. Raise MIXRELAY_PUSH_CONNECTIONS if so many threads track at once."
         )
@@ -74,7 +75,7 @@ class Words:
     def not_durable(self, durability: str, reason: str) -> NotDurableError:
         """Redis has the message; what else was to have it did not say so."""
         return NotDurableError(
-            f"Redis at {self._address} has the message in {self._queue!r}, but durability="
+            f"Redis at {self.address} has the message in {self._queue!r}, but durability="
             f"{durability!r} was not acknowledged: {reason}. It is not pushed again.",
             maybe_delivered=True,
         )
@@ -118,6 +119,8 @@ _ADVICE = {
     "MISCONF": "It cannot save to its disk: see its log.",
     "MovedError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
     "AskError": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "MOVED": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
+    "ASK": "It is a node of a cluster: MIXRELAY_REDIS_URL=redis+cluster://host1,host2.",
     "ClusterDownError": "No node of the cluster has that list now: see CLUSTER INFO.",
     "TryAgainError": "That list moves to another node of the cluster.",
     "QUEUEFULL": "That is what MIXRELAY_MAX_QUEUE allows: start workers, or raise it.",

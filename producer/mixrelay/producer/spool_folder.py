@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 
 OFF = "off"
 """The folder's name that stands for no spool."""
+_OFF_WORDS = frozenset({OFF, "false", "no", "0", "none"})
+"""How one writes that there is to be none; a folder of such a name is written ``./off``."""
 
 
 def open_spool(settings: QueueSettings, redis_url: str, queue: str) -> Spool | None:
     """Return a queue's spool, or None where there is to be none."""
-    if settings.spool_dir == OFF:
+    if is_off(settings.spool_dir):
         return None
     folder = spool_folder(settings.spool_dir, redis_url, queue)
     return Spool(folder, settings.spool_bytes, fsync=settings.spool_fsync == "always")
+
+
+def is_off(chosen: str | Path) -> bool:
+    """Whether a setting says that there is to be no spool."""
+    return str(chosen).strip().lower() in _OFF_WORDS
 
 
 def spool_folder(chosen: str, redis_url: str, queue: str) -> Path:
@@ -49,6 +56,9 @@ def _own_base() -> Path:
 
 def _may_write(folder: Path) -> bool:
     """Whether a folder can be written, or made."""
-    while not folder.exists() and folder != folder.parent:
+    # Not Path.exists, which raises where a folder above may not be searched: as HOME=/root of a
+    # server that runs its workers as another user.
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
         folder = folder.parent
-    return os.access(folder, os.W_OK | os.X_OK)
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)

@@ -217,7 +217,7 @@ class MemorySink:
                 yield message.kind, record
 
 
-_NEVER = property(lambda _: False, lambda outlet, value: vars(outlet).update(is_off=value))
+NEVER_OFF = property(lambda _: False, lambda outlet, value: vars(outlet).update(is_off=value))
 
 
 @contextmanager
@@ -253,7 +253,7 @@ def capture() -> Iterator[MemorySink]:
         doors.enter_context(patch.object(AsyncRedisSink, "send_all", take_all_async))
         doors.enter_context(patch.object(Consumer, "send", take))
         # MIXRELAY_DISABLED, which many set for their tests, must not hide what they look at.
-        doors.enter_context(patch.object(Outlet, "is_off", _NEVER, create=True))
+        doors.enter_context(patch.object(Outlet, "is_off", NEVER_OFF, create=True))
         yield sink
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import copy
-from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.batch import Batch, open_batch
 from mixrelay.producer.construction import (
     check_before_send,
     check_default,
@@ -32,8 +32,10 @@ from mixrelay.producer.events import (
     lib_version,
 )
 from mixrelay.producer.groups import Groups
+from mixrelay.producer.mistakes import OnInvalid, checked_policy
 from mixrelay.producer.people import People
 from mixrelay.producer.redis_sink import RedisSink
+from mixrelay.producer.shown_options import with_options_shown
 from mixrelay.producer.telling import ErrorHandler, Handler
 from mixrelay.producer.tracking import EventCalls
 from mixrelay.producer.values import Default
@@ -74,6 +76,8 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None: ...
 
@@ -89,6 +93,7 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -103,6 +108,7 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -117,6 +123,7 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
     @overload
@@ -131,8 +138,10 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
     ) -> None: ...
 
+    @with_options_shown
     def __init__(
         self,
         token: str | None = None,
@@ -146,6 +155,8 @@ class Tracker(Copied, EventCalls[R]):
         before_send: BeforeSend | str | None = None,
         default: Default | None = None,
         disabled: bool | None = None,
+        on_invalid: OnInvalid = "raise",
+        redis: Any = None,
         **options: Unpack[QueueOptions],
     ) -> None:
         """Read the settings; what is not given comes from the environment.
@@ -169,6 +180,12 @@ class Tracker(Copied, EventCalls[R]):
                 written in its place, as for ``json.dumps``. A TypeError refuses the value.
             disabled: whether every call returns True and does nothing, also without a token; else
                 ``MIXRELAY_DISABLED``.
+            on_invalid: what becomes of a call that is a mistake of the caller's: ``raise`` raises
+                ``InvalidPropertyError``; ``log`` counts it (``counters.invalid``), gives the error
+                to the error handler and returns False; ``dead-letter`` also queues the record, as
+                far as it can be written, to become a dead letter with the reason.
+            redis: the application's own client, pool or fakeredis, in place of ``redis_url``: see
+                ``RedisSink``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
@@ -177,22 +194,28 @@ class Tracker(Copied, EventCalls[R]):
         is_off: bool = DISABLED.take(disabled)
         self._token = read_token(token, is_off=is_off)
         check_names(options)
-        sink = check_sink(sink, {"redis_url": redis_url, "queue": queue, **options})
+        beside = {"redis_url": redis_url, "queue": queue, "redis": redis, **options}
+        sink = check_sink(sink, beside)
         handler: Handler = check_handler(error_handler) or ErrorHandler()
         hook: BeforeSend | None = check_before_send(before_send)
         default = check_default(default)
-        self._sink: Sink[Any] = sink or RedisSink(redis_url, queue, **options)
+        self._sink: Sink[Any] = sink or RedisSink(redis_url, queue, redis=redis, **options)
+        policy = checked_policy(on_invalid, self._sink)
         lib_version()  # read at start, not inside the first request
         self._base = base_from_settings(region, api_host)
-        self._outlet: Outlet[R] = Outlet(self._sink, handler, hook, default, disabled=is_off)
+        self._outlet: Outlet[R] = Outlet(
+            self._sink, handler, hook, default, policy, disabled=is_off
+        )
         self._defaults: dict[str, Any] = {}
         self.people: People[R] = People(self._token, self._outlet)
         self.groups: Groups[R] = Groups(self._token, self._outlet)
         self._consumer: Consumer | None = None
         hooks = {"error_handler": error_handler, "before_send": before_send, "default": default}
         where = {"redis_url": redis_url, "queue": queue, "region": region, "api_host": api_host}
-        how = {"sink": sink, "disabled": disabled}
+        how = {"sink": sink, "disabled": disabled, "on_invalid": on_invalid}
         self._made_with = {"token": self._token, **how, **hooks, **where, **options}
+        if redis is not None:
+            self._made_with["redis"] = redis
 
     def batch(self, *, ip: str | int | None = None) -> Batch[R]:
         """Return a block whose messages are sent together when it ends.
@@ -225,6 +248,30 @@ class Tracker(Copied, EventCalls[R]):
         other = copy.copy(self)
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
+
+    def flush(self) -> R:
+        """Send what the open batch holds by now, as before a long wait; outside of one, nothing.
+
+        There is nothing else to flush: a call outside of a batch has pushed when it returns.
+        Returns True, or False if something failed; awaitable where calls are.
+        """
+        batch = open_batch(self._outlet)
+        return self._outlet.taken if batch is None else batch.flush()
+
+    def close(self) -> R:
+        """Send what the open batch holds, and close this process's connections.
+
+        Not needed at the end of a process. The next call opens them again. Awaitable where calls
+        are; then the connections are those of this event loop.
+        """
+        sink = self._outlet.sink
+        if not self._outlet.is_async:
+            flushed = self.flush()
+            end = getattr(sink, "close", None)
+            if end is not None:
+                end()
+            return flushed
+        return cast("R", _closed(self.flush(), getattr(sink, "aclose", None)))
 
     @property
     def counters(self) -> Counters:
@@ -272,3 +319,10 @@ class Tracker(Copied, EventCalls[R]):
         if self._consumer is None:
             self._consumer = Consumer(api_host=self._base)
         return self._consumer
+
+
+async def _closed(flushed: Any, end: Callable[[], Awaitable[None]] | None) -> Any:
+    sent = await flushed
+    if end is not None:
+        await end()
+    return sent

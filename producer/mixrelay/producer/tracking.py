@@ -23,6 +23,7 @@ from mixrelay.producer.events import (
 )
 from mixrelay.producer.identities import alias_record, identify_record, merge_record
 from mixrelay.producer.ids import text_id
+from mixrelay.producer.mistakes import event_of, forgiving
 from mixrelay.producer.telling import say_that_secrets_end
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class EventCalls(Generic[R]):
         meta: Properties | None = None,
     ) -> R: ...
 
+    @forgiving("event", event_of())
     def track(
         self,
         distinct_id: Id | EllipsisType = ...,
@@ -153,6 +155,7 @@ class EventCalls(Generic[R]):
         meta: Properties | None = None,
     ) -> R: ...
 
+    @forgiving("import", event_of())
     def import_event(
         self,
         distinct_id: Id | EllipsisType = ...,
@@ -202,6 +205,7 @@ class EventCalls(Generic[R]):
             record, names = with_meta(record, meta)
         return self._outlet.deliver("import", record, names, api_key)
 
+    @forgiving("event", event_of("$identify"))
     def identify(self, identified_id: Id, anonymous_id: Id) -> R:
         """Connect what somebody did before signing in with who it is, under *Original ID Merge*.
 
@@ -220,6 +224,7 @@ class EventCalls(Generic[R]):
         record = identify_record(self._token, identified_id, anonymous_id)
         return self._outlet.deliver("event", record, EVENT_NAMES)
 
+    @forgiving("import", event_of("$merge"))
     def merge(self, id1: Id, id2: Id) -> R:
         """Make two users one, for good, under *Original ID Merge*; Simplified ignores it.
 
@@ -236,6 +241,7 @@ class EventCalls(Generic[R]):
         """
         return self._outlet.deliver("import", merge_record(self._token, id1, id2), EVENT_NAMES)
 
+    @forgiving("event", event_of("$create_alias"))
     def alias(self, alias_id: Id, distinct_id: Id) -> R:
         """Make a second id of a user known, at once, under *Original ID Merge* and legacy projects.
 

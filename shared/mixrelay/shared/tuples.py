@@ -59,12 +59,14 @@ class Message:
         data: the record, or the list of records, as parsed; for looking, since a number over
             64 bits is a float in it.
         text: the same as it was written, for sending.
+        invalid: field and message of the mistake that a producer found in it; it is not sent.
     """
 
     kind: Kind
     api_key: str | None = field(repr=False)
     data: Any = field(repr=False)
     text: str = field(repr=False)
+    invalid: tuple[str, str] | None = None
 
     @property
     def is_list(self) -> bool:
@@ -181,12 +183,21 @@ _DATA = '{"data":{'
 _API_KEY = '},"api_key":'
 
 
+def _invalid(found: Any) -> tuple[str, str] | None:
+    """Return what a producer says is wrong with the record (its ``on_invalid="dead-letter"``)."""
+    if not isinstance(found, dict) or not isinstance(found.get("message"), str):
+        return None
+    place = found.get("field")
+    return (place if isinstance(place, str) else ""), found["message"]
+
+
 def _unwrapped(kind: Kind, message: Any, text: str) -> Message:
     """Take the record out of a message, with the text that it is."""
-    api_key = None
+    api_key = invalid = None
     data = message
     if isinstance(message, dict) and "data" in message:
         api_key, data = _api_key(message.get("api_key")), message["data"]
+        invalid = _invalid(message.get("invalid"))
         member = last_member(text, "data")
         text = text[member.start : member.end]
     if isinstance(data, list):
@@ -194,7 +205,7 @@ def _unwrapped(kind: Kind, message: Any, text: str) -> Message:
             raise MalformedTupleError("the list of records is empty")
     elif not isinstance(data, dict):
         raise MalformedTupleError(f"a record is an object; this is {_called(data)}")
-    return Message(kind, api_key, data, text)
+    return Message(kind, api_key, data, text, invalid)
 
 
 def _api_key(value: Any) -> str | None:

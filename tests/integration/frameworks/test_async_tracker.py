@@ -209,7 +209,7 @@ def test_400_event_loops_leave_no_connection_and_lose_nothing(
         assert asyncio.run(tracker.track("1", "E")) is True
     assert redis.llen("q") == 400
     assert tracker.counters.as_dict() == {"queued": 400} | dict.fromkeys(
-        ("spooled", "dropped", "failed", "refused", "drained", "unanswered"), 0
+        ("spooled", "dropped", "failed", "refused", "drained", "unanswered", "invalid"), 0
     )
     wait_until(lambda: clients(redis) <= before, 30, "the end of their connections")
 
@@ -283,3 +283,23 @@ def test_a_cancelled_call_is_queued_kept_or_told(redis_url: str, redis: Redis, s
     lost = [name for name in made if name not in queued and name.encode() not in kept]
     assert lost == []
     assert counts["queued"] + counts["spooled"] + counts["failed"] >= len(made)
+
+
+def test_a_client_of_ones_own_a_policy_and_a_switch_are_given_to_it_too(redis: Redis) -> None:
+    given = AsyncTracker("token", queue="q", redis=redis, on_invalid="log", error_handler=print)
+
+    async def main() -> None:
+        assert await given.track("1", "") is False
+        assert await given.track("1", "E") is True
+        async with given.batch():
+            await given.track("1", "F")
+            assert redis.llen("q") == 1
+            assert await given.flush() is True
+            assert redis.llen("q") == 2
+        assert await given.close() is True
+        assert await AsyncTracker(disabled=True).track("1", "E") is True
+
+    asyncio.run(main())
+    assert (given.counters.invalid, redis.llen("q")) == (1, 2)
+    with pytest.raises(ConfigurationError, match="redis= is for a tracker that has no other sink"):
+        AsyncTracker("token", sink=AsyncRedisSink(), redis=redis)

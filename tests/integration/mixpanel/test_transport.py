@@ -333,3 +333,29 @@ def test_a_proxy_that_refuses_the_tunnel_was_not_sent_to(server, open_transport)
     failure = transport.post(Destination(Endpoint.TRACK, "https://mixpanel.example"), b"[]")
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.sent) == (FailureKind.CONNECT, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("407 Proxy Authentication Required", "put them into MIXRELAY_PROXY"),
+        ("403 Forbidden", "the proxy refused to connect (403)"),
+    ],
+)
+def test_what_a_proxy_refuses_is_said(status, words, open_transport):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        proxy = threading.Thread(target=refuse, daemon=True)
+        proxy.start()
+        transport = open_transport(proxy=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        failure = transport.post(Destination(Endpoint.TRACK, "https://mixpanel.example"), b"[]")
+        joined(proxy)
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.sent) == (FailureKind.CONNECT, False)
+    assert words in failure.detail

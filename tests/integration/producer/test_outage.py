@@ -62,7 +62,20 @@ def test_without_redis_a_message_is_kept_in_the_seeds_log_format(tracker, heard,
         "refused": 0,
         "drained": 0,
         "unanswered": 0,
+        "invalid": 0,
     }
+
+
+def test_a_second_process_says_that_it_kept_the_message_too(tracker, port, heard, spool_dir):
+    assert tracker.track("1", "First")
+    told = []
+    second = Tracker("token", None, told.append, f"redis://127.0.0.1:{port}/0", "q", **SHORT)
+    assert second.track("1", "Second")
+    assert second.track("1", "Third")
+    (error,) = told
+    assert error.spooled
+    assert f"Kept in {spool_dir}" in str(error)
+    assert len(lines(spool_dir)) == 3
 
 
 def test_an_outage_is_told_once_and_says_where_messages_are(tracker, heard, spool_dir):

@@ -44,7 +44,9 @@ def test_an_address_in_the_place_of_the_sink_is_told_where_it_belongs():
 
 
 def test_a_client_of_redis_is_no_sink():
-    assert "is a client of Redis; write redis_url=" in refusal("t", sink=Redis())
+    assert "is a client of Redis; write redis=… with it, or redis_url=" in refusal(
+        "t", sink=Redis()
+    )
 
 
 def test_a_consumer_is_no_sink_but_its_method_is():
@@ -216,3 +218,13 @@ def test_a_frameworks_setting_is_named_as_it_was_written(given, said):
 @pytest.mark.parametrize("off", [False, "off", "OFF", " Off "])
 def test_a_spool_is_switched_off_in_any_spelling(off):
     assert RedisSink(spool_dir=off).settings.spool_dir == "off"
+
+
+def test_a_framework_takes_a_client_and_a_policy():
+    client = Redis()
+    made = tracker_from({"token": "t", "redis": client, "on_invalid": " log\n"}, "MIXRELAY_{}")
+    assert made._outlet.on_invalid == "log"
+    with pytest.raises(ConfigurationError, match="MIXRELAY_ON_INVALID='ignore'"):
+        tracker_from({"token": "t", "on_invalid": "ignore"}, "MIXRELAY_{}")
+    with pytest.raises(ConfigurationError, match="redis= takes a client, such as"):
+        tracker_from({"token": "t", "redis": "redis://localhost"}, "MIXRELAY_{}")

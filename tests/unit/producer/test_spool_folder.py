@@ -1,14 +1,19 @@
 """Where messages are kept if nobody says where."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from mixrelay.producer import ConfigurationError, RedisSink, Tracker
+from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.errors import SpoolError
 from mixrelay.producer.options import QueueOptions, QueueSettings
 from mixrelay.producer.spool import Spool
 from mixrelay.producer.spool_folder import open_spool, spool_folder
 from mixrelay.shared.options import options
+from tests.support.ports import free_port
 
 URL = "redis://user:secret@host:6379/0"
 
@@ -42,8 +47,41 @@ def test_a_queues_name_cannot_lead_out_of_the_folder(tmp_path):
     assert spool_folder(str(tmp_path), URL, "../../etc").parent == tmp_path
 
 
-def test_off_means_none():
-    assert open_spool(QueueSettings(spool_dir="off"), URL, "q") is None
+@pytest.mark.parametrize("word", ["off", "OFF", " Off ", "false", "False", "no", "0", "none"])
+def test_off_means_none(word, monkeypatch):
+    assert open_spool(QueueSettings(spool_dir=word), URL, "q") is None
+    monkeypatch.setenv("MIXRELAY_SPOOL_DIR", word)
+    assert RedisSink().guard._spool() is None
+
+
+@pytest.mark.parametrize("make", [RedisSink, AsyncRedisSink])
+def test_false_is_off_and_true_is_no_folder(make):
+    assert make(spool_dir=False).guard._spool() is None
+    with pytest.raises(ConfigurationError, match="spool_dir=True names no folder"):
+        make(spool_dir=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_home_that_the_user_may_not_search_is_passed_over(monkeypatch):
+    """As of gunicorn --user nobody, which leaves HOME as root's."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as folder:
+        home, temporary = Path(folder, "root"), Path(folder, "tmp")
+        Path(folder).chmod(0o755)
+        home.mkdir(0o700)
+        (home / ".local/state").mkdir(parents=True)
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        sink = RedisSink(f"redis://127.0.0.1:{free_port()}/0")
+        os.seteuid(nobody)
+        try:
+            assert Tracker("t", sink=sink).track("u", "Kept")
+            assert sink.guard._spool().folder.parent == temporary / f"mixrelay-{nobody}"
+        finally:
+            os.seteuid(0)
+        assert sink.counters.spooled == 1
 
 
 def test_a_folder_that_is_not_its_own_is_not_used(tmp_path):

@@ -150,3 +150,14 @@ def test_a_masked_address_hides_the_password_only(url):
 
 def test_an_address_without_a_password_is_shown_as_it_is():
     assert mask("redis://localhost:6379/0") == "redis://localhost:6379/0"
+
+
+@pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
+@pytest.mark.parametrize(
+    "asked", ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_check_hostname=False"]
+)
+def test_certificates_are_always_verified(scheme, asked):
+    with pytest.raises(ConfigurationError, match="certificates are always verified") as raised:
+        connect(f"{scheme}://user:secret@host:6380/0?{asked}")
+    assert asked in str(raised.value)
+    assert "secret" not in str(raised.value)

@@ -43,6 +43,17 @@ async def an_async_sink(kind: str, message: str) -> bool:
 # A tracking call returns what the sink returns, and False after a failure.
 tracker = Tracker("token")
 assert_type(tracker, Tracker[bool])
+
+
+def of_anyone(plain: Tracker) -> bool:
+    """A tracker without a parameter is the queue's."""
+    with plain.batch():
+        return plain.track("user", "Event") and plain.people.set("user", {})
+
+
+of_anyone(tracker)
+assert_type(tracker.flush(), bool)
+assert_type(tracker.close(), bool)
 assert_type(tracker.track("user", "Event"), bool)
 assert_type(tracker.people.set("user", {"a": 1}), bool)
 assert_type(tracker.groups.set("Company", "Acme", {"a": 1}), bool)
@@ -171,7 +182,8 @@ class Mine(ErrorHandler):
 
 Tracker("token", error_handler=Mine())
 Tracker("token", error_handler=print)
-Tracker("token", error_handler="log")  # E: call-overload
+Tracker("token", error_handler="shop.tracking.heard")
+Tracker("token", error_handler=5)  # E: call-overload
 
 try:
     tracker.track("user", "Event", {"price": float("nan")})

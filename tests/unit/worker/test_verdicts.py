@@ -238,7 +238,8 @@ def test_a_page_that_is_not_mixpanels_refuses_no_message_and_no_token(status, co
 def test_a_proxy_that_wants_credentials_is_a_wrong_configuration_whoever_asks(status, own, page):
     answered = verdict(status, page, own=own)
     assert isinstance(answered, Misconfigured)
-    assert "proxy or firewall" in answered.said
+    who = "proxy or firewall" if status == 401 else "the proxy wants a user and a password (407)"
+    assert who in answered.said
     assert "MIXRELAY_PROXY" in answered.said
 
 
@@ -293,3 +294,9 @@ def test_what_this_process_lacks_is_no_failure_of_the_destination(sent):
 
 def test_every_kind_of_failure_has_a_row():
     assert set(FAILURES) == set(FailureKind)
+
+
+def test_a_proxy_that_wants_a_password_is_named_and_nothing_dies():
+    answered = verdict(407, b"who are you")
+    assert isinstance(answered, Misconfigured)
+    assert "put them into MIXRELAY_PROXY" in answered.said

@@ -13,11 +13,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
+from mixrelay.shared.mixpanel.endpoints import Destination
 from mixrelay.shared.mixpanel.failures import Failure
 from mixrelay.shared.mixpanel.proving import is_refusal
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.mixpanel.transport import Answer, Transport
+from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import (
     Dead,
     Division,
@@ -55,6 +57,14 @@ PARTS_AT_ONCE = 100
 _UNPROVEN = "waits until another worker has proven its project token"
 
 
+class Sending(Protocol):
+    """What delivers a body: `Transport`, or what a test puts in its place."""
+
+    def post(self, destination: Destination, body: bytes) -> Answer | Failure: ...
+
+    def close(self) -> None: ...
+
+
 class Delivery:
     """Handles batches, one in each thread that calls; all they share are these parts."""
 
@@ -62,7 +72,7 @@ class Delivery:
         self,
         *,
         ledger: Ledger,
-        transport: Transport,
+        transport: Sending,
         preparation: Callable[[str], Preparation],
         now_ms: Callable[[], int],
         settings: WorkerSettings,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from redis import Redis
 from redis.exceptions import RedisError
 
 from mixrelay.shared.connection import connect
@@ -15,7 +16,7 @@ from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
-from mixrelay.worker.delivery import Delivery, Preparations
+from mixrelay.worker.delivery import Delivery, Preparations, Sending
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.hot_shards import ShardCounts
@@ -66,7 +67,14 @@ class Draining:
     """One run. Main thread only: the senders and the lease keeper are threads beside it."""
 
     def __init__(
-        self, setup: Setup, *, owner: str, stop: Stop, is_wanted_elsewhere: Callable[[], bool]
+        self,
+        setup: Setup,
+        *,
+        owner: str,
+        stop: Stop,
+        is_wanted_elsewhere: Callable[[], bool],
+        redis: Redis | None = None,
+        transport: Sending | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -75,6 +83,8 @@ class Draining:
             owner: names this horse, so that its parent can end its leases.
             stop: tells it to end at once.
             is_wanted_elsewhere: tells it to make room for another job.
+            redis: the queue's, in place of the settings' address: fakeredis, in tests.
+            transport: what sends, in place of HTTP: in tests too.
         """
         self._setup = setup
         self._owner = owner
@@ -83,12 +93,12 @@ class Draining:
         self._abandon = threading.Event()
         worker = setup.worker
         self._queue = Queue(
-            connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT),
+            redis or connect(setup.settings.redis_url, timeout=REDIS_TIMEOUT),
             setup.settings.queue,
             partitions=setup.settings.partitions,
         )
         self._holdings = Holdings()
-        self._transport = _transport(worker)
+        self._transport = transport or _transport(worker)
         self._tracing = Tracing.of(setup.settings.queue) if worker.otel else None
         self._keeper = LeaseKeeper(
             self._queue,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from mixrelay.shared.mixpanel import rules
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
+from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
 from mixrelay.shared.tuples import Kind, Message
 from mixrelay.worker.routes import Route, Routes
 from mixrelay.worker.stamps import Stamps, stamp_event, stamped, stamped_event
-
-if TYPE_CHECKING:
-    from mixrelay.shared.mixpanel.reasons import Reason
 
 TRACK_MARGIN_MS = 3_600_000
 """An event this close to the end of ``/track``'s five days might be past it when it arrives."""
@@ -92,6 +90,8 @@ class Preparation:
             received_ms: when the queue received it, milliseconds since the epoch.
             now_ms: the time by Redis's clock.
         """
+        if message.invalid is not None:
+            return Refused(Reason.INVALID, *message.invalid)
         if message.kind is Kind.PROFILE_UPDATE:
             return self._profile_update(message)
         if message.kind is Kind.GROUP_UPDATE:

@@ -22,7 +22,12 @@ from mixrelay.shared.mixpanel.answers import (
     retry_after,
     said,
 )
-from mixrelay.shared.mixpanel.failures import Failure, FailureKind
+from mixrelay.shared.mixpanel.failures import (
+    PROXY_AUTHENTICATION,
+    Failure,
+    FailureKind,
+    proxy_refuses,
+)
 from mixrelay.shared.mixpanel.unasked import unconfirmed
 
 if TYPE_CHECKING:
@@ -157,6 +162,7 @@ STATUSES = {
     401: _Row.UNAUTHORIZED,
     403: _Row.UNAUTHORIZED,
     404: _Row.MISCONFIGURED,
+    407: _Row.MISCONFIGURED,  # of a proxy, before anything passed it
     408: _Row.OUTAGE,
     413: _Row.TOO_LARGE,
     429: _Row.OUTAGE,
@@ -285,11 +291,13 @@ _BETWEEN = (
     "a proxy or firewall between the worker and Mixpanel refuses the request, check MIXRELAY_PROXY "
     "and MIXPANEL_API_HOST"
 )
-_REFUSALS = frozenset({401, 403, 407})
+_REFUSALS = frozenset({401, 403})
 
 
 def _configuration(answer: Answer, words: str, who_refuses: str) -> str:
     """Say what in the settings an answer speaks of."""
+    if answer.status == PROXY_AUTHENTICATION:
+        return f"{proxy_refuses(PROXY_AUTHENTICATION)}: {words}"
     if answer.status in _REFUSALS:
         return f"{who_refuses} ({answer.status}): {words}"
     location = answer.headers.get("location")

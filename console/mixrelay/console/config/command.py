@@ -20,7 +20,7 @@ from mixrelay.console.options import flat
 from mixrelay.console.setting_options import options_of
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, safe
-from mixrelay.producer.construction import HOOKS, SETTINGS
+from mixrelay.producer.construction import HOOKS, OTHERS, SETTINGS
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.shared.options import ARGUMENT, FLAG, options
 from mixrelay.shared.settings import Settings
@@ -115,7 +115,7 @@ def producer(
     rows = effective([*SETTINGS.values(), OTEL, CA_FILE, PROXY], given, form)
     rows += [
         Effective(name, _named(given[name]), written.format(name.upper()), "")
-        for name in HOOKS
+        for name in (*HOOKS, *OTHERS)
         if given.get(name) is not None
     ]
     _show(rows, lambda: tracker_from(given, written), as_json=as_json)

@@ -17,8 +17,8 @@ off, and needs no token.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from functools import cache
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from functools import cache, partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -49,7 +49,8 @@ def get_tracker() -> Tracker[Any]:
 class MixrelayMiddleware:
     """Gathers what a request tracks and sends it in one pipeline, after the response.
 
-    A streamed response's messages are sent before it, and so are an async tracker's. Let this
+    A streamed response's messages are sent before it, and so are an async tracker's; what the
+    stream tracks while it is sent goes with each piece, and has the user's address too. Let this
     one stand first, so that what other middleware track is with them.
     """
 
@@ -85,6 +86,7 @@ class MixrelayMiddleware:
             raise
         if response.streaming:
             batch.__exit__()
+            self._follow(request, response)
         else:
             _send_after(response, batch)
         return response
@@ -98,9 +100,46 @@ class MixrelayMiddleware:
             raise
         if response.streaming or batch.outlet.is_async:
             await end_awaited(batch)
+            self._follow(request, response)
         else:
             _send_after(response, batch)
         return response
+
+    def _follow(self, request: Any, response: Any) -> None:
+        """Give what a stream tracks as it is sent the request's address, a batch for each piece."""
+        # A file tracks nothing, and servers have quicker ways for it.
+        if not response.streaming or getattr(response, "file_to_stream", None) is not None:
+            return
+        begin = partial(self._requests.batch_of, request.META)
+        follow = _each_awaited if response.is_async else _each
+        response.streaming_content = follow(begin, response.streaming_content)
+
+
+def _each(begin: Callable[[], Batch[Any]], content: Iterable[Any]) -> Iterator[Any]:
+    pieces = iter(content)
+    while True:
+        with begin():  # not around the yield: the server's own code is no part of the request
+            try:
+                piece = next(pieces)
+            except StopIteration:
+                return
+        yield piece
+
+
+async def _each_awaited(
+    begin: Callable[[], Batch[Any]], content: AsyncIterable[Any]
+) -> AsyncIterator[Any]:
+    pieces = aiter(content)
+    while True:
+        batch = begin()
+        batch.__enter__()
+        try:
+            piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        finally:
+            await end_awaited(batch)
+        yield piece
 
 
 def _send_after(response: Any, batch: Batch[Any]) -> None:

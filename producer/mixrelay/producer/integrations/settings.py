@@ -9,6 +9,7 @@ from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as
+from mixrelay.shared.reading import trimmed
 
 _ARGUMENTS = frozenset(inspect.signature(Tracker.__init__).parameters) - {"self", "options"}
 _KNOWN = _ARGUMENTS | SETTINGS.keys() | set(HOOKS)
@@ -41,11 +42,14 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
     try:
         return Tracker(**arguments)
     except ConfigurationError as error:
+        written.pop("redis", None)  # the word is in the texts for other reasons too
         raise named_as(error, written) from None
 
 
 def _read(name: str, value: Any, written: str) -> Any:
     if name in SETTINGS:
         return SETTINGS[name].read(value, written)
+    if name == "on_invalid" and isinstance(value, str):
+        return trimmed(value)
     is_path = name in HOOKS and "://" not in str(value)
     return resolved(value, written) if is_path else value

@@ -17,6 +17,7 @@ from mixrelay.shared.connection.clients import (
     nodes_at,
     shorten_timeouts,
 )
+from mixrelay.shared.connection.given import Given
 from mixrelay.shared.connection.nodes import Nodes, OneNode
 from mixrelay.shared.connection.topology import REFUSALS, NotACluster
 from mixrelay.shared.masking import mask
@@ -25,6 +26,7 @@ __all__ = [
     "REFUSALS",
     "AsyncNodes",
     "ClusterAddress",
+    "Given",
     "Nodes",
     "NotACluster",
     "OneNode",

@@ -144,6 +144,27 @@ def unusable(url: str, why: str) -> ConfigurationError:
     return ConfigurationError(f"MIXRELAY_REDIS_URL {shown_value(mask(url), _SHOWN)} {why}")
 
 
+_UNVERIFIED = {
+    "ssl_cert_reqs": frozenset({"none", "optional", "cert_none", "cert_optional", "0", "1"}),
+    "ssl_check_hostname": frozenset({"false", "f", "no", "n", "off", "0"}),
+}
+
+
+def refuse_unverified(url: str) -> None:
+    """Refuse an address that asks for TLS without a look at the server's certificate.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    for name, value in parse_qsl(urlsplit(url).query):
+        if value.strip().lower() in _UNVERIFIED.get(name, ()):
+            raise unusable(
+                url,
+                f"asks for {name}={value}, and certificates are always verified: leave that out, "
+                "and name the authority with ssl_ca_certs=/path/to/ca.pem.",
+            )
+
+
 def _host(text: str, port: int) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     return parts.hostname or "localhost", parts.port or port

@@ -19,6 +19,7 @@ from mixrelay.shared.connection.async_bounded import (
 )
 from mixrelay.shared.connection.slots import Place, slot_of
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
+from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster
 
 AnswerT = TypeVar("AnswerT")
 
@@ -90,7 +91,7 @@ class AsyncNodes:
     ) -> AnswerT:
         pool = self._pools.get(place) or self._pools.setdefault(place, self._pool(place))
         try:
-            connection: Any = await pool.get_connection()  # type: ignore[no-untyped-call]
+            connection: Any = await pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
             try:
                 if asking:
                     await connection.send_command("ASKING")
@@ -109,4 +110,5 @@ class AsyncNodes:
             host=place.host,
             port=place.port,
             **self._options,
+            **for_cluster(is_async=True),
         )

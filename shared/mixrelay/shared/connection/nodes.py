@@ -26,6 +26,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mixrelay.shared.connection.addresses import ClusterAddress
 from mixrelay.shared.connection.slots import Place
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
+from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster
 
 TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
 MAX_CONNECTIONS = 1_000
@@ -163,13 +164,14 @@ class Nodes:
             host=place.host,
             port=place.port,
             **self.topology.options,
+            **for_cluster(is_async=False),
         )
 
 
 def _on_connection(
     pool: ConnectionPool, exchange: Exchange[AnswerT], *, asking: bool = False
 ) -> AnswerT:
-    connection: Any = pool.get_connection()
+    connection: Any = pool.get_connection(*FOR_COMMAND)
     try:
         if asking:
             # Holds for the next command alone, so it goes out on the same connection.

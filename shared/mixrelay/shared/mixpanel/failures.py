@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
@@ -115,6 +116,18 @@ _WORDS = {
 }
 
 
+PROXY_AUTHENTICATION = 407
+_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+"""As http.client says that a proxy would not connect."""
+
+
+def proxy_refuses(status: int) -> str:
+    """Say what a proxy's refusal means, and what to set."""
+    if status == PROXY_AUTHENTICATION:
+        return "the proxy wants a user and a password (407): put them into MIXRELAY_PROXY"
+    return f"the proxy refused to connect ({status}): let it through to Mixpanel, port 443"
+
+
 def _detail(kind: FailureKind, exchange: Exchange, causes: list[BaseException]) -> str:
     """Say it in our words and the system's; libraries' texts repeat addresses and requests."""
     words = _WORDS[kind]
@@ -125,6 +138,9 @@ def _detail(kind: FailureKind, exchange: Exchange, causes: list[BaseException]) 
     certificate = _first(causes, ssl.SSLCertVerificationError)
     if isinstance(certificate, ssl.SSLCertVerificationError):
         return f"{words}: {certificate.verify_message}"
+    tunnels = [_TUNNEL.search(str(cause)) for cause in causes if isinstance(cause, OSError)]
+    for tunnel in filter(None, tunnels):
+        return f"{words}: {proxy_refuses(int(tunnel[1]))}"
     system = [cause for cause in causes if isinstance(cause, OSError) and cause.strerror]
     if system and not _first(causes, TimeoutError):
         return f"{words}: {system[-1].strerror}"

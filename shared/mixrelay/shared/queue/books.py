@@ -132,7 +132,7 @@ class Books:
     @classmethod
     @reading("figures")
     def parse(cls, reply: list[Any]) -> Self:
-        raw = orjson.loads(reply[0])
+        raw = _tables(orjson.loads(reply[0]))
         now, held = int(raw["now"]), holds(raw["held"])
         return cls(
             now_ms=now,
@@ -180,6 +180,14 @@ def _least(moments: Iterable[int | None]) -> int | None:
 def _list_age(part: Books) -> tuple[bool, int]:
     """Sorts first whose list may hold the oldest tuple."""
     return not part.queued, part.empty_at_ms or 0
+
+
+def _tables(raw: dict[str, Any]) -> dict[str, Any]:
+    """Give empty tables of Lua's one form: they are {} to a server, and [] to fakeredis."""
+    return {
+        name: _tables(value) if isinstance(value, dict) else {} if value == [] else value
+        for name, value in raw.items()
+    }
 
 
 def _by_lane(counts: Mapping[str, int]) -> dict[Lane, int]:

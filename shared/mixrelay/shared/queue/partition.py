@@ -7,7 +7,6 @@ carried out.
 """
 
 import base64
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -290,9 +289,8 @@ class Partition:
         restores = payload == letter.original
         if not restores:
             read(payload)
-        seen = hashlib.sha1(letter.payload, usedforsecurity=False).hexdigest()
         old = base64.b64encode(letter.payload)
-        facts = (letter.id, seen, payload, who, why, old, int(restores))
+        facts = (letter.id, letter.payload, payload, who, why, old, int(restores))
         return Edited(self._scripts.run("edit", op or new_id(), *facts).decode())
 
     def import_letters(

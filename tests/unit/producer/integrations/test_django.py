@@ -1,4 +1,5 @@
 import asyncio
+import sys
 
 import pytest
 from django.http import HttpResponse, HttpResponseNotModified, StreamingHttpResponse
@@ -8,6 +9,7 @@ from django.urls import path
 from mixrelay.producer import ConfigurationError
 from mixrelay.producer.integrations.django import MixrelayMiddleware, get_tracker
 from tests.support import django_project  # noqa: F401 - settings, before any of Django's is used
+from tests.support.processes import finished
 
 MIDDLEWARE = "mixrelay.producer.integrations.django.MixrelayMiddleware"
 SEEN = []
@@ -34,6 +36,26 @@ def stream(request):
     return StreamingHttpResponse(iter([b"text"]))
 
 
+def long_stream(request):
+    def pieces():
+        for number in range(3):
+            get_tracker().track("user", f"Piece {number}")
+            yield b"text"
+
+    get_tracker().track("user", "Called")
+    return StreamingHttpResponse(pieces())
+
+
+async def awaited_stream(request):
+    async def pieces():
+        for number in range(3):
+            get_tracker().track("user", f"Piece {number}")
+            yield b"text"
+
+    get_tracker().track("user", "Called")
+    return StreamingHttpResponse(pieces())
+
+
 def broken(request):
     get_tracker().track("user", "Tried")
     raise ValueError
@@ -44,6 +66,8 @@ urlpatterns = [
     path("async", async_view),
     path("awaiting", awaiting_view),
     path("stream", stream),
+    path("long", long_stream),
+    path("awaited", awaited_stream),
     path("broken", broken),
 ]
 
@@ -108,6 +132,62 @@ def test_a_stream_is_sent_before_its_body(client, sink):
     answer = client.get("/stream")
     assert sink.names == [["Called"]]
     assert answer.getvalue() == b"text"
+
+
+STREAMED = [["Called"], ["Piece 0"], ["Piece 1"], ["Piece 2"]]
+
+
+@pytest.mark.parametrize("where", ["/long", "/awaited"])
+def test_what_a_stream_tracks_has_the_users_address(sink, where):
+    trusting = {"TOKEN": "t", "SINK": sink, "TRUSTED_PROXIES": []}
+    with override_settings(MIXRELAY=trusting):
+        if where == "/long":
+            assert Client().get(where).getvalue() == b"text" * 3
+        else:
+            assert asyncio.run(_awaited(where)) == b"text" * 3
+    assert sink.names == [["Called"], ["Piece 0"], ["Piece 1"], ["Piece 2"]]
+    assert set(sink.ips) == {"127.0.0.1"}
+
+
+async def _awaited(where):
+    answer = await AsyncClient().get(where)
+    return b"".join([piece async for piece in answer.streaming_content])
+
+
+COMMITTING = """
+import django
+from django.conf import settings
+settings.configure(
+    MIXRELAY={"TOKEN": "token"},
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+)
+django.setup()
+from functools import partial
+from django.db import transaction
+from mixrelay.producer.integrations.django import get_tracker
+from mixrelay.producer.testing import capture
+
+def order(item):
+    transaction.on_commit(partial(get_tracker().track, "user", "Ordered", {"Item": item}))
+
+with capture() as sink:
+    with transaction.atomic():
+        order("Tea")
+        assert sink.events == []
+    try:
+        with transaction.atomic():
+            order("Coffee")
+            raise KeyError
+    except KeyError:
+        pass
+    print([event.properties["Item"] for event in sink.events])
+"""
+
+
+def test_what_is_tracked_on_commit_is_not_where_the_transaction_is_undone():
+    command = [sys.executable, "-W", "error", "-c", COMMITTING]
+    done = finished(command, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "['Tea']"
 
 
 def test_a_request_that_fails_has_its_messages_sent(client, sink):

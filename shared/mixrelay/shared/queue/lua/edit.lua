@@ -1,5 +1,5 @@
 -- Replaces a letter's message; the one that was pushed is kept with it (docs/internals.md, rule 1).
--- ARGV  op, number, SHA-1 of the message that the editor saw, the new message, who, why,
+-- ARGV  op, number, the message that the editor saw, the new message, who, why,
 --       the old message in base64, 1 where this puts the original back
 -- Answer  "done", "gone" (no letter any more), "changed" (by someone else meanwhile)
 local op, number, seen, new, who, why, old, restores = unpack(ARGV)
@@ -9,7 +9,7 @@ if before then return before end
 local found = redis.call("HGET", key("letters"), number)
 if not found then return "gone" end
 local letter, payload = parse_letter(found)
-if redis.sha1hex(payload) ~= seen then return "changed" end
+if payload ~= seen then return "changed" end
 local wrong = expect_indexes({ letter }) or expect_audit()
 if wrong then return wrong end
 
