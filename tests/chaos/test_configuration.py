@@ -50,12 +50,15 @@ def account(sandbox: Sandbox, secret: str) -> dict[str, str]:
 
 def paused(fleet: Fleet) -> PausedDestination:
     wait_until(lambda: bool(fleet.queue.books().paused), 60, "a pause")
-    [pause] = fleet.queue.books().paused
-    return pause
+    return fleet.queue.books().paused[0]
 
 
 def events(count: int) -> list[bytes]:
     return [event(f"u{n}", token=TOKEN) for n in range(count)]
+
+
+ALL_OF_A_TOKEN = {"import", "track", "engage", "groups"}
+"""Endpoints whose circuits the refusal of a token opens."""
 
 
 @pytest.mark.timeout(120)
@@ -68,12 +71,11 @@ def test_refused_credentials_are_told_and_the_lane_resumes_once_they_are_taken_a
     fleet.start(1)
     assert (paused(fleet).kind, paused(fleet).status) == ("configuration", 401)
     told = mixrelay("status", "--json", expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
-    # Paused, or due for its next try at this moment.
-    assert b"Mixpanel refuses the credentials (401)" in told.stderr
-    [shown] = orjson.loads(told.stdout)["paused"]
-    assert shown["lane"] == "event"
-    assert "credentials (401)" in shown["reason"]
-    assert "misconfigured: " in fleet.workers[0].log.read_text()
+    assert b"Mixpanel refuses token " in told.stderr
+    shown = orjson.loads(told.stdout)["paused"]
+    assert {one["destination"].partition(":")[0] for one in shown} == ALL_OF_A_TOKEN
+    assert {one["status"] for one in orjson.loads(told.stdout)["tokens"]} == {401}
+    assert "token_refused: " in fleet.workers[0].log.read_text()
     wait_until(lambda: len(mixpanel.requests) > 4, 30, "it is tried again and again")
     assert (fleet.queue.books().waiting, fleet.queue.books().dead) == (500, 0)
     mixpanel.clear_faults(refusal)
@@ -121,9 +123,12 @@ def test_a_refusal_of_the_whole_keeps_everything_until_it_is_put_right(
     works.push(*(event(f"u{n}") for n in range(50)))
     works.box.fault("status", status=status)
     works.drain_while(lambda: len(works.box.requests) < 4, attempts=1, part_attempts=1)
-    [pause] = works.books.paused
-    assert (pause.kind, pause.status) == ("configuration", status)
-    assert {one.records for one in works.box.requests} == {50}, "the whole is kept together"
+    circuits = works.books.paused
+    assert {(one.kind, one.status) for one in circuits} == {("configuration", status)}
+    # A 404 says nothing about the token.
+    assert len(circuits) == (1 if status == 404 else len(ALL_OF_A_TOKEN))
+    proof = 1
+    assert {one.records for one in works.box.requests} <= {50, proof}, "it is kept together"
     assert (works.books.waiting, works.books.dead) == (50, 0)
     works.box.clear_faults()
     works.drain()
