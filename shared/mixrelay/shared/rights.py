@@ -17,8 +17,8 @@ from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.keys import Keys, partition_name
 
 _READS = (
-    "exists get hget hgetall hkeys hlen hmget hscan lindex llen lrange smembers time type xlen zcard "
-    "zcount zrange zscan zscore"
+    "exists get hexists hget hgetall hkeys hlen hmget hscan lindex llen lrange smembers time type "
+    "xlen zcard zcount zrange zscan zscore"
 )
 _LOOKS = f"{_READS} exec multi scard xrange xrevrange zmscore zrank"
 _MOVES = (

@@ -210,7 +210,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 USERS = TEXTS.filter(lambda text: text not in PLACEHOLDERS)
 USERS |= st.builds(UUID, int=st.integers(1, 2**128 - 1))
 IDS = USERS | st.integers(1, 2**53)
-PAIRS = st.lists(USERS, min_size=2, max_size=2, unique_by=str)
+PAIRS = st.lists(USERS.map(str), min_size=2, max_size=2, unique_by=str)
 SCALARS = TEXTS | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS |= st.booleans() | st.none() | st.datetimes(timezones=st.just(UTC))
 VALUES = SCALARS | st.lists(SCALARS, max_size=4) | st.dictionaries(TEXTS, SCALARS, max_size=3)
@@ -250,7 +250,11 @@ SPECIAL = {"ip": st.sampled_from([None, 0, "192.0.2.1"]), "ignore_time": st.bool
 CALLS = st.one_of(
     _event_call("track"),
     _event_call("import_event"),
-    st.builds(lambda two: lambda tracker: tracker.identify(*two), PAIRS),
+    st.builds(
+        lambda user, device: lambda tracker: tracker.identify(user, str(device)),
+        USERS.map(str),
+        st.uuids(version=4),
+    ),
     st.builds(lambda two: lambda tracker: tracker.merge(*two), PAIRS),
     _call("people", "set", IDS, PROPERTIES, **SPECIAL),
     _call("people", "set_once", IDS, PROPERTIES, **SPECIAL),

@@ -63,7 +63,8 @@ class Parties:
         """Runs a command as a user of that address; returns what it said."""
         env = self.environment | {"MIXRELAY_REDIS_URL": url}
         if arguments[0] != "worker":
-            return "".join(called(*arguments, expect=expect, **env))
+            shown, notes = called(*arguments, expect=expect, **env)
+            return shown if "--json" in arguments else shown + notes
         ended = mixrelay(*arguments, env=env, expect=expect)
         return ended.stdout.decode() + ended.stderr.decode()
 

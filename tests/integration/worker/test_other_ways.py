@@ -29,7 +29,7 @@ def imported(**beside: str) -> bytes:
 
 WAYS = {
     "$identify beside an account": (identify(), ACCOUNT),
-    "$merge without one": (merge(), {}),
+    "$merge": (merge(), ACCOUNT),
     "an import under our token as key": (imported(api_key=TOKEN), ACCOUNT),
     "an import of another project beside an account": (imported(), ACCOUNT),
 }

@@ -54,7 +54,7 @@ def bursts(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, B
 
 def burst(way: str, url: str, folder: Path) -> Burst:
     empty(url)
-    options = Options(tokens=[TOKEN, FOREIGN], api_secrets=[KEY], **ACCOUNT)
+    options = Options(tokens=[TOKEN, FOREIGN], api_secrets=[KEY], merge_by_token=True, **ACCOUNT)
     with connect(url) as redis, Sandbox(options) as box, Recorder(box.url) as recorder:
         works = Works(url, Queue(redis), box, folder)
         began = int(time.time() * 1000)

@@ -193,7 +193,15 @@ def _size(value: Any) -> int:
         return len(orjson.dumps(value))
     except TypeError:
         # Half of a surrogate pair, or an integer over 64 bits: near enough.
+        return _size_of_text(value)
+
+
+def _size_of_text(value: Any) -> int:
+    try:
         return len(repr(value))
+    except RecursionError:
+        # Nested as deep as a parser goes: whether it is cut is not known.
+        return 0
 
 
 def _has_long_run(text: str) -> bool:
