@@ -69,8 +69,6 @@ def forgiving(kind: str, rebuild: Rebuild) -> Callable[[F], F]:
     """
 
     def decorate(method: F) -> F:
-        signature = inspect.signature(method)
-
         @wraps(method)
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
@@ -81,6 +79,8 @@ def forgiving(kind: str, rebuild: Rebuild) -> Callable[[F], F]:
                     raise
                 message = None
                 if outlet.on_invalid == "dead-letter":
+                    # Made here and not at each start: no call need ever be a mistake.
+                    signature = inspect.signature(method)
                     given = dict(signature.bind(self, *args, **kwargs).arguments)
                     del given["self"]
                     message = _message(error, rebuild, self._token, given)

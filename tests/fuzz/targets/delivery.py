@@ -62,7 +62,7 @@ class Notes:
         refused = named(self._transport.answer, len(sent)) or set()
         assert not {sent[index] for index in refused} & set(delivered)
 
-    def divide(self, held: Held, division: Division) -> None:
+    def divide(self, held: Held, division: Division) -> bool:
         for part in division.parts:
             gone = set(part.numbers)
             assert gone, "an empty part"
@@ -71,6 +71,7 @@ class Notes:
             rest = tuple(one for one in held.batch.members if one.number not in gone)
             self.parts.append(replace(held.batch, members=members, destination=part.destination))
             held.batch = replace(held.batch, members=rest)
+        return True  # its turn, also where the division names a place in an ordered lane
 
     def expand(self, held: Held, lists: list[Expansion]) -> None:
         by_number = {one.number: one for one in lists}

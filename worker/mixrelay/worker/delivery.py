@@ -10,12 +10,9 @@
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
-from mixrelay.shared.mixpanel.endpoints import Destination
 from mixrelay.shared.mixpanel.failures import Failure
 from mixrelay.shared.mixpanel.proving import is_refusal
 from mixrelay.shared.mixpanel.reasons import Reason
@@ -37,6 +34,7 @@ from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.log_json import about
 from mixrelay.worker.odd import settle_odd
 from mixrelay.worker.outcome import Outcome
+from mixrelay.worker.parts import Sending
 from mixrelay.worker.patience import Abandoned
 from mixrelay.worker.proofs import REFUSED_MS, Clearance, Proofs
 from mixrelay.worker.records import Preparation
@@ -55,14 +53,6 @@ PARTS_AT_ONCE = 100
 """Destinations to which one call of the queue's parts a batch."""
 
 _UNPROVEN = "waits until another worker has proven its project token"
-
-
-class Sending(Protocol):
-    """What delivers a body: `Transport`, or what a test puts in its place."""
-
-    def post(self, destination: Destination, body: bytes) -> Answer | Failure: ...
-
-    def close(self) -> None: ...
 
 
 class Delivery:
@@ -352,18 +342,3 @@ class Delivery:
 
 def _numbers(records: list[Record]) -> list[Number]:
     return [record.number for record in records]
-
-
-class Preparations:
-    """The preparation of the queue whose batches come; a queue that was wiped has a new id."""
-
-    def __init__(self, make: Callable[[str], Preparation]) -> None:
-        self._make = make
-        self._made: dict[str, Preparation] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, queue_id: str) -> Preparation:
-        with self._lock:
-            if queue_id not in self._made:
-                self._made = {queue_id: self._make(queue_id)}
-            return self._made[queue_id]

@@ -16,7 +16,7 @@ from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
-from mixrelay.worker.delivery import Delivery, Preparations, Sending
+from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
 from mixrelay.worker.hot_shards import ShardCounts
@@ -24,6 +24,7 @@ from mixrelay.worker.leases import LeaseKeeper
 from mixrelay.worker.ledger import Ledger
 from mixrelay.worker.met_tokens import MetTokens
 from mixrelay.worker.outcome import pause_of
+from mixrelay.worker.parts import Preparations, Sending
 from mixrelay.worker.patience import PASSING, Until, hurry, persist
 from mixrelay.worker.proofs import Proofs
 from mixrelay.worker.prover import Prover
