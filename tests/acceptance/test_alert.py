@@ -265,7 +265,7 @@ def test_a_command_that_fails_is_said_and_run_again(queue, redis_url, line, said
         ["--webhook", "ftp://x/SECRET"],
         ["--webhook", "http:///SECRET"],
         ["--command", "'open"],
-        ["--command", " ", "--once"],
+        ["--command", " "],
         ["--webhook", "http://x/SECRET", "--command", "x"],
     ],
 )
