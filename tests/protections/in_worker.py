@@ -118,7 +118,7 @@ _SENDING = (
     Protection(
         name="a new preparation for a wiped queue",
         against="after FLUSHALL the numbers begin anew, and events with old $insert_ids vanish",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/parts.py",
         old="""            if queue_id not in self._made:
                 self._made = {queue_id: self._make(queue_id)}
             return self._made[queue_id]""",
