@@ -188,7 +188,7 @@ def test_anything_that_an_exchange_raises_is_a_failure(monkeypatch, error, kind)
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("mixrelay.shared.mixpanel.dialing._resolve", fail)
+    monkeypatch.setattr("mixrelay.shared.mixpanel.dialing.addresses", fail)
     outcome = posted(b"")
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.sent) == (kind, False)

@@ -1,5 +1,6 @@
 """Text of others in logs and on terminals: it stays text, on its own line, and is cut."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_a_long_message_is_cut() -> None:
 def test_a_worker_logs_hostile_names_answers_and_fields_on_lines_of_their_own(
     works: Works, box: Sandbox
 ) -> None:
-    box.fault("status", status=400, body=FORGED)
+    box.fault("status", status=400, body=json.dumps({"code": 400, "error": FORGED}))
     works.push(
         message("event", {"event": FORGED, "properties": {"token": "t", "distinct_id": FORGED}}),
         message("event", {"event": "e", "properties": {FORGED: FORGED, "distinct_id": "x"}}),

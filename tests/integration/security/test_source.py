@@ -25,8 +25,13 @@ ATTRIBUTES = {"CERT_NONE", "PickleSerializer", "DefaultSerializer"}
 IMPORT_MODULE = {
     "worker/mixrelay/worker/rq_job.py",
     "console/mixrelay/console/dashboard/__init__.py",
+    "console/mixrelay/console/config/frameworks.py",
+    "producer/mixrelay/__init__.py",
+    "producer/mixrelay/producer/construction.py",
+    "shared/mixrelay/shared/connection/versions.py",
 }
-"""The places that import by name: each of a table that stands beside it."""
+"""The places that import by name: of a table beside it, or what the application's own
+settings name."""
 
 
 def files() -> list[Path]:
