@@ -70,7 +70,9 @@ class _Resolver:
                 target=self._look_up, args=[lookup], name="mixrelay-resolve", daemon=True
             ).start()
         except RuntimeError as error:  # none may begin, as at the end of the interpreter
-            self._end(lookup, SilentError(f"no thread could look it up ({error})"))
+            silent = SilentError(f"no thread could look it up ({error})")
+            silent.__cause__ = error
+            self._end(lookup, silent)
         return lookup
 
     def _look_up(self, lookup: _Lookup) -> None:

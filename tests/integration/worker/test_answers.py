@@ -310,6 +310,7 @@ def test_one_record_that_a_firewall_blocks_is_exhausted_while_others_pass(works:
     (letter,) = works.letters()
     assert (letter.reason, letter.status) == ("exhausted", 403)
     assert letter.error.startswith("not Mixpanel's answer (403)")
+    works.drain()
     assert {f"u{n}" for n in range(4)} <= set(works.users())
 
 

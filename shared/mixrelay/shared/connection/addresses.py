@@ -156,7 +156,11 @@ def refuse_unverified(url: str) -> None:
     Raises:
         ConfigurationError: it does.
     """
-    for name, value in parse_qsl(urlsplit(url).query):
+    try:
+        query = urlsplit(url).query
+    except ValueError:
+        return  # whoever reads the address says so, without its password
+    for name, value in parse_qsl(query):
         if value.strip().lower() in _UNVERIFIED.get(name, ()):
             raise unusable(
                 url,

@@ -19,11 +19,14 @@ def dial(
 
     Raises:
         OSError: the host has no address, refuses, or is not reached in time.
+        RuntimeError: this process can start no thread.
     """
     exchange.stage = Stage.RESOLVING
     try:
         found = addresses(host, port, exchange.left_to_connect())
     except SilentError as error:
+        if isinstance(error.__cause__, RuntimeError):
+            raise error.__cause__ from error  # this process lacks a thread; no host is to blame
         raise TimeoutError("timed out") from error
     exchange.stage = Stage.CONNECTING
     trouble: OSError = OSError("no address found")
