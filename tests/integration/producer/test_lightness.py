@@ -67,7 +67,7 @@ def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
     runs = (finished(command, check=True, capture_output=True) for _ in range(5))
     times = [tuple(map(float, run.stdout.split())) for run in runs]
     # A core that others share is slower; for the two packages it is so too.
-    assert any(ours < max(0.060, 0.5 * theirs) for theirs, ours in times), times
+    assert any(ours < max(0.060, 0.4 * theirs) for theirs, ours in times), times
 
 
 def test_a_push_that_succeeds_writes_no_file(url, store, spool_dir):
