@@ -84,6 +84,21 @@ def test_what_mixpanel_cuts_or_hides_is_sent_counted_and_has_an_example(works: W
     assert not any(b"xxx" in text or b"yyy" in text for text in stored.values())
 
 
+def test_what_is_sent_by_a_project_secret_is_counted_and_said_to_end(works: Works) -> None:
+    works.push(
+        *[imported(f"u{n}", api_key="a-secret-of-a-project") for n in range(3)],
+        *[imported(f"v{n}", api_key=TOKEN) for n in range(2)],
+        event("w"),
+    )
+    works.drain()
+    assert len(works.box.events) == 6
+    assert works.books.totals["noticed:project_secret"] == 3
+    assert example(works, "project_secret")[2:] == (
+        "api_key",
+        "a Project Secret, which Mixpanel retires on 2027-03-03",
+    )
+
+
 def test_what_is_sent_again_is_noticed_once(works: Works) -> None:
     works.push(event("cut", Cart="x" * 412))
     works.box.fault("status", status=503, count=3)

@@ -99,6 +99,12 @@ def unconfirmed(count: int, expected: int, endpoint: str, number: Number) -> dic
     return {NoticeKind.UNCONFIRMED: Noticed(count, example)}
 
 
+def by_project_secret(count: int, number: Number) -> dict[str, Noticed]:
+    """The notice that records went by a credential that Mixpanel retires."""
+    detail = "a Project Secret, which Mixpanel retires on 2027-03-03"
+    return {NoticeKind.PROJECT_SECRET: Noticed(count, Example("", "api_key", detail, number))}
+
+
 def log_ignored(count: int, lane: Lane) -> None:
     """Says that events are not sent."""
     if count:

@@ -21,7 +21,13 @@ from mixrelay.shared.queue import (
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import Ledger
-from mixrelay.worker.noticing import counted, log_ignored, log_unconfirmed, unconfirmed
+from mixrelay.worker.noticing import (
+    by_project_secret,
+    counted,
+    log_ignored,
+    log_unconfirmed,
+    unconfirmed,
+)
 from mixrelay.worker.proofs import REFUSED_MS
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Sorted
@@ -193,14 +199,16 @@ class Outcome:
         return True
 
     def _accepted(self, dead: list[Dead], not_confirmed: int) -> None:
-        batch, endpoint = self.held.batch, self.found.destination.endpoint
+        batch, destination = self.held.batch, self.found.destination
         refused = frozenset(one.number for one in dead)
+        sent = self.found.count - len(dead)
         noticed = counted(self.found.found(), leave_out=refused)
+        if destination.by_project_secret and sent:
+            noticed |= by_project_secret(sent, batch.members[0].number)
         if not_confirmed:
-            sent = self.found.count - len(dead)
-            log_unconfirmed(not_confirmed, sent, self.found.destination.name)
+            log_unconfirmed(not_confirmed, sent, destination.name)
             number = self.found.records[0].number
-            noticed |= unconfirmed(not_confirmed, sent, endpoint, number)
+            noticed |= unconfirmed(not_confirmed, sent, destination.endpoint, number)
         accepted = Settlement(
             delivered="all",
             dead=dead,
@@ -215,10 +223,10 @@ class Outcome:
             self.shards.count(self.found.shards(refused))
         log.info(
             "delivered: %d records to %s in %.2f s",
-            self.found.count - len(dead),
-            self.found.destination.name,
+            sent,
+            destination.name,
             self.seconds,
-            extra=self._fields() | {"records": self.found.count - len(dead)},
+            extra=self._fields() | {"records": sent},
         )
 
     def _fields(self, status: int | None = None, reason: str | None = None) -> dict[str, Any]:

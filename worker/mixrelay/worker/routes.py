@@ -76,9 +76,9 @@ class Routes:
         """
         if self._account_serves(token):
             return self._by_account
-        if api_key:
-            return self._to_import(api_key, self._token == api_key)
         key = token or self._token
+        if api_key and api_key not in {token, self._token}:
+            return self._to_import(api_key)
         return self._to_import_by_token(key) if key else None
 
     def to_merge(self, api_key: str | None, token: str | None) -> Route | None:
@@ -102,8 +102,8 @@ class Routes:
     def _with_token(self, endpoint: Endpoint, token: str) -> Route:
         return Route(Destination(endpoint, self._base, token=token), self._is_own(token))
 
-    def _with_key(self, key: str, own: bool) -> Route:
-        return Route(Destination(Endpoint.IMPORT, self._base, Credentials.key(key)), own)
+    def _with_key(self, key: str) -> Route:
+        return Route(Destination(Endpoint.IMPORT, self._base, Credentials.key(key)), own=False)
 
     def _by_token(self, token: str) -> Route:
         who = Credentials.of_token(token)

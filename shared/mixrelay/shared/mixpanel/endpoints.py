@@ -161,6 +161,12 @@ class Destination:
         return f"{self.endpoint}:{_fingerprint(self.base, self.endpoint, who, self.token or '')}"
 
     @property
+    def by_project_secret(self) -> bool:
+        """Whether it is a message's own `api_key`, and neither an account nor a token."""
+        who = self.credentials
+        return bool(who and not who.is_token and not who.project_id and self.token is None)
+
+    @property
     def is_merges(self) -> bool:
         """Whether it is kept for ``$merge`` by a token, which ``/import`` may refuse.
 
