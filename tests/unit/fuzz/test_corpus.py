@@ -11,9 +11,10 @@ from tests.fuzz.reducing import reduce
 from tests.fuzz.registry import CORPUS, TARGETS
 from tests.fuzz.run import KEPT_AT_MOST
 from tests.fuzz.seeds import seeds
+from tests.support.patience import patient
 
 SECONDS_OF_A_BOMB = 5.0
-"""Of processor time, on a slow machine; each takes well under one."""
+"""Of processor time; the heaviest takes two. Where time grows faster than the input it is minutes."""
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -41,7 +42,7 @@ def test_a_bomb_is_read_or_refused_in_bounded_time(name):
     payload = PAYLOADS[name]
     began = time.process_time()
     TARGETS["tuples"](payload)
-    assert time.process_time() - began < SECONDS_OF_A_BOMB
+    assert time.process_time() - began < patient(SECONDS_OF_A_BOMB)
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
@@ -49,7 +50,7 @@ def test_a_bomb_is_read_or_refused_in_bounded_time(name):
 def test_a_bomb_does_no_harm_to_other_readers(target, name):
     began = time.process_time()
     TARGETS[target](PAYLOADS[name][:200_000])
-    assert time.process_time() - began < SECONDS_OF_A_BOMB
+    assert time.process_time() - began < patient(SECONDS_OF_A_BOMB)
 
 
 def test_a_corpus_is_reduced_to_what_reaches_something_new(tmp_path):
