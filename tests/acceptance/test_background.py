@@ -26,7 +26,7 @@ AWAY = "http://127.0.0.1:1"
         (["worker", "--processes", "2"], b"started", ExitCode.OK),
         (["alert", "--webhook", AWAY], b"watching", ExitCode.OK),
         (["status", "--watch"], b"queued 0", -signal.SIGTERM),
-        (["demo"], b"2.", 128 + signal.SIGTERM),
+        (["demo"], b"2. ", 128 + signal.SIGTERM),
     ],
 )
 def test_a_command_in_the_background_ends_on_sigterm(
