@@ -72,7 +72,7 @@ PROXY: Option = named_option(
     "",
     "MIXRELAY_PROXY",
     "An HTTP proxy on the way to Mixpanel, as http://host:port; HTTPS_PROXY and its like are "
-    "not looked at.",
+    "ignored.",
     form=Form.PROXY,
 )
 OTEL: Option = named_option(

@@ -1,1 +1,1 @@
-"""Tells somebody, by a webhook or a command, when something wants an eye and when it is over."""
+"""Notifies a webhook or a command when there is a problem, and when it is over."""

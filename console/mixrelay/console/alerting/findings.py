@@ -39,7 +39,7 @@ ALERTS = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that wants an eye now."""
+    """A problem that is there now."""
 
     alert: str
     """One of ALERTS."""
@@ -54,7 +54,7 @@ class Finding:
         return f"{self.alert}:{self.about}" if self.about else self.alert
 
     def notice(self, *, queue: str, since: datetime, is_over: bool) -> dict[str, str]:
-        """What is told of it: the object of the webhook and the command (a contract)."""
+        """Return the object that the webhook and the command get (a contract)."""
         return {
             "event": "resolved" if is_over else "firing",
             "alert": self.alert,
@@ -67,7 +67,7 @@ class Finding:
 
 
 def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
-    """What wants an eye.
+    """Return the problems.
 
     Args:
         figures: of the queue.
