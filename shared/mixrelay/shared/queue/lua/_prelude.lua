@@ -326,8 +326,24 @@ local function part_off(ahead, state, part_id, members, changes)
   park(part_id, make_part(state, part_id, members, changes), NOW)
 end
 
+-- The longest word, with each character escaped, is shorter.
+local WORD_BYTES = 128
+
+local function unescaped(word)
+  if string.find(word, "\\[^u/]") then return end
+  word = string.gsub(word, "\\/", "/")
+  word = string.gsub(word, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
+  return word
+end
+
+-- What a type word says, in whichever way JSON lets it be spelt: what is routed as unreadable
+-- would lose its order, in a lane that is parallel. Reading takes the same (tuples.py).
 local function kind_word(payload)
-  return KIND_OF[string.match(payload, '^%s*%[%s*"([%a_/]+)"') or ""]
+  local kind = KIND_OF[string.match(payload, '^%s*%[%s*"([%a_/]+)"') or ""]
+  if kind then return kind end
+  local at = string.match(payload, '^[ \t\r\n]*%[[ \t\r\n]*"()')
+  local word = at and string.match(string.sub(payload, at, at + WORD_BYTES), '^([%w_/\\]+)"')
+  return KIND_OF[word and unescaped(word) or ""]
 end
 
 local INDEXES = { "reason", "status", "type" }
