@@ -49,11 +49,12 @@ NAMES = (
     "load",
     "books",
     "page",
+    "in_order",
     "groups",
     "hot",
 )
 _FLAGS = {
-    **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
+    **dict.fromkeys(("books", "page", "in_order", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
     "hot": "",

@@ -25,6 +25,18 @@ local function load_job(id)
   return job.kind and job
 end
 
+-- The numbers of letters that are replayed; one that names none (any more) stands where it would.
+local function numbers_by_place(numbers)
+  local letters = {}
+  for i, number in ipairs(numbers) do
+    local stored = redis.call("HGET", key("letters"), number)
+    letters[i] = stored and parse_letter(stored) or { id = number }
+  end
+  local sorted = {}
+  for i, letter in ipairs(by_place(letters)) do sorted[i] = letter.id end
+  return sorted
+end
+
 local function is_live(job) return job.state == "queued" or job.state == "running" end
 
 local function record(id) return redis.call("HGETALL", job_key(id)) end

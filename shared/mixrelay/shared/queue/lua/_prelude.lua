@@ -46,6 +46,8 @@
 --   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
 --                                 dead:status:<s> and dead:type:<t> likewise
 --                                 dead:group:<r>|<s>|<t> is those of a group
+--   ROOT:dead:order       zset    letters of ordered lanes as "<place> <number>", by place (place_of)
+--   ROOT:importing:<file> string  the number that stands for a file of letters in their places
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
 --   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua)
@@ -78,8 +80,10 @@ local MINUTE_KEPT_S = 90000
 -- Batches set aside behind a cornered head before it counts as an outage.
 local TRIALS_BEHIND = 8
 
--- 2: letters have an index for each group. What wrote 1 (mixrelay 0.1) knew no number.
-local SCHEMA = 2
+-- What wrote 1 (mixrelay 0.1) knew no number. 2: letters have an index for each group. 3: batches
+-- of an ordered lane stand in lines, letters of one have an index by place, and waits go by the
+-- queue's own clock. Each program reads what those before it wrote.
+local SCHEMA = 3
 
 local function key(name) return ROOT .. ":" .. name end
 
@@ -104,7 +108,7 @@ local FIXED = {
   string = { "id", "number", "empty_at", "schema", "partitions" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
-  zset = { "leases", "dead" }, set = { "pauses" }, list = {},
+  zset = { "leases", "dead", "dead:order" }, set = { "pauses" }, list = {},
 }
 for _, lane in ipairs(LANES) do
   table.insert(FIXED.list, "lane:" .. lane)
@@ -133,6 +137,17 @@ end
 local schema = tonumber(redis.call("GET", key("schema")) or 0) or 0
 if schema > SCHEMA then
   return redis.error_reply("SCHEMA " .. schema .. " is the form of this queue, and this program knows up to " .. SCHEMA)
+end
+
+-- Before the first thing is written that an older program would misread. What it left is put into
+-- this form's indexes by mend.lua.
+local function raise_schema()
+  if schema == SCHEMA then return end
+  if redis.call("EXISTS", key("letters")) == 1 then
+    redis.call("SET", key("mending"), '{"cursor":"0"}')
+  end
+  redis.call("SET", key("schema"), SCHEMA)
+  schema = SCHEMA
 end
 
 -- The list in which a batch of an ordered lane has its place.
@@ -368,7 +383,36 @@ local function expect_indexes(letters)
   end
 end
 
+-- Not by <, which follows the server's locale: as Redis orders the members of a zset.
+local function is_behind(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+
+-- As texts these sort as numbers do: 0-9 before 0-10, and 0-3.2 before 0-3.10.
+local LONGEST = 26
+local function sortable(number)
+  return (string.gsub(number, "%d+", function(digits)
+    return string.char(96 + math.min(#digits, LONGEST)) .. digits
+  end))
+end
+
+-- Where a letter stands among those that are replayed with it: by its number, or among others of
+-- its file by the number that it was exported with.
+local function place_of(letter)
+  local from = letter.imported
+  local former = from and from.file and string.match(from.id, "^%d+%-[%d.]+$")
+  local own = sortable(letter.id)
+  return former and #former < SLICE and sortable(from.file) .. ":" .. sortable(former) .. "," .. own or own
+end
+
+local function in_order(letter) return place_of(letter) .. " " .. letter.id end
+
 local function index_letter(letter, at)
+  if ORDERED[letter.lane] then redis.call("ZADD", key("dead:order"), 0, in_order(letter)) end
   redis.call("ZADD", key("dead"), at, letter.id)
   for _, name in ipairs(INDEXES) do
     redis.call("ZADD", key("dead:" .. name .. ":" .. letter[name]), at, letter.id)
@@ -378,6 +422,7 @@ local function index_letter(letter, at)
 end
 
 local function unindex_letter(letter)
+  if ORDERED[letter.lane] then redis.call("ZREM", key("dead:order"), in_order(letter)) end
   redis.call("ZREM", key("dead"), letter.id)
   for _, name in ipairs(INDEXES) do
     redis.call("ZREM", key("dead:" .. name .. ":" .. letter[name]), letter.id)

@@ -17,7 +17,10 @@ redis.call("HSET", job_key(id), "id", id, "kind", kind, "filter", filter, "rate"
   "till", string.format("%d", math.min(tonumber(till) or math.huge, NOW + 1)), "ids", #ARGV - FIRST + 1,
   "created", NOW, "started", "", "finished", "", "cursor", "", "looked", 0, "matched", 0,
   "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", tells == "1" and "" or NOW, "next_at", NOW, "error", "")
-push("RPUSH", job_key(id) .. ":ids", ARGV, FIRST)
+local numbers = {}
+for i = FIRST, #ARGV do numbers[#numbers + 1] = ARGV[i] end
+if kind == "replay" then numbers = numbers_by_place(numbers) end
+push("RPUSH", job_key(id) .. ":ids", numbers)
 redis.call("ZADD", key("jobs"), NOW, id)
 redis.call("ZADD", key("jobs:live"), background == "1" and NOW - STALE_MS + FOUND_AFTER_MS or NOW, id)
 return record(id)

@@ -352,5 +352,6 @@ if repeated then return reply(repeated, load(repeated), members_of(repeated)) en
 local wrong = gates ~= "" and mirror(gates)
 if wrong then return wrong end
 if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0 } end
+raise_schema()
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }
