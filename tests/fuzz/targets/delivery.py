@@ -142,7 +142,7 @@ def _handled(held: Held, notes: Notes, transport: Sending, preparation: Preparat
         ledger=notes,  # type: ignore[arg-type]
         transport=transport,  # type: ignore[arg-type]
         preparation=lambda _queue_id: preparation,
-        now_ms=lambda: NOW,
+        clocks=SimpleNamespace(now_ms=lambda: NOW, steady_ms=lambda: NOW),  # type: ignore[arg-type]
         settings=_SETTINGS,
         stopping=lambda: False,
         homes={},

@@ -1,9 +1,11 @@
 """The end of leases, in all partitions."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from mixrelay.shared.queue.batch import Lane
+from mixrelay.shared.queue.clock import Watch
 from mixrelay.shared.queue.gates import Gates
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.partition import Partition
@@ -17,8 +19,9 @@ class LeaseEnds:
     def __init__(self, partitions: Partitions, gates: Gates) -> None:
         self._partitions = partitions
         self._gates = gates
+        self._watches: defaultdict[int, Watch] = defaultdict(Watch)
 
-    def overdue(self, most: int) -> tuple[int, int]:
+    def overdue(self, most: int, lease_seconds: float | None) -> tuple[int, int]:
         """As `Queue.reap`: at most so many in each partition."""
         silent = set(range(1, len(self._partitions)))
         waiting: set[str] = set()
@@ -26,8 +29,8 @@ class LeaseEnds:
         def end(one: Partition) -> Reaped:
             if not one.index:
                 # Nobody knows what waits behind a pause in a partition that did not answer.
-                return one.reap(most, set(Lane) if silent else waiting)
-            reaped = one.reap(most)
+                return self._reap(one, most, set(Lane) if silent else waiting, lease_seconds)
+            reaped = self._reap(one, most, (), lease_seconds)
             silent.discard(one.index)
             waiting.update(reaped.waiting)
             return reaped
@@ -35,6 +38,14 @@ class LeaseEnds:
         # The first one's turn is the last: it must know of the others.
         self._partitions.served("reap", 0)
         return self._brought_back(reaped for _, reaped in self._partitions.each("reap", end))
+
+    def _reap(
+        self, one: Partition, most: int, waiting: Collection[str], lease_seconds: float | None
+    ) -> Reaped:
+        if lease_seconds is None:
+            return one.reap(most, waiting)
+        watch = self._watches[one.index]
+        return one.reap(most, waiting, watch=watch, lease_seconds=lease_seconds)
 
     def of_owner(self, owner: str, *, died: bool) -> tuple[int, int]:
         """As `Queue.end_leases`."""

@@ -118,6 +118,13 @@ class LetterBox:
         more, told, stored = reply
         return Seen(told, [Letter.parse(one) if one else None for one in stored], bool(more))
 
+    def newest_burial(self) -> datetime | None:
+        """When the letter was buried that died last; None where there is none."""
+        # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
+        found = self._redis.zrange(self._keys("dead"), -1, -1, withscores=True)
+        pairs = cast("list[tuple[bytes, float]]", found)
+        return datetime.fromtimestamp(pairs[0][1] / 1000, UTC) if pairs else None
+
     def in_order(self, after: str = "", *, size: int, whole: bool = False) -> "InOrder | None":
         """The next letters of ordered lanes as a replay sends them; None while that is not known.
 

@@ -7,6 +7,7 @@ carried out.
 """
 
 import base64
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -18,6 +19,7 @@ from mixrelay.shared.queue.alerts import Alerts
 from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.clock import QueueClock, Watch
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.hot import HotShards
@@ -41,6 +43,8 @@ from mixrelay.shared.queue.settlement import (
     Settlement,
 )
 from mixrelay.shared.tuples import read
+
+log = logging.getLogger(__name__)
 
 ROUTED_AT_MOST = 1_000
 """Tuples one call of `route` moves; no script may hold the server for long."""
@@ -88,6 +92,7 @@ class Partition:
         self.retention = Retention(redis, self._keys, self._scripts)
         self.hot = HotShards(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
+        self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 
@@ -219,27 +224,59 @@ class Partition:
             self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
         )
 
-    def reap(self, most: int = 20, waiting: Collection[str] = ()) -> Reaped:
+    def reap(
+        self,
+        most: int = 20,
+        waiting: Collection[str] = (),
+        *,
+        watch: Watch | None = None,
+        lease_seconds: float = 0.0,
+    ) -> Reaped:
         """Ends leases whose time is up.
 
         Args:
             most: leases.
             waiting: the lanes in which something waits in other partitions. In Q's own slot a
                 pause that nothing waits for is ended too.
+            watch: the caller's own clock beside the queue's, over the reaps before: what is not
+                over by both is left, and a server's clock that was set ahead is made up for.
+            lease_seconds: that a lease lasts at most.
         """
-        return self._reap(most, "", died=True, waiting=waiting)
+        if watch is None:
+            return self._reap(most, "", died=True, waiting=waiting)
+        latest, began = watch.begin()
+        reaped = self._reap(most, "", died=True, waiting=waiting, latest=latest)
+        ahead = watch.end(began, reaped.steady_ms)
+        if ahead and self.clock.make_up(ahead, reaped.beside_ms, _ms(lease_seconds)):
+            log.error(
+                "clock_step: the clock of Redis was set ahead by %.0f s, or another node took over; "
+                "leases and waits go on as before. Let NTP slew it (%s)",
+                ahead.by_ms / 1000,
+                self.name,
+            )
+        return reaped
 
     def end_leases(self, owner: str, *, died: bool) -> Reaped:
         """Ends all leases of one owner at once; `died` counts as a death of each batch."""
         return self._reap(1_000, owner, died=died)
 
-    def _reap(self, most: int, owner: str, *, died: bool, waiting: Collection[str] = ()) -> Reaped:
+    def _reap(
+        self,
+        most: int,
+        owner: str,
+        *,
+        died: bool,
+        waiting: Collection[str] = (),
+        latest: int | None = None,
+    ) -> Reaped:
         elsewhere = int(self.index > 0)
-        batches, messages, words, lanes = self._scripts.run(
-            "reap", most, owner, int(died), elsewhere, *waiting
+        upto = "" if latest is None else latest
+        batches, messages, words, lanes, steady, beside = self._scripts.run(
+            "reap", most, owner, int(died), elsewhere, upto, *waiting
         )
         found = frozenset(lane.decode() for lane in lanes)
-        return Reaped(self.index, int(batches), int(messages), words, found)
+        counts = (int(batches), int(messages))
+        return Reaped(self.index, *counts, words, found, int(steady), int(beside))
 
     def check(self) -> None:
         """Changes nothing, and raises what a move would: a node may answer and refuse writes."""

@@ -25,6 +25,7 @@ NAMES = (
     "divide",
     "expand",
     "reap",
+    "clock",
     "replay",
     "discard",
     "edit",

@@ -45,6 +45,10 @@ class Reaped(NamedTuple):
     """As those of `Ended`."""
     waiting: frozenset[str] = frozenset()
     """The lanes in which something waits; not told of the first partition."""
+    steady_ms: int = 0
+    """What the queue's own clock showed."""
+    beside_ms: int = 0
+    """What that has beside the server's."""
 
 
 class PauseKind(StrEnum):

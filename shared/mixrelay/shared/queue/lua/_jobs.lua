@@ -4,7 +4,7 @@
 --   kind      replay, discard; filter JSON, or the letters named in job:<id>:ids
 --   till      letters buried then or later are not meant: what dies again does not come round
 --   cursor    behind which letter it goes on; planned, looked, matched, moved, skipped count
---   next_at   with a rate: when the next letter may go
+--   next_at   with a rate: when the next letter may go, by STEADY, as are the scores of jobs:live
 --   told      of the moved, how many the audit has; told_at when it was told
 local RATE_LAG_MS = 10000
 local TELL_EVERY_MS = 5000

@@ -37,8 +37,8 @@
 --                                 grew so), held (the limit at which it last held a batch back),
 --                                 at (changed)}
 --   ROOT:tokens           hash    fingerprint -> what is known of a project token (_tokens.lua);
---                                 proving:<token> string, who proves it; proofs string, how many
---                                 began within the second. In Q's own slot
+--                                 proving:<token> string, who proves it; proofs string, the second
+--                                 and how many began in it. In Q's own slot
 --   ROOT:kept             zset    copies kept until there is evidence for their token; kept:<token>
 --                                 likewise, kept:batches and kept:bytes hashes (_kept.lua)
 --   ROOT:partitions       string  how many there are or ever were, in Q's own slot (announce.lua)
@@ -57,6 +57,8 @@
 --   ROOT:audit            stream  who moved or changed which letters, and why (_audit.lua)
 --   ROOT:alerts           hash    an alert that fires -> since when, and who tells (alert.lua)
 --   ROOT:retention        hash    the limits that workers were told last (expire.lua)
+--   ROOT:clock            string  "<the latest time seen> <what STEADY has beside the server's clock>
+--                                 <when the server's was set last> <by how much>", ms
 --   ROOT:schema           string  the form in which all of this is kept
 --   ROOT:mending          string  how far letters are put into the indexes of this form
 --   ROOT:totals           hash    counters since the queue began
@@ -105,7 +107,7 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at", "schema", "partitions" },
+  string = { "id", "number", "empty_at", "schema", "partitions", "clock" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
   zset = { "leases", "dead", "dead:order" }, set = { "pauses" }, list = {},
@@ -137,6 +139,42 @@ end
 local schema = tonumber(redis.call("GET", key("schema")) or 0) or 0
 if schema > SCHEMA then
   return redis.error_reply("SCHEMA " .. schema .. " is the form of this queue, and this program knows up to " .. SCHEMA)
+end
+
+-- Waits, leases and turns go by the queue's own clock, STEADY, which goes on where the server's is
+-- set, or a replica with another one takes over. What people see, and when a message was received,
+-- is NOW. A clock that was set back is found here, since time was seen that lies ahead; one that
+-- was set ahead is found by workers (clock.lua): here nobody knows how long it was.
+local STEP_MS, SEEN_EVERY_MS = 1000, 250
+local seen, offset, stepped_at, stepped_by = 0, 0, 0, 0
+do
+  local known = { string.match(redis.call("GET", key("clock")) or "", "^(%d+) (%-?%d+) (%d+) (%-?%d+)$") }
+  if #known == 4 then
+    seen, offset = tonumber(known[1]), tonumber(known[2])
+    stepped_at, stepped_by = tonumber(known[3]), tonumber(known[4])
+  end
+end
+
+local function clock_text()
+  return string.format("%d %d %d %d", seen, offset, stepped_at, stepped_by)
+end
+
+if seen > NOW + STEP_MS then
+  offset, stepped_at, stepped_by = offset + seen - NOW, NOW, NOW - seen
+  seen = NOW
+  -- Who may only look sees it so, and leaves the noting to others.
+  local noted = redis.pcall("SET", key("clock"), clock_text())
+  if not noted.err then redis.pcall("HINCRBY", key("totals"), "clock_steps", 1) end
+end
+local STEADY = NOW + offset
+
+-- The end of a wait. Of the clock that it goes by the latest time is kept.
+local function later(ms)
+  if NOW - seen >= SEEN_EVERY_MS then
+    seen = NOW
+    redis.call("SET", key("clock"), clock_text())
+  end
+  return STEADY + ms
 end
 
 -- Before the first thing is written that an older program would misread. What it left is put into
@@ -251,7 +289,7 @@ end
 local function end_pause(name)
   redis.call("DEL", key("pause:" .. name))
   redis.call("SREM", key("pauses"), name)
-  for lane in pairs(ORDERED) do redis.call("ZADD", key("lines:" .. lane), "XX", NOW, name) end
+  for lane in pairs(ORDERED) do redis.call("ZADD", key("lines:" .. lane), "XX", STEADY, name) end
 end
 
 local function redirect(id, state, destination)
@@ -263,7 +301,7 @@ end
 local function touch_line(lane, line)
   if not (ORDERED[lane] and line) then return end
   if redis.call("EXISTS", line_key(lane, line)) == 1 then
-    redis.call("ZADD", key("lines:" .. lane), NOW, line)
+    redis.call("ZADD", key("lines:" .. lane), STEADY, line)
   else
     redis.call("ZREM", key("lines:" .. lane), line)
   end
@@ -338,7 +376,7 @@ local function part_off(ahead, state, part_id, members, changes)
   if ORDERED[state.lane] then
     redis.call("LINSERT", line_key(state.lane, state.line), "AFTER", ahead, part_id)
   end
-  park(part_id, make_part(state, part_id, members, changes), NOW)
+  park(part_id, make_part(state, part_id, members, changes), STEADY)
 end
 
 -- The longest word, with each character escaped, is shorter.
