@@ -45,7 +45,7 @@ def die(bench: Bench, order: Sequence[Number]) -> None:
 
 def scrambled(numbers: Sequence[Number], seed: int = 1) -> list[Number]:
     shuffled = list(numbers)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - no secret
+    random.Random(seed).shuffle(shuffled)
     return shuffled
 
 
@@ -188,7 +188,7 @@ def test_exported_and_imported_letters_keep_their_order(
     lines = [letter_json.line(letter, raw=True).encode() for letter in works.letters()]
     assert works.queue.discard(NUMBERS) == COUNT
     if mixed:
-        random.Random(7).shuffle(lines)  # noqa: S311 - as `sort` or `jq` may leave them
+        random.Random(7).shuffle(lines)
     for first in range(0, COUNT, 5):
         letters = [Returned.parse(line) for line in lines[first : first + 5]]
         before, after = f"{first} x" if first else "", f"{first + 5} x"

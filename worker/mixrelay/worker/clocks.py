@@ -43,7 +43,7 @@ class Clocks:
         return Moment(round(min(host, redis) * 1000), max(0, round((host - redis) * 1000)))
 
     def steady_ms(self) -> int:
-        """Return the time by the queue's own clock: what was sent before evidence, and what after."""
+        """Return the time by the queue's own clock, which tells what was sent before evidence."""
         if self._steady is None:
             try:
                 self._steady = self._queue.steady_ms() / 1000 - time.monotonic()
@@ -55,8 +55,8 @@ class Clocks:
 def _say(ahead: float) -> None:
     if abs(ahead) >= TOLERANCE_SECONDS:
         log.error(
-            "clock_skew: this host's clock is %.0f s %s Redis's; events without a time get Redis's. "
-            "Let NTP set both",
+            "clock_skew: this host's clock is %.0f s %s Redis's; events without a time get "
+            "Redis's. Let NTP set both",
             abs(ahead),
             "ahead of" if ahead > 0 else "behind",
         )

@@ -66,6 +66,6 @@ def _keys(queue: Queue) -> Iterator[Finding]:
     else:
         holds = f"{books.waiting:,} waiting, {count(books.dead, 'dead letter')}"
         yield REDIS.ok("queue", f"{queue.name!r}: {holds}.")
-    for said in clock_remarks(books, 0.0):
-        said, _, todo = said.rpartition(". ")
+    for remark in clock_remarks(books, 0.0):
+        said, _, todo = remark.rpartition(". ")
         yield REDIS.warning("clock", f"{said}.", todo)

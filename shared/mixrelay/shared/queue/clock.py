@@ -24,7 +24,7 @@ _CLOCK = re.compile(rb"\d+ (-?\d+) \d+ -?\d+")
 
 
 def steady_seconds() -> float:
-    """A clock that nobody sets, and that goes on while a machine is suspended, where there is one."""
+    """A clock that nobody sets, and that goes on while a machine sleeps, where there is one."""
     source = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if source is None else time.clock_gettime(source)
 
@@ -50,7 +50,7 @@ class Watch:
         self._since = 0.0
 
     def begin(self) -> tuple[int, float]:
-        """The latest that the queue's clock can show now (0 where that is not known yet), and now."""
+        """The latest that the queue's clock can show now (0: not known yet), and this one's now."""
         now = self._own()
         if self._seen is None or now - self._since < WATCHED_SECONDS:
             return 0, now

@@ -58,7 +58,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
-    """Letters of ordered lanes by their places: their numbers, or those of the file they are from."""
+    """Letters of ordered lanes by their places: their numbers, or those of their file."""
 
     places: Sequence[str]
     letters: Sequence[Letter | None]

@@ -249,8 +249,8 @@ class Partition:
         ahead = watch.end(began, reaped.steady_ms)
         if ahead and self.clock.make_up(ahead, reaped.beside_ms, _ms(lease_seconds)):
             log.error(
-                "clock_step: the clock of Redis was set ahead by %.0f s, or another node took over; "
-                "leases and waits go on as before. Let NTP slew it (%s)",
+                "clock_step: Redis's clock was set ahead by %.0f s, or another node took over; "
+                "leases and waits of %s go on as before. Let NTP slew the clock",
                 ahead.by_ms / 1000,
                 self.name,
             )
