@@ -99,7 +99,9 @@ class Walk:
             listed = {n.decode() for n, _ in self.take(f"dead:group:{group}", [])}
             assert listed == {number for number, name in groups.items() if name == group}
         placed = {place.decode().rpartition(" ")[2] for place, _ in self.take("dead:order", [])}
-        assert placed == {x["id"] for x in letters if x["lane"] in ("profile_update", "group_update")}
+        assert placed == {
+            x["id"] for x in letters if x["lane"] in ("profile_update", "group_update")
+        }
         for index in ("reason", "status", "type"):
             for value in {letter[index] for letter in letters}:
                 listed = {n.decode() for n, _ in self.take(f"dead:{index}:{value}", [])}

@@ -35,7 +35,9 @@ def test_a_receipt_that_import_would_refuse_is_not_used() -> None:
     """Redis's clock is ahead of the host's: the receipt may lie more than an hour ahead."""
     now = Moment(NOW)
     assert time_of(event(without=["time"], received=NOW + BEHIND, now=now)) == NOW
-    assert time_of(event(without=["time"], received=NOW + BEHIND // 2, now=now)) == NOW + BEHIND // 2
+    assert (
+        time_of(event(without=["time"], received=NOW + BEHIND // 2, now=now)) == NOW + BEHIND // 2
+    )
 
 
 def test_a_moment_is_a_number() -> None:

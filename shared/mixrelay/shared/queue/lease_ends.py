@@ -1,5 +1,6 @@
 """The end of leases, in all partitions."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
@@ -11,6 +12,8 @@ from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.partition import Partition
 from mixrelay.shared.queue.partitions import FAILURES, Partitions
 from mixrelay.shared.queue.settlement import Reaped
+
+log = logging.getLogger(__name__)
 
 
 class LeaseEnds:
@@ -45,7 +48,17 @@ class LeaseEnds:
         if lease_seconds is None:
             return one.reap(most, waiting)
         watch = self._watches[one.index]
-        return one.reap(most, waiting, watch=watch, lease_seconds=lease_seconds)
+        latest, began = watch.begin()
+        reaped = one.reap(most, waiting, latest)
+        ahead = watch.end(began, reaped.steady_ms)
+        if ahead and one.clock.make_up(ahead, reaped.beside_ms, round(lease_seconds * 1000)):
+            log.error(
+                "clock_step: Redis's clock was set ahead by %.0f s, or another node took over; "
+                "leases and waits of %s go on as before. Let NTP slew the clock",
+                ahead.by_ms / 1000,
+                one.name,
+            )
+        return reaped
 
     def of_owner(self, owner: str, *, died: bool) -> tuple[int, int]:
         """As `Queue.end_leases`."""

@@ -7,10 +7,9 @@ carried out.
 """
 
 import base64
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis import Redis
@@ -19,7 +18,7 @@ from mixrelay.shared.queue.alerts import Alerts
 from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
-from mixrelay.shared.queue.clock import QueueClock, Watch
+from mixrelay.shared.queue.clock import QueueClock
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.hot import HotShards
@@ -43,8 +42,6 @@ from mixrelay.shared.queue.settlement import (
     Settlement,
 )
 from mixrelay.shared.tuples import read
-
-log = logging.getLogger(__name__)
 
 ROUTED_AT_MOST = 1_000
 """Tuples one call of `route` moves; no script may hold the server for long."""
@@ -225,12 +222,7 @@ class Partition:
         )
 
     def reap(
-        self,
-        most: int = 20,
-        waiting: Collection[str] = (),
-        *,
-        watch: Watch | None = None,
-        lease_seconds: float = 0.0,
+        self, most: int = 20, waiting: Collection[str] = (), latest: int | None = None
     ) -> Reaped:
         """Ends leases whose time is up.
 
@@ -238,45 +230,19 @@ class Partition:
             most: leases.
             waiting: the lanes in which something waits in other partitions. In Q's own slot a
                 pause that nothing waits for is ended too.
-            watch: the caller's own clock beside the queue's, over the reaps before: what is not
-                over by both is left, and a server's clock that was set ahead is made up for.
-            lease_seconds: that a lease lasts at most.
+            latest: that the queue's clock can show by the caller's own; what is over later is left.
         """
-        if watch is None:
-            return self._reap(most, "", died=True, waiting=waiting)
-        latest, began = watch.begin()
-        reaped = self._reap(most, "", died=True, waiting=waiting, latest=latest)
-        ahead = watch.end(began, reaped.steady_ms)
-        if ahead and self.clock.make_up(ahead, reaped.beside_ms, _ms(lease_seconds)):
-            log.error(
-                "clock_step: Redis's clock was set ahead by %.0f s, or another node took over; "
-                "leases and waits of %s go on as before. Let NTP slew the clock",
-                ahead.by_ms / 1000,
-                self.name,
-            )
-        return reaped
+        return self._reap(most, "", waiting, latest, died=True)
 
     def end_leases(self, owner: str, *, died: bool) -> Reaped:
         """Ends all leases of one owner at once; `died` counts as a death of each batch."""
-        return self._reap(1_000, owner, died=died)
+        return self._reap(1_000, owner, (), None, died=died)
 
     def _reap(
-        self,
-        most: int,
-        owner: str,
-        *,
-        died: bool,
-        waiting: Collection[str] = (),
-        latest: int | None = None,
+        self, most: int, owner: str, waiting: Collection[str], latest: int | None, *, died: bool
     ) -> Reaped:
-        elsewhere = int(self.index > 0)
-        upto = "" if latest is None else latest
-        batches, messages, words, lanes, steady, beside = self._scripts.run(
-            "reap", most, owner, int(died), elsewhere, upto, *waiting
-        )
-        found = frozenset(lane.decode() for lane in lanes)
-        counts = (int(batches), int(messages))
-        return Reaped(self.index, *counts, words, found, int(steady), int(beside))
+        told = (most, owner, int(died), int(self.index > 0), "" if latest is None else latest)
+        return Reaped.parse(self.index, self._scripts.run("reap", *told, *waiting))
 
     def check(self) -> None:
         """Changes nothing, and raises what a move would: a node may answer and refuse writes."""
@@ -284,8 +250,7 @@ class Partition:
 
     def leased(self) -> dict[str, int]:
         """How many batches are leased for each destination."""
-        counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
-        return counts
+        return cast("dict[str, int]", orjson.loads(self._scripts.run("leased")))
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None

@@ -50,6 +50,13 @@ class Reaped(NamedTuple):
     beside_ms: int = 0
     """What that has beside the server's."""
 
+    @classmethod
+    def parse(cls, partition: int, reply: Sequence[Any]) -> Self:
+        """What the script answers."""
+        batches, messages, words, lanes, steady, beside = reply
+        found = frozenset(lane.decode() for lane in lanes)
+        return cls(partition, int(batches), int(messages), words, found, int(steady), int(beside))
+
 
 class PauseKind(StrEnum):
     OUTAGE = "outage"
