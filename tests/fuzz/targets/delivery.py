@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 
@@ -118,6 +120,9 @@ class Sending:
         return self.answer
 
 
+_CLOCKS: Any = SimpleNamespace(now_ms=lambda: NOW, steady_ms=lambda: NOW)
+
+
 def delivery(data: bytes) -> None:
     """Whatever a batch holds and whatever is answered, each message is decided exactly once."""
     source = Source(data)
@@ -142,7 +147,7 @@ def _handled(held: Held, notes: Notes, transport: Sending, preparation: Preparat
         ledger=notes,  # type: ignore[arg-type]
         transport=transport,  # type: ignore[arg-type]
         preparation=lambda _queue_id: preparation,
-        now_ms=lambda: NOW,
+        clocks=_CLOCKS,
         settings=_SETTINGS,
         stopping=lambda: False,
         homes={},

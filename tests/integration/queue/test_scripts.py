@@ -30,7 +30,7 @@ from tests.support.bench import Bench, event, numbers, outage, update
 
 def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
-    for looking in ("books", "page", "groups", "gates", "leased"):
+    for looking in ("books", "page", "in_order", "groups", "gates", "leased"):
         assert flags.pop(looking) == "#!lua flags=no-writes"
     for pushing in ("load", "import", "hot"):
         assert flags.pop(pushing) == "#!lua"
@@ -85,6 +85,8 @@ FIXED = [
     "number",
     "empty_at",
     "partitions",
+    "clock",
+    "dead:order",
     "lane:event",
     "lane:import",
     "lane:profile_update",

@@ -28,6 +28,7 @@ from mixrelay.shared.queue import (
     Request,
     Settlement,
 )
+from mixrelay.worker.clocks import Clocks
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
@@ -64,7 +65,7 @@ class Delivery:
         ledger: Ledger,
         transport: Sending,
         preparation: Callable[[str], Preparation],
-        now_ms: Callable[[], int],
+        clocks: Clocks,
         settings: WorkerSettings,
         stopping: Callable[[], bool],
         homes: Mapping[Lane, str],
@@ -78,7 +79,7 @@ class Delivery:
             ledger: writes down what happens.
             transport: sends.
             preparation: what turns messages into records, for a queue's own id.
-            now_ms: the time by Redis's clock.
+            clocks: the present, and the queue's own time.
             settings: the worker's.
             stopping: whether no further request may begin.
             homes: where this worker's own records of each lane go.
@@ -89,7 +90,7 @@ class Delivery:
         self._ledger = ledger
         self._transport = transport
         self._preparation = preparation
-        self._now_ms = now_ms
+        self._clocks = clocks
         self._settings = settings
         self._stopping = stopping
         self._homes = homes
@@ -149,10 +150,10 @@ class Delivery:
 
     def _sorted(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._now_ms(), self._reader)
+        found = sort(held.batch, preparation, self._clocks.now_ms(), self._reader)
         while found.lists:
             self._expand(held, found)
-            found = sort(held.batch, preparation, self._now_ms(), self._reader)
+            found = sort(held.batch, preparation, self._clocks.now_ms(), self._reader)
         return found
 
     def _expand(self, held: Held, found: Sorted) -> None:
@@ -306,7 +307,7 @@ class Delivery:
         held.sending = True
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
-        began, began_ms, body = time.monotonic(), self._now_ms(), found.body()
+        began, began_ms, body = time.monotonic(), self._clocks.steady_ms(), found.body()
         answer = self._post(held, found, body)
         verdict = judge(
             answer,

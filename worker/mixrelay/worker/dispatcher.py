@@ -39,8 +39,10 @@ class Dispatcher:
         holdings: Holdings,
         is_over: Callable[[], bool],
         upkeep: Callable[[], None],
+        lease_seconds: float,
     ) -> None:
         self._queue = queue
+        self._lease_seconds = lease_seconds
         self._reserver = reserver
         self._senders = senders
         self._holdings = holdings
@@ -147,7 +149,7 @@ class Dispatcher:
         if now < self._reap_at:
             return
         self._reap_at = now + REAP_SECONDS
-        batches, messages = self._queue.reap()
+        batches, messages = self._queue.reap(lease_seconds=self._lease_seconds)
         if batches:
             count = {"records": messages}
             log.warning("redelivered: %d messages whose worker was lost", messages, extra=count)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -16,6 +15,7 @@ from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
+from mixrelay.worker.clocks import Clocks
 from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
@@ -111,7 +111,7 @@ class Draining:
         self._shards = ShardCounts(self._queue, reader)
         self._drained_check_at = 0.0
         self._ends_at = 0.0
-        self._clock: float | None = None
+        self._clocks = Clocks(self._queue)
         self._dispatcher: Dispatcher | None = None
 
     @property
@@ -217,6 +217,7 @@ class Draining:
             holdings=self._holdings,
             is_over=self._is_over,
             upkeep=Upkeep(self._queue, self._setup.settings, worker, self._shards),
+            lease_seconds=worker.lease,
         )
 
     def _delivery(self) -> Delivery:
@@ -230,7 +231,7 @@ class Draining:
             ),
             transport=self._transport,
             preparation=Preparations(self._preparation),
-            now_ms=self._now_ms,
+            clocks=self._clocks,
             settings=worker,
             stopping=lambda: self._stop.requested,
             homes=own_destinations(self._setup.settings),
@@ -249,7 +250,7 @@ class Draining:
             base=settings.base,
             proof_seconds=worker.deadline,
             pause=lambda: pause_of(worker, PauseKind.CONFIGURATION),
-            now_ms=self._now_ms,
+            now_ms=self._clocks.steady_ms,
             stopping=lambda: self._stop.requested,
             abandon=self._abandon,
         )
@@ -264,16 +265,6 @@ class Draining:
             account=settings.account,
             events=Endpoint(settings.events_endpoint),
         )
-
-    def _now_ms(self) -> int:
-        """Redis's time, asked once and counted on by a clock that no one sets."""
-        if self._clock is None:
-            try:
-                seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
-            except RedisError:
-                return round(time.time() * 1000)
-            self._clock = seconds + micros / 1e6 - time.monotonic()
-        return round((self._clock + time.monotonic()) * 1000)
 
 
 def _linger(worker: WorkerSettings) -> float:

@@ -15,6 +15,7 @@ from mixrelay.shared.connection import REFUSALS, connect
 from mixrelay.shared.errors import ConfigurationError, WrongKeyType
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
+from mixrelay.worker.clocks import TOLERANCE_SECONDS
 from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.rq_job import BULK
@@ -35,6 +36,8 @@ _AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
 _TURN_SECONDS = 0.5
 """That the letters of jobs with a rate may take of the time for messages."""
 _RQ_TIMEOUT = 1.0
+_AGE_PART = 0.1
+"""Of the age at which letters are dropped, what clocks may be apart."""
 _SLICE = 500
 
 
@@ -100,6 +103,8 @@ class Upkeep:
 
     def _expire(self) -> float:
         age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters
+        if age and self._may_be_too_young(age):
+            return FAILED_SECONDS
         # Once also without limits, so that those of a former setting are forgotten.
         if not (age or most) and self._told_limits:
             return RETENTION_SECONDS
@@ -112,6 +117,19 @@ class Upkeep:
                 extra={"letters": dropped},
             )
         return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
+
+    def _may_be_too_young(self, age: float) -> bool:
+        """Whether Redis's clock and this host's disagree: letters dropped too early are lost."""
+        seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
+        apart = abs(time.time() - seconds - micros / 1e6)
+        if apart < max(TOLERANCE_SECONDS, age * _AGE_PART):
+            return False
+        log.error(
+            "clock_skew: this host's clock and Redis's are %.0f s apart; no dead letter is dropped "
+            "for its age (MIXRELAY_DLQ_MAX_AGE) until NTP has set both",
+            apart,
+        )
+        return True
 
     def _mend(self) -> float:
         return HURRIED_SECONDS if self._queue.mend(_SLICE) else MEND_SECONDS

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
+from mixrelay.console.status.clock import STEPS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
@@ -65,6 +66,7 @@ class QueueCollector(Collector):
         yield from _fleet(figures)
         yield from token_metrics(figures.books)
         yield from unasked_metrics(figures.books)
+        yield from _clock(figures)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -73,6 +75,19 @@ class QueueCollector(Collector):
             ),
             {(check,): int(self._unsafe().get(check, False)) for check in SAFETY_CHECKS},
         )
+
+
+def _clock(figures: Figures) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "mixrelay_redis_clock_steps",
+        "How often Redis's clock was set, or another node's took over.",
+        value=figures.books.totals.get(STEPS, 0),
+    )
+    yield GaugeMetricFamily(
+        "mixrelay_redis_clock_ahead_seconds",
+        "That Redis's clock is ahead of the exporter's.",
+        value=figures.redis_ahead,
+    )
 
 
 def _waiting(figures: Figures) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mixrelay.console.status.age import oldest_seconds
+from mixrelay.console.status.clock import clock_as_json, clock_remarks
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
@@ -46,6 +47,8 @@ class Figures:
     """None where dead letters are kept without limits."""
     strays: Mapping[str, int] = field(default_factory=dict)
     """Messages in lists that no worker knows of."""
+    redis_ahead: float = 0.0
+    """Seconds that Redis's clock is ahead of this machine's."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -80,7 +83,7 @@ class Figures:
                 f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."
             )
-        return quiet
+        return [*quiet, *clock_remarks(self.books, self.redis_ahead)]
 
     def warnings(self) -> list[str]:
         """The problems: messages are held back, or may be lost.
@@ -139,6 +142,7 @@ class Figures:
             "tokens": tokens_as_json(books),
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
+            "clock": clock_as_json(books, self.redis_ahead),
         }
 
     def _about_the_books(self) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Reads the figures of a queue, wherever they are kept."""
 
+import time
+
 from redis.exceptions import ResponseError
 
 from mixrelay.console.status.figures import Figures
@@ -12,9 +14,11 @@ from mixrelay.worker.rq_queue import queue_name
 
 def look(queue: Queue, rq_url: str) -> Figures:
     """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
+    books = queue.books()
     return Figures(
         queue=queue.name,
-        books=queue.books(),
+        books=books,
+        redis_ahead=books.now_ms / 1000 - time.time(),
         workers=workers(rq_url, queue_name(queue.name)),
         eviction=_eviction(queue),
         outlook=queue.retention.outlook(),

@@ -6,13 +6,13 @@ runs its own job; a worker runs those that are handed over, and those whose runn
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import orjson
 from redis import Redis
 
-from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.batch import Lane, Number
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
@@ -24,6 +24,10 @@ _LOOKED_AT = 500
 """Letters that one step looks at."""
 _STEP = 500
 """Letters that one step moves at most."""
+_ORDERED = frozenset(lane for lane in Lane if lane.ordered)
+_PLACES, _BURIALS = "#", "."
+"""What the cursor of a replay begins with: by place, then by burial. That of an older program has
+neither, and goes on by burial."""
 _STEPS_A_SECOND = 4
 """With a rate: few enough calls, and the progress still moves."""
 
@@ -92,6 +96,10 @@ class Jobs:
     def step(self, job: Job) -> Step:
         """Moves the next letters of this part of a job, as `MergedJobs.step` says."""
         part = self._next_ids(job) if job.named else self._next_letters(job)
+        if part is None:
+            # What an older mixrelay buried is put into the index first, a slice each time.
+            self._scripts.run("mend", _LOOKED_AT)
+            return Step(job)
         reply = self._scripts.run(
             "job_step", job.id, job.cursor, part.cursor, int(part.last), part.looked, *part.numbers
         )
@@ -137,14 +145,43 @@ class Jobs:
         numbers = [number.decode() for number in ids]
         return _Part(numbers, str(end), len(ids), last=end >= job.named)
 
-    def _next_letters(self, job: Job) -> "_Part":
-        seen = self._letters.look(job.wanted, job.cursor, size=_LOOKED_AT)
-        found = Slice.of(seen, job.wanted, job.cursor)
+    def _next_letters(self, job: Job) -> "_Part | None":
+        """The next that match: of a replay first those of ordered lanes, by their places.
+
+        So updates of one profile arrive in the order in which they were pushed, whenever each died.
+        """
+        by_place = job.kind is JobKind.REPLAY and not job.cursor.partition(":")[0].isdigit()
+        has_ordered = job.wanted.type is None or job.wanted.type in _ORDERED
+        if by_place and has_ordered and not job.cursor.startswith(_BURIALS):
+            part = self._next_in_order(job)
+            if part is None or part.numbers or not part.last:
+                return part and replace(part, last=False)
+        cursor = job.cursor.removeprefix(_BURIALS) if by_place else job.cursor
+        if cursor.startswith(_PLACES):
+            cursor = ""
+        seen = self._letters.look(job.wanted, cursor, size=_LOOKED_AT)
+        found = Slice.of(seen, job.wanted, cursor)
+        meant = [one for one in found.letters if not (by_place and one.lane in _ORDERED)]
+        size, begin = _step_of(job), _BURIALS if by_place else ""
+        if len(meant) <= size:
+            numbers: list[str] = [letter.id for letter in meant]
+            return _Part(numbers, begin + found.cursor, found.looked, last=not found.more)
+        return _Part.of(meant[:size], begin)
+
+    def _next_in_order(self, job: Job) -> "_Part | None":
+        wanted, after = job.wanted, job.cursor.removeprefix(_PLACES)
+        found = self._letters.in_order(after, size=_LOOKED_AT, whole=wanted.needs_message)
+        if found is None:
+            return None
+        numbers: list[str] = []
         size = _step_of(job)
-        if len(found.letters) <= size:
-            numbers: list[str] = [letter.id for letter in found.letters]
-            return _Part(numbers, found.cursor, found.looked, last=not found.more)
-        return _Part.of(found.letters[:size])
+        for looked, (place, letter) in enumerate(zip(found.places, found.letters, strict=True), 1):
+            after = place
+            if letter is not None and wanted.matches(letter):
+                numbers.append(letter.id)
+            if len(numbers) == size and looked < len(found.places):
+                return _Part(numbers, _PLACES + after, looked, last=False)
+        return _Part(numbers, _PLACES + after, len(found.places), last=not found.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +194,11 @@ class _Part:
     last: bool
 
     @classmethod
-    def of(cls, letters: Sequence[Letter]) -> Self:
+    def of(cls, letters: Sequence[Letter], begin: str) -> Self:
         """Some of the letters of a slice, whose rest is looked at again by the next step."""
         numbers = [letter.id for letter in letters]
-        return cls(list(numbers), Place.of(letters[-1]).cursor, len(numbers), last=False)
+        cursor = begin + Place.of(letters[-1]).cursor
+        return cls(list(numbers), cursor, len(numbers), last=False)
 
 
 def _step_of(job: Job) -> int:

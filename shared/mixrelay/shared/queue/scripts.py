@@ -25,6 +25,7 @@ NAMES = (
     "divide",
     "expand",
     "reap",
+    "clock",
     "replay",
     "discard",
     "edit",
@@ -49,11 +50,12 @@ NAMES = (
     "load",
     "books",
     "page",
+    "in_order",
     "groups",
     "hot",
 )
 _FLAGS = {
-    **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
+    **dict.fromkeys(("books", "page", "in_order", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
     "hot": "",

@@ -45,6 +45,17 @@ class Reaped(NamedTuple):
     """As those of `Ended`."""
     waiting: frozenset[str] = frozenset()
     """The lanes in which something waits; not told of the first partition."""
+    steady_ms: int = 0
+    """What the queue's own clock showed."""
+    beside_ms: int = 0
+    """What that has beside the server's."""
+
+    @classmethod
+    def parse(cls, partition: int, reply: Sequence[Any]) -> Self:
+        """What the script answers."""
+        batches, messages, words, lanes, steady, beside = reply
+        found = frozenset(lane.decode() for lane in lanes)
+        return cls(partition, int(batches), int(messages), words, found, int(steady), int(beside))
 
 
 class PauseKind(StrEnum):

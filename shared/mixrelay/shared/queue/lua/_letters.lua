@@ -39,11 +39,24 @@ local function take_out(letter)
   unindex_letter(letter)
 end
 
+-- The numbers in the order of their letters' places, whatever order they were chosen in.
+local function by_place(letters)
+  local places, sorted = {}, {}
+  for i, letter in ipairs(letters) do places[letter.id], sorted[i] = place_of(letter), letter end
+  table.sort(sorted, function(one, other)
+    return one ~= other and is_behind(places[other.id], places[one.id])
+  end)
+  return sorted
+end
+
+-- Those that go together arrive in the order in which they were pushed.
 local function replay(letters, payloads)
-  for i, letter in ipairs(letters) do
+  local payload_of = {}
+  for i, letter in ipairs(letters) do payload_of[letter.id] = payloads[i] end
+  for _, letter in ipairs(by_place(letters)) do
     take_out(letter)
     redis.call("RPUSH", key("lane:" .. letter.lane),
-      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payloads[i])
+      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payload_of[letter.id])
     redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter)))
   end
   tally("replayed", #letters)

@@ -49,9 +49,9 @@ for i, part in ipairs(plan.parts or {}) do
       changes.destination, changes.own = part.destination, part.own or false
     end
     if ORDERED[state.lane] and part.destination then
-      line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, NOW)
+      line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, STEADY)
     elseif part.destination and not ORDERED[state.lane] and is_closed(part.destination) then
-      wait_closed(part.id, make_part(state, part.id, groups[i], changes), NOW)
+      wait_closed(part.id, make_part(state, part.id, groups[i], changes), STEADY)
     else
       part_off(ahead, state, part.id, groups[i], changes)
       ahead = part.id

@@ -32,7 +32,7 @@ if wrong then return wrong end
 discard(letters, "expired")
 redis.call("HSET", noted, "max_age", max_age, "max_letters", max_letters, "at", NOW)
 local untold = redis.call("HINCRBY", noted, "untold", #letters)
-if untold > 0 and NOW - tonumber(redis.call("HGET", noted, "told_at") or 0) >= AUDIT_EVERY_MS then
+if untold > 0 and math.abs(NOW - tonumber(redis.call("HGET", noted, "told_at") or 0)) >= AUDIT_EVERY_MS then
   audit("expire", { who = "retention", why = "over the limits set", count = untold })
   redis.call("HSET", noted, "untold", 0, "told_at", NOW)
 end

@@ -18,14 +18,14 @@ if what == "cancel" then
 elseif what == "fail" then
   end_job(id, job, "failed", value)
 elseif what == "resume" then
-  redis.call("HSET", job_key(id), "state", "queued", "finished", "", "error", "", "background", "1", "next_at", NOW)
-  redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id)
+  redis.call("HSET", job_key(id), "state", "queued", "finished", "", "error", "", "background", "1", "next_at", STEADY)
+  redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id)
 elseif what == "rate" then
-  redis.call("HSET", job_key(id), "rate", value, "next_at", NOW)
+  redis.call("HSET", job_key(id), "rate", value, "next_at", STEADY)
   -- Its runner may have left it to those who look after jobs with a rate.
-  if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id) end
+  if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id) end
 elseif what == "heard" then
-  redis.call("ZADD", key("jobs:live"), NOW, id)
+  redis.call("ZADD", key("jobs:live"), later(0), id)
 end
 if what ~= "fail" and what ~= "heard" and is_told ~= "1" then
   local told = what == "rate" and (value == "" and "no rate" or value .. " a second") or ""

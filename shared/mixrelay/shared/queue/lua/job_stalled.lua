@@ -8,14 +8,14 @@ local wrong = expect("zset", key("jobs:live")) or expect_audit()
 if wrong then return wrong end
 
 local run = {}
-local heard = redis.call("ZRANGE", key("jobs:live"), "-inf", NOW - WITH_RATE_MS, "BYSCORE", "LIMIT", 0, most, "WITHSCORES")
+local heard = redis.call("ZRANGE", key("jobs:live"), "-inf", STEADY - WITH_RATE_MS, "BYSCORE", "LIMIT", 0, most, "WITHSCORES")
 for i = 1, #heard, 2 do
   local id, job = heard[i], load_job(heard[i])
-  local is_stale = tonumber(heard[i + 1]) <= NOW - STALE_MS
+  local is_stale = tonumber(heard[i + 1]) <= STEADY - STALE_MS
   if not job then
     redis.call("ZREM", key("jobs:live"), id)
   elseif job.background == "1" and (is_stale or job.rate ~= "") then
-    redis.call("ZADD", key("jobs:live"), NOW, id)
+    redis.call("ZADD", key("jobs:live"), later(0), id)
     run[#run + 1] = id
   elseif job.background ~= "1" and is_stale then
     end_job(id, job, "failed", "the command that ran it ended before it was done")

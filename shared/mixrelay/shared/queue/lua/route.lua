@@ -11,6 +11,7 @@ if not string.find(redis.call("GET", key("number")) or "0", "^%d+$") then
   return redis.error_reply("WRONGTYPE key '" .. key("number") .. "' holds no number")
 end
 
+raise_schema()
 redis.call("SETNX", key("id"), new_id)
 local taken, bytes = {}, 0
 while #taken < most and bytes < most_bytes do

@@ -200,8 +200,8 @@ class MergedJobs:
         return max((self._owed_by(one) for one in before), default=0.0)
 
     def _owed_by(self, part: Job) -> float:
-        """Asks its own node for the time: clocks of nodes differ."""
-        return max(0.0, part.next_at / 1000 - _now(self._partitions[part.partition]).timestamp())
+        """Asks its own partition for the time: each has a clock of its own."""
+        return max(0.0, part.next_at / 1000 - self._partitions[part.partition].clock.seconds())
 
     def _change(
         self, job_id: str, what: str, value: str = "", *, who: str = "", why: str = ""
@@ -216,8 +216,11 @@ class MergedJobs:
 
 
 def _now(partition: Partition) -> datetime:
+    """Its node's time, or that of its newest letter: the node's may have been set back since."""
     seconds, micros = node_of(partition.redis, partition.name).time()
-    return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
+    now = datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
+    newest = partition.letters.newest_burial()
+    return max(now, newest) if newest else now
 
 
 def _together(parts: Iterable[Job | None]) -> Job | None:
