@@ -99,7 +99,6 @@ def start(call: Call) -> Response:
         rate=float(rate) if rate else None,
         planned=int(planned) if planned.isdecimal() else None,
     )
-    call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
 
 
@@ -153,7 +152,6 @@ def _resume(call: Call, why: str, rate: float | None) -> None:
     resumed = jobs.resume(job_id, who=call.user, why=why)
     if resumed and "rate" in call.form and resumed.rate != rate:
         jobs.set_rate(job_id, rate, who=call.user, why=why)
-    call.place.hand_over(job_id)
 
 
 def _set_rate(call: Call, why: str, rate: float | None) -> None:

@@ -5,8 +5,8 @@
 -- Answer  the record
 local id, kind, filter, till, rate, who, why, planned, background, tells = unpack(ARGV, 1, 10)
 local FIRST = 11
--- A worker that looks for work finds it this soon where RQ was not told of it.
-local FOUND_AFTER_MS, STALE_MS = 5000, 60000
+-- Whoever looks for work finds it at once.
+local STALE_MS = 60000
 local wrong = expect_job(id)
 if wrong then return wrong end
 if load_job(id) then return record(id) end
@@ -19,5 +19,5 @@ redis.call("HSET", job_key(id), "id", id, "kind", kind, "filter", filter, "rate"
   "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", tells == "1" and "" or NOW, "next_at", NOW, "error", "")
 push("RPUSH", job_key(id) .. ":ids", ARGV, FIRST)
 redis.call("ZADD", key("jobs"), NOW, id)
-redis.call("ZADD", key("jobs:live"), background == "1" and NOW - STALE_MS + FOUND_AFTER_MS or NOW, id)
+redis.call("ZADD", key("jobs:live"), background == "1" and NOW - STALE_MS or NOW, id)
 return record(id)
