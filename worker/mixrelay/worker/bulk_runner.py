@@ -69,7 +69,11 @@ class BulkRunner:
                     self._turn()
                 else:
                     delay = LOOK_SECONDS
-            except (RedisError, WrongKeyType) as error:
+            except WrongKeyType as error:
+                if backoff.is_to_be_told():
+                    log.error("upkeep_failed: bulk jobs wait: %s", error)  # noqa: TRY400
+                delay = backoff.next()
+            except RedisError as error:
                 if backoff.is_to_be_told():
                     log.warning("redis_away: bulk jobs wait: %s", error)
                 delay = backoff.next()

@@ -26,6 +26,7 @@ from rq.utils import get_version, now
 from rq.worker import WorkerStatus
 
 from mixrelay.shared.connection import connect
+from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue import Queue
 from mixrelay.worker.burst import BurstEnd
 from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
@@ -75,6 +76,11 @@ class Worker(HorseKeeper):
         self.setup = setup or Setup.from_environment()
         settings = self.setup.settings
         connection = connection or connect(settings.rq_url, timeout=REDIS_TIMEOUT)
+        if connection.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ConfigurationError(
+                "RQ's connection has decode_responses on, and ids are read as bytes: leave "
+                "decode_responses out of the --url that rq worker was given."
+            )
         self._shifts = Shifts(connection, settings.queue, job_timeout=self.setup.worker.job_timeout)
         self.messages_queue = Queue(
             connect(settings.redis_url, timeout=REDIS_TIMEOUT),

@@ -1,10 +1,10 @@
--- Finds bulk jobs that nobody runs, which whoever asks is to run: a worker's after 15 s without a
+-- Finds bulk jobs that nobody runs, which whoever asks is to run: a worker's after 10 s without a
 -- sign of its runner, one with a rate each second. A command's job of which nobody was heard for a
 -- minute has ended with its command, and failed.
 -- ARGV  most
 -- Answer  ids that are to be run
 local most = tonumber(ARGV[1])
-local STALE_MS, SILENT_MS, WITH_RATE_MS = 60000, 15000, 1000
+local STALE_MS, SILENT_MS, WITH_RATE_MS = 60000, 10000, 1000
 local wrong = expect("zset", key("jobs:live")) or expect_audit()
 if wrong then return wrong end
 

@@ -25,7 +25,7 @@ from mixrelay.shared.queue.planning import Plan, count_on, plan
 IDS_AT_MOST = 5_000
 """Letters that a job may name one by one."""
 _HEARD_SECONDS = 5.0
-"""A part counts as left behind when nobody was heard of for 15 s."""
+"""A part counts as left behind when nobody was heard of for 10 s."""
 
 
 def new_job_id() -> str:
@@ -163,7 +163,7 @@ class MergedJobs:
         return self._change(job_id, "leave")
 
     def stalled(self, most: int = 10) -> list[str]:
-        """Jobs for a worker that nobody has run for 15 s; whoever asks is to run them.
+        """Jobs for a worker that nobody has run for 10 s; whoever asks is to run them.
 
         A job whose own command is gone is ended as failed. Of one thread.
         """
