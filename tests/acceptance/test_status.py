@@ -78,6 +78,7 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
         "paused": [],
         "oldest_seconds": None,
         "workers": 0,
+        "suspended": False,
         "totals": {
             "received": 0,
             "delivered": 0,

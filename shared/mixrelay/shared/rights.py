@@ -83,14 +83,14 @@ WORKER = Role(
 OPERATOR = Role(
     "operator",
     f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
-    on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem",
+    on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem zcard",
     rq_keys=("rq:*",),
 )
 READER = Role(
     "reader",
     f"{_SCRIPTS} {_LOOKS} info",
-    on_rq="exists hgetall smembers info",
-    rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*"),
+    on_rq="exists hgetall smembers info zcard",
+    rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*", "rq:suspended", "rq:failed:*"),
 )
 ROLES = (PRODUCER, SPOOLING, WORKER, OPERATOR, READER)
 

@@ -161,3 +161,21 @@ def test_certificates_are_always_verified(scheme, asked):
         connect(f"{scheme}://user:secret@host:6380/0?{asked}")
     assert asked in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "asked", ["decode_responses=true", "encoding=utf-16", "retry_on_timeout=1", "retry_on_error=x"]
+)
+@pytest.mark.parametrize("place", ["redis://user:secret@host/0", "unix:///run/redis.sock"])
+def test_what_changes_how_replies_are_read_or_repeated_is_refused_by_name(place, asked):
+    with pytest.raises(ConfigurationError, match=asked.partition("=")[0]) as raised:
+        connect(f"{place}?{asked}")
+    assert asked in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "asked", ["decode_responses=false", "encoding=utf-8", "retry_on_timeout=0"]
+)
+def test_what_changes_nothing_is_taken(asked):
+    connect(f"redis://host/0?{asked}").close()

@@ -15,6 +15,8 @@ from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
+from mixrelay.worker.bulk_runner import BulkRunner
+from mixrelay.worker.burst import AwayTooLong
 from mixrelay.worker.clocks import Clocks
 from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
@@ -109,6 +111,10 @@ class Draining:
         )
         reader = ShardReader(base=setup.settings.base, token=setup.settings.token)
         self._shards = ShardCounts(self._queue, reader)
+        self._bulk = BulkRunner(
+            Queue(self._queue.redis, setup.settings.queue, partitions=setup.settings.partitions)
+        )
+        self._away = AwayTooLong()
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clocks = Clocks(self._queue)
@@ -131,8 +137,10 @@ class Draining:
         dispatcher = self._dispatcher = self._dispatching(senders)
         try:
             if self._start(senders):
+                self._bulk.start()
                 dispatcher.run()
         finally:
+            self._bulk.stop()
             dispatcher.finish(self._setup.worker.grace)
             self._end(died=dispatcher.crash is not None)
         if dispatcher.crash is not None:
@@ -195,9 +203,11 @@ class Draining:
             return False
         self._drained_check_at = now + _DRAINED_CHECK_SECONDS
         try:
-            return not self._holdings and self._queue.books().waiting == 0
+            waiting = self._queue.books().waiting
         except PASSING:
-            return False
+            return self._away.after_failure()
+        self._away.answered()
+        return not self._holdings and waiting == 0
 
     def _dispatching(self, senders: Senders) -> Dispatcher:
         worker = self._setup.worker
@@ -216,7 +226,7 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
-            upkeep=Upkeep(self._queue, self._setup.settings, worker, self._shards),
+            upkeep=Upkeep(self._queue, worker, self._shards),
             lease_seconds=worker.lease,
         )
 

@@ -1,4 +1,4 @@
-"""What a shift sees to now and then, beside the messages: partitions, bulk jobs, limits, indexes.
+"""What a drain job sees to now and then, beside the messages: partitions, limits, indexes.
 
 Each turn is short, and any number of shifts may do it at once. Messages are delivered whatever
 becomes of it: of several nodes it may need one that is away.
@@ -11,21 +11,17 @@ from datetime import timedelta
 
 from redis.exceptions import RedisError, ResponseError
 
-from mixrelay.shared.connection import REFUSALS, connect
-from mixrelay.shared.errors import ConfigurationError, WrongKeyType
+from mixrelay.shared.connection import REFUSALS
+from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.settings import Settings
 from mixrelay.worker.clocks import TOLERANCE_SECONDS
 from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
 from mixrelay.worker.patience import Backoff
-from mixrelay.worker.rq_job import BULK
-from mixrelay.worker.rq_queue import enqueue_bulk
 from mixrelay.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
-JOBS_SECONDS = 1.0
 RETENTION_SECONDS = 5.0
 MEND_SECONDS = 5.0
 HURRIED_SECONDS = 0.1
@@ -33,9 +29,6 @@ HURRIED_SECONDS = 0.1
 FAILED_SECONDS = 30.0
 _AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
 """Until anything is tried again, where a node was away: one that hangs takes time from messages."""
-_TURN_SECONDS = 0.5
-"""That the letters of jobs with a rate may take of the time for messages."""
-_RQ_TIMEOUT = 1.0
 _AGE_PART = 0.1
 """Of the age at which letters are dropped, what clocks may be apart."""
 _SLICE = 500
@@ -47,12 +40,10 @@ class Upkeep:
     def __init__(
         self,
         queue: Queue,
-        settings: Settings,
         worker: WorkerSettings,
         shards: ShardCounts | None = None,
     ) -> None:
         self._queue = queue
-        self._settings = settings
         self._worker = worker
         self._shards = shards
         self._told_limits = False
@@ -61,7 +52,6 @@ class Upkeep:
         self._next = 0
         self._turns: list[tuple[Callable[[], float], float]] = [
             (self._announce, 0.0),
-            (self._jobs, 0.0),
             (self._expire, 0.0),
             (self._mend, 0.0),
             (self._count_shards, 0.0),
@@ -95,7 +85,12 @@ class Upkeep:
             raise
         except (ResponseError, WrongKeyType) as error:
             log.error("upkeep_failed: %s", error)  # noqa: TRY400 - the server's, not a trace's
-            return FAILED_SECONDS
+        except RedisError:
+            raise
+        except Exception:
+            # Whatever it is: messages are delivered all the same.
+            log.exception("upkeep_failed: %s", turn.__name__.strip("_"))
+        return FAILED_SECONDS
 
     def _announce(self) -> float:
         self._queue.announce()
@@ -138,35 +133,3 @@ class Upkeep:
         if self._shards:
             self._shards.flush()
         return FLUSH_SECONDS
-
-    def _jobs(self) -> float:
-        for job_id in self._queue.jobs.stalled():
-            try:
-                self._go_on(job_id)
-            except ConfigurationError as error:
-                # A newer program's, and for its workers to run.
-                about = {"job": job_id}
-                log.warning("bulk: job %s is left alone: %s", job_id, error, extra=about)
-        return JOBS_SECONDS
-
-    def _go_on(self, job_id: str) -> None:
-        job = self._queue.jobs.get(job_id)
-        if job is None:
-            return
-        if job.rate is None:
-            self._hand_over(job_id)
-            return
-        ends = time.monotonic() + _TURN_SECONDS
-        while job is not None and not job.state.is_over and time.monotonic() < ends:
-            step = self._queue.jobs.step(job)
-            if step.wait_seconds:
-                return
-            job = step.job
-
-    def _hand_over(self, job_id: str) -> None:
-        name = self._settings.queue
-        try:
-            with connect(self._settings.rq_url, timeout=_RQ_TIMEOUT) as rq:
-                enqueue_bulk(rq, BULK, name, args=(name, job_id))
-        except RedisError as error:
-            log.debug("redis_away: RQ's node: %s", error)

@@ -7,6 +7,7 @@ from datetime import datetime
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import SUSPENDED
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     TOKEN_UNPROVEN,
@@ -28,6 +29,7 @@ ALERTS = (
     PAUSED,
     OLDEST,
     NO_WORKER,
+    SUSPENDED,
     LETTERS_GO,
     REFUSED,
     UNSAFE,
@@ -161,6 +163,7 @@ def _about_workers(figures: Figures) -> Iterator[Finding]:
         yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
     elif not figures.workers:
         yield Finding(NO_WORKER, "", f"No worker runs; {waiting}", "Start mixrelay worker.")
+    yield from map(_finding, figures.rq.problems(figures.books.waiting))
 
 
 def _limits(figures: Figures) -> Iterator[tuple[str, str]]:

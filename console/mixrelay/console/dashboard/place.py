@@ -1,13 +1,11 @@
 """What all requests share: the queue, the settings, the templates."""
 
-import logging
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from redis.exceptions import RedisError
 
 from mixrelay.console.dashboard import words
 from mixrelay.console.dashboard.assets import fingerprint
@@ -16,12 +14,9 @@ from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.bulk import hand_over
 
 if TYPE_CHECKING:
     from mixrelay.console.dashboard.call import Call
-
-log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -69,16 +64,6 @@ class Place:
             read_only=self.dashboard.read_only,
             **values,
         )
-
-    def hand_over(self, job_id: str) -> None:
-        """Has a worker run a bulk job at once. Should RQ's node be away, those who drain will."""
-        redis = connect(self.settings.rq_url)
-        try:
-            hand_over(redis, self.queue.name, job_id)
-        except RedisError:
-            log.warning("bulk: RQ's node is away; whoever drains goes on with job %s", job_id)
-        finally:
-            redis.close()
 
     def close(self) -> None:
         self.queue.redis.close()

@@ -214,6 +214,11 @@ def _requests(totals: Mapping[str, int]) -> Iterator[Metric]:
 def _fleet(figures: Figures) -> Iterator[Metric]:
     workers = figures.workers or ()
     yield GaugeMetricFamily("mixrelay_workers", "With a recent sign of life.", value=len(workers))
+    yield GaugeMetricFamily(
+        "mixrelay_workers_suspended",
+        "1 where rq suspend has stopped the workers: nothing is sent.",
+        value=bool(figures.rq.suspended),
+    )
     last = max((worker.seconds_ago for worker in workers), default=0.0)
     yield GaugeMetricFamily(
         "mixrelay_worker_last_seen_seconds", "Of the worker that is silent the longest.", value=last

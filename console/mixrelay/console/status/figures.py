@@ -9,6 +9,7 @@ from mixrelay.console.status.clock import clock_as_json, clock_remarks
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import RqState
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     pauses_of_their_own,
@@ -49,6 +50,7 @@ class Figures:
     """Messages in lists that no worker knows of."""
     redis_ahead: float = 0.0
     """Seconds that Redis's clock is ahead of this machine's."""
+    rq: RqState = field(default_factory=RqState)
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -83,7 +85,7 @@ class Figures:
                 f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."
             )
-        return [*quiet, *clock_remarks(self.books, self.redis_ahead)]
+        return [*quiet, *clock_remarks(self.books, self.redis_ahead), *self.rq.remarks()]
 
     def warnings(self) -> list[str]:
         """The problems: messages are held back, or may be lost.
@@ -92,6 +94,7 @@ class Figures:
         drop them. `remarks` has those that are new.
         """
         return [
+            *map(str, self.rq.problems(self.books.waiting)),
             *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
             *self._about_the_workers(),
@@ -115,6 +118,7 @@ class Figures:
             lost
             or misled
             or self.strays
+            or self.rq.suspended
             or self.workers is None
             or (self.books.waiting and not self.workers)
         )
@@ -138,6 +142,7 @@ class Figures:
             ],
             "oldest_seconds": self.oldest_seconds,
             "workers": None if self.workers is None else len(self.workers),
+            "suspended": self.rq.suspended,
             "totals": totals(books.totals),
             "tokens": tokens_as_json(books),
             "notices": notices_as_json(books),

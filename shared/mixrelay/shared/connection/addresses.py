@@ -169,6 +169,32 @@ def refuse_unverified(url: str) -> None:
             )
 
 
+_OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
+_CHANGING = {
+    "decode_responses": (_OFF, "messages and RQ's ids are read as bytes, not as text"),
+    "encoding": (frozenset({"utf-8", "utf8", "utf_8"}), "keys and messages are UTF-8"),
+    "retry_on_timeout": (_OFF, "a command whose answer is late may have run, and would run twice"),
+    "retry_on_error": (_OFF, "a command that failed may have run, and would run twice"),
+}
+"""Options of redis-py's that change what a client means here, with the values that do not."""
+
+
+def refuse_changing(url: str) -> None:
+    """Refuse an address whose query has redis-py read, write or repeat otherwise than we do.
+
+    Raises:
+        ConfigurationError: it does; the message names the option.
+    """
+    try:
+        query = urlsplit(url).query
+    except ValueError:
+        return  # as above
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        harmless, why = _CHANGING.get(name, (None, ""))
+        if harmless is not None and value.strip().lower() not in harmless:
+            raise unusable(url, f"asks for {name}={value}: {why}. Leave {name} out.")
+
+
 def _host(text: str, port: int) -> tuple[str, int]:
     parts = urlsplit(f"//{text}")
     return parts.hostname or "localhost", parts.port or port

@@ -18,6 +18,7 @@ from mixrelay.shared.connection.addresses import (
     ClusterAddress,
     SentinelAddress,
     is_cluster,
+    refuse_changing,
     refuse_unverified,
     unreadable,
     unusable,
@@ -60,6 +61,7 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
         ConfigurationError: the address cannot be read.
     """
     refuse_unverified(url)
+    refuse_changing(url)
     options = client_options(url, timeout=timeout, connect_timeout=connect_timeout)
     options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError,))
     if is_cluster(url):

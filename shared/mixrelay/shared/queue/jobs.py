@@ -30,6 +30,8 @@ _PLACES, _BURIALS = "#", "."
 neither, and goes on by burial."""
 _STEPS_A_SECOND = 4
 """With a rate: few enough calls, and the progress still moves."""
+LEAST_RATE, MOST_RATE = 0.001, 1_000_000.0
+"""Letters a second."""
 
 
 class Jobs:
@@ -119,7 +121,8 @@ class Jobs:
 
         Args:
             job_id: the job's.
-            what: `cancel`, `resume`, `fail`, `rate`; `heard` has it count as looked after.
+            what: `cancel`, `resume`, `fail`, `rate`; `heard` has it count as looked after,
+                `leave` as left behind.
             value: the error or the rate.
             who: is noted in the audit.
             why: likewise.
@@ -204,15 +207,19 @@ class _Part:
 def _step_of(job: Job) -> int:
     if job.rate is None:
         return _STEP
-    return max(1, min(_STEP, int(job.rate / _STEPS_A_SECOND)))
+    # The smaller one first: a record may hold a rate that has no whole number.
+    return max(1, int(min(_STEP, job.rate / _STEPS_A_SECOND)))
 
 
 def rate_text(rate: float | None) -> str:
     """As a script reads it.
 
     Raises:
-        ValueError: the rate is not above 0.
+        ValueError: the rate is no number between `LEAST_RATE` and `MOST_RATE`.
     """
-    if rate is not None and not rate > 0:
-        raise ValueError(f"{rate:g} letters a second is no rate: leave it out, or give more than 0")
+    if rate is not None and not LEAST_RATE <= rate <= MOST_RATE:
+        raise ValueError(
+            f"{rate:g} letters a second is no rate: leave it out, or give {LEAST_RATE:g} to "
+            f"{MOST_RATE:,.0f}"
+        )
     return "" if rate is None else repr(float(rate))

@@ -5,9 +5,11 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
+from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
 
-_NO_RATE = "The rate is a number of letters a second, above 0."
+_NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
 _SAID = {
     "rate": f"{_NO_RATE} Nothing was changed.",
     "over": "The job had ended before: nothing was changed.",
@@ -99,13 +101,12 @@ def start(call: Call) -> Response:
         rate=float(rate) if rate else None,
         planned=int(planned) if planned.isdecimal() else None,
     )
-    call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
 
 
 def _is_rate(text: str) -> bool:
     try:
-        return 0 < float(text) < float("inf")
+        return LEAST_RATE <= float(text) <= MOST_RATE
     except ValueError:
         return False
 
@@ -124,7 +125,10 @@ def _job(call: Call, template: str) -> Response:
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
     said = _SAID.get(call.query.get("said", ""), "")
-    return call.page(template, job=found, said=said)
+    waits = ""
+    if found.state is JobState.QUEUED:
+        waits = why_it_waits(call.place.settings.rq_url, call.queue.name)
+    return call.page(template, job=found, said=said, waits=waits)
 
 
 def change(call: Call) -> Response:
@@ -153,7 +157,6 @@ def _resume(call: Call, why: str, rate: float | None) -> None:
     resumed = jobs.resume(job_id, who=call.user, why=why)
     if resumed and "rate" in call.form and resumed.rate != rate:
         jobs.set_rate(job_id, rate, who=call.user, why=why)
-    call.place.hand_over(job_id)
 
 
 def _set_rate(call: Call, why: str, rate: float | None) -> None:

@@ -5,8 +5,8 @@
 -- Answer  the record
 local id, kind, filter, till, rate, who, why, planned, background, tells = unpack(ARGV, 1, 10)
 local FIRST = 11
--- A worker that looks for work finds it this soon where RQ was not told of it.
-local FOUND_AFTER_MS, STALE_MS = 5000, 60000
+-- Whoever looks for work finds it at once.
+local STALE_MS = 60000
 local wrong = expect_job(id)
 if wrong then return wrong end
 if load_job(id) then return record(id) end
@@ -25,5 +25,5 @@ for i = FIRST, #ARGV do numbers[#numbers + 1] = ARGV[i] end
 if kind == "replay" then numbers = numbers_by_place(numbers) end
 push("RPUSH", job_key(id) .. ":ids", numbers)
 redis.call("ZADD", key("jobs"), NOW, id)
-redis.call("ZADD", key("jobs:live"), background == "1" and STEADY - STALE_MS + FOUND_AFTER_MS or later(0), id)
+redis.call("ZADD", key("jobs:live"), background == "1" and STEADY - STALE_MS or later(0), id)
 return record(id)

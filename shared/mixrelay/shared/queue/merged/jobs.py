@@ -25,7 +25,7 @@ from mixrelay.shared.queue.planning import Plan, count_on, plan
 IDS_AT_MOST = 5_000
 """Letters that a job may name one by one."""
 _HEARD_SECONDS = 5.0
-"""A part counts as left behind when nobody was heard of for a minute."""
+"""A part counts as left behind when nobody was heard of for 10 s."""
 
 
 def new_job_id() -> str:
@@ -158,8 +158,12 @@ class MergedJobs:
         """Ends a job that cannot be done; it can be resumed once that was seen to."""
         return self._change(job_id, "fail", error)
 
+    def leave(self, job_id: str) -> Job | None:
+        """Gives up running a job that is not over: whoever looks next finds it at once."""
+        return self._change(job_id, "leave")
+
     def stalled(self, most: int = 10) -> list[str]:
-        """Jobs for a worker that nobody has run for a minute; whoever asks is to run them.
+        """Jobs for a worker that nobody has run for 10 s; whoever asks is to run them.
 
         A job whose own command is gone is ended as failed. Of one thread.
         """
