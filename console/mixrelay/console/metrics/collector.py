@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
+from mixrelay.console.refusals import REFUSALS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
@@ -65,6 +66,7 @@ class QueueCollector(Collector):
         yield from _fleet(figures)
         yield from token_metrics(figures.books)
         yield from unasked_metrics(figures.books)
+        yield from _refused_writes(figures)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -73,6 +75,16 @@ class QueueCollector(Collector):
             ),
             {(check,): int(self._unsafe().get(check, False)) for check in SAFETY_CHECKS},
         )
+
+
+def _refused_writes(figures: Figures) -> Iterator[Metric]:
+    causes = {one.cause for one in figures.refused_writes.values()}
+    yield _gauge(
+        "mixrelay_redis_writes_refused",
+        "1 while Redis refuses writes for this cause.",
+        ["cause"],
+        {(one.cause,): int(one.cause in causes) for one in REFUSALS},
+    )
 
 
 def _waiting(figures: Figures) -> Iterator[Metric]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
@@ -22,6 +23,7 @@ from mixrelay.console.status.unasked import (
     notices_as_json,
     unconfirmed_problem,
 )
+from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
@@ -46,6 +48,8 @@ class Figures:
     """None where dead letters are kept without limits."""
     strays: Mapping[str, int] = field(default_factory=dict)
     """Messages in lists that no worker knows of."""
+    refused_writes: Mapping[str, Refusal] = field(default_factory=dict)
+    """Why servers refuse writes now, by node of a cluster."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -63,6 +67,10 @@ class Figures:
         minute = self.books.now_ms // (_MINUTE * 1000)
         counted = (self.books.minutes.get(m, {}) for m in (minute, minute - 1))
         return sum(counters.get(counter, 0) for counters in counted)
+
+    def redis_problems(self) -> list[Problem]:
+        """Why Redis takes no writes."""
+        return writes_problems(self.refused_writes)
 
     def mixpanel_problems(self) -> list[Problem]:
         """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
@@ -89,6 +97,7 @@ class Figures:
         drop them. `remarks` has those that are new.
         """
         return [
+            *(str(problem) for problem in self.redis_problems()),
             *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
             *self._about_the_workers(),
@@ -111,6 +120,7 @@ class Figures:
         return bool(
             lost
             or misled
+            or self.refused_writes
             or self.strays
             or self.workers is None
             or (self.books.waiting and not self.workers)
@@ -139,6 +149,7 @@ class Figures:
             "tokens": tokens_as_json(books),
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
+            "writes_refused": sorted({one.cause for one in self.refused_writes.values()}),
         }
 
     def _about_the_books(self) -> Iterator[str]:
