@@ -13,6 +13,7 @@ from mixrelay.shared import idleness
 from mixrelay.shared.connection.bounded import (
     LONGEST_CONNECT,
     demoted,
+    may_be_elsewhere,
     prepared_socket,
 )
 from mixrelay.shared.resolving import addresses_awaited
@@ -22,12 +23,14 @@ class _Renewed:
     # Any, since redis-py does not type its connections.
     _reader: Any
     _lent = 0.0
+    _is_stale = False
 
     async def connect(self) -> None:
         now = time.monotonic()
         idle = now - self._lent > idleness.IDLE_SECONDS
-        if self._reader is not None and (idle or self._is_over()):
+        if self._reader is not None and (idle or self._is_stale or self._is_over()):
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+        self._is_stale = False
         self._lent = now
         await super().connect()  # type: ignore[misc]
 
@@ -39,6 +42,7 @@ class _Renewed:
         try:
             return await Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
         except ResponseError as error:
+            self._is_stale = self._is_stale or may_be_elsewhere(error)
             raise demoted(error) from None
 
 

@@ -53,20 +53,35 @@ def demoted(error: ResponseError) -> ResponseError:
     return error
 
 
+_OUT_OF_SERVICE = ("READONLY", "UNBLOCKED", "MASTERDOWN", "NOREPLICAS", "MISCONF")
+"""Answers of a server that may no longer be the one that its name means: a replica, with or without
+its primary; a primary that lost its replicas to another one, or its disk."""
+
+
+def may_be_elsewhere(error: ResponseError) -> bool:
+    """Whether to connect anew before the next command: the name may mean another server by now."""
+    return str(error).startswith(_OUT_OF_SERVICE)
+
+
 class _Renewed:
-    """Is opened anew where it was idle for long; a pool calls `connect` each time it lends one."""
+    """Is opened anew where it was idle for long, or its server is out of service.
+
+    A pool calls `connect` each time it lends one.
+    """
 
     # Any, since redis-py does not type its connections.
     _sock: Any
     _connect_callbacks: Any
     _lent = 0.0
+    _is_stale = False
 
     def connect(self) -> None:
         now = time.monotonic()
         # Not a subscription's, which is connected to be read for ever: only those have callbacks.
         idle = now - self._lent > idleness.IDLE_SECONDS and not self._connect_callbacks
-        if idle and self._sock is not None:
+        if (idle or self._is_stale) and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
+        self._is_stale = False
         self._lent = now
         super().connect()  # type: ignore[misc]
 
@@ -76,6 +91,7 @@ class _Renewed:
             # that broke, after which something may have.
             return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
         except ResponseError as error:
+            self._is_stale = self._is_stale or may_be_elsewhere(error)
             raise demoted(error) from None
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mixrelay.shared import idleness
@@ -45,8 +45,14 @@ Other workers are quicker now and then, so that one answer shows nothing."""
 _POLL_SECONDS = 0.05
 _WITHOUT_SECONDS = 1.0
 """For which the caller looks by itself after a bell broke."""
-_REFUSED_SECONDS = 60.0
+_REFUSED_SECONDS = 10.0
+_UNPROVEN_SECONDS = 0.1
+"""The first wait of a bell: a proxy may swallow it, and nobody looks meanwhile."""
 _STOP_SECONDS = 0.1
+
+
+class NoBell(RedisError):
+    """The server answers at once, although there is nothing."""
 
 
 class Arrivals:
@@ -59,6 +65,7 @@ class Arrivals:
         self._bells: list[_Bell] = []
         self._without_until = math.inf if is_fake(redis) else 0.0
         self._told_refusal = False
+        self._answered = False
         self.is_quiet = False
         """Whether nothing was in any list, lane or batch when the last wait ended."""
 
@@ -114,6 +121,7 @@ class Arrivals:
         waiting = list(self._bells)
         while waiting and (left := ends - time.monotonic()) > 0 and not is_over():
             answers = {bell: bell.answer() for bell in _ready(waiting, min(left, _STOP_SECONDS))}
+            self._answered |= any(answer is not None for answer in answers.values())
             if any(answers.values()):
                 return True
             waiting = [bell for bell in waiting if answers.get(bell) is None]
@@ -122,17 +130,18 @@ class Arrivals:
 
     def _do_without(self, error: Exception) -> None:
         self.close()
-        is_refused = isinstance(error, NoPermissionError)
+        never_did = not self._answered and isinstance(error, ResponseError | RedisTimeoutError)
+        is_refused = never_did or isinstance(error, NoPermissionError | NoBell)
+        seconds = _REFUSED_SECONDS if is_refused else _WITHOUT_SECONDS
+        self._without_until = time.monotonic() + seconds
         if is_refused and not self._told_refusal:
             self._told_refusal = True
             log.warning(
-                "idle_polling: this user may not wait for a push (%s), so that an idle worker asks "
-                "Redis again and again. Grant BLMOVE and CLIENT REPLY (docs/redis.md)",
+                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks again "
+                "and again, also while it is idle. The worker's user needs BLMOVE and CLIENT REPLY "
+                "(docs/redis.md)",
                 error,
             )
-        self._without_until = time.monotonic() + (
-            _REFUSED_SECONDS if is_refused else _WITHOUT_SECONDS
-        )
 
 
 class _Bell:
@@ -146,6 +155,7 @@ class _Bell:
         self._pool: Any = None
         self._used_at = 0.0
         self._early = 0
+        self._seconds = _UNPROVEN_SECONDS
         self.is_armed = False
 
     @property
@@ -167,7 +177,7 @@ class _Bell:
             self._connection = self._pool.get_connection(*FOR_COMMAND)
         commands = [
             ("CLIENT", "REPLY", "SKIP"),
-            ("BLMOVE", name, name, "RIGHT", "RIGHT", BELL_SECONDS),
+            ("BLMOVE", name, name, "RIGHT", "RIGHT", self._seconds),
             ("EXISTS", *self._partition.watched),
         ]
         self._connection.send_packed_command(self._connection.pack_commands(commands))
@@ -183,20 +193,21 @@ class _Bell:
         """
         waited = time.monotonic() - self._used_at
         if not self._connection.can_read(timeout=0):
-            if waited > BELL_SECONDS + _SLOW_ANSWER_SECONDS:
+            if waited > self._seconds + _SLOW_ANSWER_SECONDS:
                 raise RedisTimeoutError("no answer to a wait for a push")
             return None
         found = self._connection.read_response()
         self.is_armed = False
-        is_early = waited < BELL_SECONDS * _EARLY
+        is_early = waited < self._seconds * _EARLY
+        self._seconds = BELL_SECONDS
         self._early = self._early + 1 if is_early and not found else 0
         if self._early > _EARLY_AT_MOST:
-            raise RedisError("the server does not wait for a push")
+            raise NoBell("BLMOVE does not wait")
         return bool(found) or is_early
 
     def close(self) -> None:
         """Ends the connection; what it waits for is answered to nobody."""
-        self.is_armed, self._early = False, 0
+        self.is_armed, self._early, self._seconds = False, 0, _UNPROVEN_SECONDS
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
