@@ -45,10 +45,12 @@ class Role:
     on_rq: str = ""
     rq_keys: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    spares: str = ""
+    """Commands that spare the server work, and without which the role is played all the same."""
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.on_queue.split(), *self.on_rq.split()}))
+        return tuple(sorted({*self.on_queue.split(), *self.on_rq.split(), *self.spares.split()}))
 
     def keys(self, queue: str, partitions: int = 1) -> tuple[str, ...]:
         """Patterns of keys; those of a partition have one slot of a cluster."""
@@ -79,6 +81,7 @@ WORKER = Role(
     on_rq=_RQ_WORKS,
     rq_keys=("rq:*",),
     channels=("rq:pubsub:*",),
+    spares="blmove client|reply",
 )
 OPERATOR = Role(
     "operator",

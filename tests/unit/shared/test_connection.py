@@ -2,7 +2,7 @@ import pytest
 from redis import Redis
 from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import MasterDownError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
@@ -31,6 +31,7 @@ def test_a_client_repeats_nothing_and_opens_nothing(url):
     assert tries(told["retry"], RedisConnectionError("gone")) == 1
     assert tries(told["retry"], RedisTimeoutError("late")) == 1
     assert tries(told["retry"], ReadOnlyError("a replica, where nothing ran")) == 2
+    assert tries(told["retry"], MasterDownError("a replica that serves nothing")) == 2
     assert told["socket_timeout"] == 3
     assert told["socket_connect_timeout"] == 1
 

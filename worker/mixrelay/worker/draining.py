@@ -185,6 +185,7 @@ class Draining:
             )
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
             log.warning("redis_away: leases are left to run out: %s", error)
+        self._queue.arrivals.close()
         self._shards.end()
         if self._tracing:
             self._tracing.flush()

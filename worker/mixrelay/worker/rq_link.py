@@ -56,7 +56,7 @@ class RqLink:
         )
         began = time.monotonic()
         seen_to_next = self._setup.burst
-        reported_at = 0.0
+        reported_at, reported = 0.0, -1
         backoff = Backoff(base=CHECK_SECONDS, cap=AWAY_SECONDS)
         while True:
             delay = CHECK_SECONDS
@@ -65,9 +65,9 @@ class RqLink:
                     shifts.see_to_one_waiting()
                     seen_to_next = True
                 self._watch(redis, shifts, stop, began)
-                if time.monotonic() - reported_at > PROGRESS_SECONDS:
-                    reported_at = time.monotonic()
-                    self._report(redis, progress())
+                if time.monotonic() - reported_at > PROGRESS_SECONDS and progress() != reported:
+                    reported_at, reported = time.monotonic(), progress()
+                    self._report(redis, reported)
             except RedisError as error:
                 delay = backoff.next()
                 log.debug("redis_away: RQ's node: %s", error)

@@ -7,6 +7,7 @@ becomes of it: of several nodes it may need one that is away.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from redis.exceptions import RedisError, ResponseError
@@ -23,7 +24,10 @@ log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
 RETENTION_SECONDS = 5.0
-MEND_SECONDS = 5.0
+QUIET_TIMES = 3
+"""So much later a turn comes where nothing is in the queue: whoever idles costs little."""
+MENDED_SECONDS = 60.0
+"""Until letters of an older program are looked for again, where there were none."""
 HURRIED_SECONDS = 0.1
 """Until the next turn, where a turn did not come to an end."""
 FAILED_SECONDS = 30.0
@@ -32,6 +36,22 @@ _AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
 _AGE_PART = 0.1
 """Of the age at which letters are dropped, what clocks may be apart."""
 _SLICE = 500
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Something to see to, and when it was."""
+
+    take: Callable[[], float]
+    """Returns the seconds until the next time."""
+    while_quiet: int = QUIET_TIMES
+    seconds: float = 0.0
+    ended_at: float = 0.0
+
+    def is_due(self, *, is_quiet: bool) -> bool:
+        # What did not come to an end is gone on with at once, however quiet it is.
+        times = self.while_quiet if is_quiet and self.seconds > HURRIED_SECONDS else 1
+        return time.monotonic() >= self.ended_at + self.seconds * times
 
 
 class Upkeep:
@@ -50,19 +70,24 @@ class Upkeep:
         self._backoff = Backoff(_AWAY_SECONDS, _AWAY_AT_MOST)
         self._away_until = 0.0
         self._next = 0
-        self._turns: list[tuple[Callable[[], float], float]] = [
-            (self._announce, 0.0),
-            (self._expire, 0.0),
-            (self._mend, 0.0),
-            (self._count_shards, 0.0),
+        self._turns = [
+            # Who pushes to a new partition waits for this one.
+            _Turn(self._announce, while_quiet=1),
+            _Turn(self._expire),
+            _Turn(self._mend),
+            _Turn(self._count_shards),
         ]
 
-    def __call__(self) -> None:
-        """Does what is due; what a node that is away keeps from being done stays due."""
+    def __call__(self, *, is_quiet: bool = False) -> None:
+        """Does what is due; what a node that is away keeps from being done stays due.
+
+        Args:
+            is_quiet: nothing is in the queue, no bulk job either; each turn comes later.
+        """
         if time.monotonic() < self._away_until:
             return
         try:
-            self._do_what_is_due()
+            self._do_what_is_due(is_quiet=is_quiet)
         except RedisError as error:
             if self._backoff.is_to_be_told():
                 log.warning("redis_away: upkeep waits: %s", error)
@@ -70,13 +95,14 @@ class Upkeep:
         else:
             self._backoff.reset()
 
-    def _do_what_is_due(self) -> None:
+    def _do_what_is_due(self, *, is_quiet: bool) -> None:
         """One failure ends it: a node that hangs costs one timeout, and the others are next."""
         for _ in self._turns:
             index, self._next = self._next, (self._next + 1) % len(self._turns)
-            turn, due = self._turns[index]
-            if time.monotonic() >= due:
-                self._turns[index] = turn, time.monotonic() + self._take(turn)
+            turn = self._turns[index]
+            if turn.is_due(is_quiet=is_quiet):
+                turn.seconds = self._take(turn.take)
+                turn.ended_at = time.monotonic()
 
     def _take(self, turn: Callable[[], float]) -> float:
         try:
@@ -127,7 +153,7 @@ class Upkeep:
         return True
 
     def _mend(self) -> float:
-        return HURRIED_SECONDS if self._queue.mend(_SLICE) else MEND_SECONDS
+        return HURRIED_SECONDS if self._queue.mend(_SLICE) else MENDED_SECONDS
 
     def _count_shards(self) -> float:
         if self._shards:

@@ -15,6 +15,7 @@ from mixrelay.console.status.tokens import (
     unproven_seconds,
 )
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
+from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
 
@@ -35,6 +36,7 @@ ALERTS = (
     UNSAFE,
     UNCONFIRMED,
     HOT_SHARD,
+    WRITES_REFUSED,
     REDIS,
 )
 
@@ -76,6 +78,7 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
         oldest: seconds that a message may wait, that an outage of Mixpanel may last, and that a
             token may be unproven.
     """
+    yield from map(_finding, figures.redis_problems())
     yield from _about_mixpanel(figures, oldest)
     yield from _about_letters(figures)
     for pause in pauses_of_their_own(figures.books):

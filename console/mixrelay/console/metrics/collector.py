@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
+from mixrelay.console.refusals import REFUSALS
 from mixrelay.console.status.clock import STEPS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -67,6 +68,7 @@ class QueueCollector(Collector):
         yield from token_metrics(figures.books)
         yield from unasked_metrics(figures.books)
         yield from _clock(figures)
+        yield from _refused_writes(figures)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -87,6 +89,16 @@ def _clock(figures: Figures) -> Iterator[Metric]:
         "mixrelay_redis_clock_ahead_seconds",
         "That Redis's clock is ahead of the exporter's.",
         value=figures.redis_ahead,
+    )
+
+
+def _refused_writes(figures: Figures) -> Iterator[Metric]:
+    causes = {one.cause for one in figures.refused_writes.values()}
+    yield _gauge(
+        "mixrelay_redis_writes_refused",
+        "1 while Redis refuses writes for this cause.",
+        ["cause"],
+        {(one.cause,): int(one.cause in causes) for one in REFUSALS},
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.clock import clock_as_json, clock_remarks
 from mixrelay.console.status.fleet import WorkerSeen
@@ -24,6 +25,7 @@ from mixrelay.console.status.unasked import (
     notices_as_json,
     unconfirmed_problem,
 )
+from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
@@ -51,6 +53,8 @@ class Figures:
     redis_ahead: float = 0.0
     """Seconds that Redis's clock is ahead of this machine's."""
     rq: RqState = field(default_factory=RqState)
+    refused_writes: Mapping[str, Refusal] = field(default_factory=dict)
+    """Why servers refuse writes now, by node of a cluster."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -68,6 +72,10 @@ class Figures:
         minute = self.books.now_ms // (_MINUTE * 1000)
         counted = (self.books.minutes.get(m, {}) for m in (minute, minute - 1))
         return sum(counters.get(counter, 0) for counters in counted)
+
+    def redis_problems(self) -> list[Problem]:
+        """Why Redis takes no writes."""
+        return writes_problems(self.refused_writes)
 
     def mixpanel_problems(self) -> list[Problem]:
         """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
@@ -94,6 +102,7 @@ class Figures:
         drop them. `remarks` has those that are new.
         """
         return [
+            *(str(problem) for problem in self.redis_problems()),
             *map(str, self.rq.problems(self.books.waiting)),
             *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
@@ -117,6 +126,7 @@ class Figures:
         return bool(
             lost
             or misled
+            or self.refused_writes
             or self.strays
             or self.rq.suspended
             or self.workers is None
@@ -148,6 +158,7 @@ class Figures:
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
             "clock": clock_as_json(books, self.redis_ahead),
+            "writes_refused": sorted({one.cause for one in self.refused_writes.values()}),
         }
 
     def _about_the_books(self) -> Iterator[str]:

@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import workers
 from mixrelay.console.status.rq_state import rq_state
+from mixrelay.console.status.writes import refused_writes
 from mixrelay.console.strays import find_strays
 from mixrelay.shared.connection import infos
 from mixrelay.shared.queue import Queue
@@ -27,6 +28,7 @@ def look(queue: Queue, rq_url: str) -> Figures:
         eviction=_eviction(queue),
         outlook=queue.retention.outlook(),
         strays=_strays(queue),
+        refused_writes=refused_writes(queue.redis),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from redis import ConnectionPool
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from mixrelay.shared import idleness
@@ -53,20 +53,44 @@ def demoted(error: ResponseError) -> ResponseError:
     return error
 
 
+_OUT_OF_SERVICE = (ReadOnlyError, MasterDownError)
+_OUT_OF_SERVICE_ANSWERS = ("UNBLOCKED", "NOREPLICAS", "MISCONF")  # redis-py has no class for them
+"""Answers of a server that may no longer be the one that its name means: a replica, with or without
+its primary; a primary that lost its replicas to another one, or its disk."""
+
+
+RENEWED_AFTER_SECONDS = 1.0
+"""The least age of a connection that is renewed for such an answer: a server that has no other to
+take its place is not to be connected to with each command."""
+
+
+def may_be_elsewhere(error: ResponseError) -> bool:
+    """Whether to connect anew before the next command: the name may mean another server by now."""
+    return isinstance(error, _OUT_OF_SERVICE) or str(error).startswith(_OUT_OF_SERVICE_ANSWERS)
+
+
 class _Renewed:
-    """Is opened anew where it was idle for long; a pool calls `connect` each time it lends one."""
+    """Is opened anew where it was idle for long, or its server is out of service.
+
+    A pool calls `connect` each time it lends one.
+    """
 
     # Any, since redis-py does not type its connections.
     _sock: Any
     _connect_callbacks: Any
     _lent = 0.0
+    _opened_at = 0.0
+    _is_stale = False
 
     def connect(self) -> None:
         now = time.monotonic()
         # Not a subscription's, which is connected to be read for ever: only those have callbacks.
         idle = now - self._lent > idleness.IDLE_SECONDS and not self._connect_callbacks
-        if idle and self._sock is not None:
+        stale = self._is_stale and now - self._opened_at > RENEWED_AFTER_SECONDS
+        if (idle or stale) and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
+        if self._sock is None:
+            self._opened_at, self._is_stale = now, False
         self._lent = now
         super().connect()  # type: ignore[misc]
 
@@ -76,6 +100,7 @@ class _Renewed:
             # that broke, after which something may have.
             return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
         except ResponseError as error:
+            self._is_stale = self._is_stale or may_be_elsewhere(error)
             raise demoted(error) from None
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -63,7 +63,7 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
     refuse_unverified(url)
     refuse_changing(url)
     options = client_options(url, timeout=timeout, connect_timeout=connect_timeout)
-    options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError,))
+    options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError, MasterDownError))
     if is_cluster(url):
         address = ClusterAddress.parse(url)
         check_hosts(url, *address.hosts)

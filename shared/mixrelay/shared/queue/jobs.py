@@ -135,6 +135,8 @@ class Jobs:
 
     def stalled(self, most: int) -> list[str]:
         """As `MergedJobs.stalled`, of this partition."""
+        if not self._redis.exists(self._keys("jobs:live")):
+            return []  # Each worker asks each second.
         return [job_id.decode() for job_id in self._scripts.run("job_stalled", most)]
 
     def _job(self, reply: Sequence[bytes]) -> Job | None:

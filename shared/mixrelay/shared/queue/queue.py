@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from mixrelay.shared.partitioning import partition_of_tuple
+from mixrelay.shared.queue.arrivals import Arrivals
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.gates import Gates
@@ -61,6 +62,7 @@ class Queue:
         self._gates = Gates(redis, name, self._partitions)
         self._reserves = Reserves(self._partitions, self._gates)
         self._ends = LeaseEnds(self._partitions, self._gates)
+        self.arrivals = Arrivals(redis, self._partitions)
         self.tokens = Tokens(redis, name, self._partitions)
         self.letters = MergedLetters(self._partitions)
         self.jobs = MergedJobs(self._partitions, self.letters)
