@@ -143,7 +143,9 @@ def main() -> None:
     options.add_argument("--records", type=int, default=RECORDS)
     records = options.parse_args().records
     print(machine.describe())
-    print("| | input, MB | seconds | records a second | Redis's peak, of the input | longest stall, s |")
+    print(
+        "| | input, MB | seconds | records a second | Redis's peak, of the input | longest stall, s |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     for name, shape in SHAPES.items():
         pushed = shape(records)
@@ -152,7 +154,7 @@ def main() -> None:
         with stand() as at:
             at.worker(MIXRELAY_PROVE_TOKENS="off")
             events.fill(at.queue, 100)
-            while _delivered(at) < 100:  # noqa: PLR2004 - the first batch: the worker has begun
+            while _delivered(at) < 100:
                 time.sleep(0.1)
             seen = measure(at, pushed, count)
         print(

@@ -202,11 +202,22 @@ def _unwrapped(kind: Kind, message: Any, text: str) -> Message:
         member = last_member(text, "data")
         text = text[member.start : member.end]
     if isinstance(data, list):
-        if not elements(text):
+        if not _holds_anything(data):
             raise MalformedTupleError("the list of records is empty")
     elif not isinstance(data, dict):
         raise MalformedTupleError(f"a record is an object; this is {_called(data)}")
     return Message(kind, api_key, data, text, invalid)
+
+
+def _holds_anything(listed: list[Any]) -> bool:
+    """Whether a list, or one within it, holds anything but lists."""
+    waiting = [listed]
+    while waiting:
+        for one in waiting.pop():
+            if not isinstance(one, list):
+                return True
+            waiting.append(one)
+    return False
 
 
 def _api_key(value: Any) -> str | None:

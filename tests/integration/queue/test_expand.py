@@ -166,3 +166,16 @@ def test_such_a_list_may_be_edited_once_more(bench: Bench) -> None:
         assert numbers(bench.take(claim=batch.claim)) == [f"{number}.1", f"{number}.2"]
         number = f"{number}.1"
     assert bench.queue.books().difference == 0
+
+
+def test_a_shorter_list_has_the_numbers_of_its_records(bench: Bench) -> None:
+    bench.route(LIST, event("b"))
+    batch = bench.take()
+    bench.queue.expand(batch, [Expansion("0-1", [LIST, LIST], [1_000, 500])])
+    assert numbers(bench.take(claim=batch.claim)) == ["0-1.1", "0-1.1001", "0-2"]
+    bench.queue.expand(batch, [Expansion("0-1.1001", [event("x"), event("y")])])
+    bench.queue.expand(batch, [Expansion("0-1.1", [event("v"), event("w")])])
+    grown = numbers(bench.take(claim=batch.claim))
+    assert grown == ["0-1.1", "0-1.2", "0-1.1001", "0-1.1002", "0-2"]
+    assert bench.totals("received") == [5]
+    assert bench.queue.books().difference == 0

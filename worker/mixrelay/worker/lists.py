@@ -51,9 +51,8 @@ class Listed:
         return sum(len(one.payload) for one in self.slices) or sum(map(len, self.texts))
 
     def expansion(self) -> Expansion:
-        if self.is_long:
+        if self.message is None:
             return Expansion(self.number, [one.payload for one in self.slices], self.sizes)
-        assert self.message is not None
         kind, api_key = self.message.kind, self.message.api_key
         return Expansion(self.number, [written(kind, api_key, text) for text in self.texts])
 
@@ -132,6 +131,6 @@ def _long(number: Number, payload: bytes, slices: list[Slice], most_bytes: int) 
 
 def _too_large(payload: bytes, most_bytes: int) -> str:
     return (
-        f"a list of {len(payload):,} bytes, over MIXRELAY_LIST_BYTES ({most_bytes:,}). Raise it and "
-        "replay the letter, or export it and push its records in shorter lists"
+        f"a list of {len(payload):,} bytes, over MIXRELAY_LIST_BYTES ({most_bytes:,}). Raise it "
+        "and replay the letter, or export it and push its records in shorter lists"
     )
