@@ -144,7 +144,8 @@ def main() -> None:
     records = options.parse_args().records
     print(machine.describe())
     print(
-        "| | input, MB | seconds | records a second | Redis's peak, of the input | longest stall, s |"
+        "| | input, MB | seconds | records a second | Redis's peak, of the input "
+        "| longest stall, s |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for name, shape in SHAPES.items():
