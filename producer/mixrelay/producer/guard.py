@@ -202,6 +202,7 @@ class Guard:
     ) -> None:
         spool = self._spool()
         if spool is None:
+            attempt.is_settled = True
             raise self.lost(why, len(tuples))
         try:
             self._append(spool, tuples, attempt)

@@ -97,8 +97,6 @@ def _expanded(member: Member, one: Expansion) -> Iterator[Member]:
     assert one.payloads
     for part, payload in enumerate(one.payloads, start=1):
         yield member._replace(number=Number(f"{member.number}.{part}"), payload=payload)
-    if one.rest is not None:
-        yield member._replace(payload=one.rest)
 
 
 class Sending:

@@ -1,6 +1,6 @@
 """One batch on its way: read, made fit for one request, sent, judged, written down.
 
-1. Messages that are lists become a message a record (`_expand`).
+1. Messages that are lists become a message a record (`expanding`).
 2. Each member is read and checked; what breaks a rule is a dead letter, what belongs to
    another lane moves there (`sorting`).
 3. What cannot share the request leaves for batches of its own: a cornered head's profile,
@@ -20,7 +20,6 @@ from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import (
     Dead,
     Division,
-    Expansion,
     Lane,
     Number,
     Park,
@@ -29,6 +28,7 @@ from mixrelay.shared.queue import (
     Settlement,
 )
 from mixrelay.worker.clocks import Clocks
+from mixrelay.worker.expanding import expand
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
@@ -41,7 +41,7 @@ from mixrelay.worker.proofs import REFUSED_MS, Clearance, Proofs
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Record, Sorted
-from mixrelay.worker.sorting import at_once, profile_of, sort
+from mixrelay.worker.sorting import profile_of, sort
 from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.verdicts import Delivered, Partial, judge
 
@@ -149,30 +149,16 @@ class Delivery:
         return self._send(held, found)
 
     def _sorted(self, held: Held) -> Sorted:
-        preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._clocks.now_ms(), self._reader)
+        found = self._read(held)
         while found.lists:
-            self._expand(held, found)
-            found = sort(held.batch, preparation, self._clocks.now_ms(), self._reader)
+            expand(held, found, self._ledger, self._settings.records_of(held.batch.lane))
+            found = self._read(held)
         return found
 
-    def _expand(self, held: Held, found: Sorted) -> None:
-        """Unpacks lists until the batch is full; what is behind gets a batch of its own first."""
-        lists = {one.number: one for one in found.lists}
-        unpacked: list[Expansion] = []
-        size = 0
-        for place, member in enumerate(held.batch.members):
-            one = lists.get(member.number)
-            more = len(one.payloads) if one else 1
-            if place and size + more > self._settings.records_of(held.batch.lane):
-                self._part_off(held, [one.number for one in held.batch.members[place:]])
-                break
-            size += more
-            if one:
-                unpacked.append(one)
-        for some in at_once(unpacked):
-            self._ledger.expand(held, some)
-        self._ledger.refresh(held)
+    def _read(self, held: Held) -> Sorted:
+        preparation = self._preparation(held.batch.queue_id)
+        limit = self._settings.list_bytes
+        return sort(held.batch, preparation, self._clocks.now_ms(), self._reader, limit)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:
         """The policy for what may have been counted already (`on_ambiguous`)."""

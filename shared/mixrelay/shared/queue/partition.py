@@ -222,13 +222,13 @@ class Partition:
 
         Args:
             batch: the batch that holds them.
-            lists: together at most about 1,000 records.
+            lists: together at most about 1,000 payloads, or one long list.
             op: the move's id.
         """
         told: list[str | bytes | int] = []
         for one in lists:
-            payloads = [*one.payloads, *([] if one.rest is None else [one.rest])]
-            told += [one.number, len(payloads), *payloads]
+            records = ",".join(map(str, one.records))
+            told += [one.number, len(one.payloads), records, *one.payloads]
         return Settled(
             self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
         )

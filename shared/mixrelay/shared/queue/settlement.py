@@ -218,9 +218,9 @@ class Expansion:
 
     number: Number
     payloads: Sequence[bytes]
-    """A tuple for each record."""
-    rest: bytes | None = None
-    """The tuple with the list of the records that are left over."""
+    """A tuple each: a record, or a shorter list."""
+    records: Sequence[int] = ()
+    """How many records each holds, and so how many numbers are its; of one each where empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +236,9 @@ class Division:
     own: bool = False
     behind: bool = False
     """The parts hold the profiles of the trial's rivals and wait behind the head."""
+    home: bool = False
+    """The parts were never sent, and go to the end of their lane where its order is nobody's: what
+    came meanwhile is not to wait for all of them."""
     request: Request | None = None
     """That led to it, where it is not counted yet."""
 
@@ -259,6 +262,7 @@ class Division:
                 "destination": self.destination,
                 "own": self.own,
                 "behind": self.behind,
+                "home": self.home,
                 "request": self.request.plan() if self.request else None,
             }
         )

@@ -19,7 +19,7 @@ local gates = ARGV[11]
 leased_elsewhere = cjson.decode(ARGV[12])
 
 local JOINED = 16       -- members in one text of the answer
-local CHUNK = 50        -- members read before their bytes are counted
+local FEW, CHUNK = 4, 50  -- members read before their bytes are counted, first and at most
 local LOOKED_AT = 64    -- parked batches, or lines, looked at in one call
 local DEEP = 4          -- batches of a line from which on fresh ones are taken beside it
 local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
@@ -153,15 +153,16 @@ local function try_parked(id, state, even_last)
 end
 
 local function take_members()
-  local taken, bytes = {}, 0
+  local taken, bytes, some = {}, 0, FEW
   while #taken < most do
-    local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + CHUNK, most) - 1)
+    local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + some, most) - 1)
     for _, member in ipairs(chunk) do
       if #taken > 0 and bytes + #member > most_bytes then return taken end
       taken[#taken + 1] = member
       bytes = bytes + #member
     end
-    if #chunk < CHUNK then break end
+    if #chunk < some then break end
+    some = math.min(some * 2, CHUNK)
   end
   return taken
 end
