@@ -27,7 +27,9 @@ from mixrelay.producer.errors import DeliveryError, NotDurableError, QueueFullEr
 from mixrelay.producer.redis_words import answers, retold, troubles
 from mixrelay.producer.safe_twice import is_safe_twice
 from mixrelay.producer.spool_folder import open_spool
+from mixrelay.producer.spool_words import lies_elsewhere, not_used
 from mixrelay.producer.telling import ErrorHandler, Handler, tell
+from mixrelay.producer.trusted_folder import UntrustedFolderError
 from mixrelay.shared.errors import WrongKeyType
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Guard:
         self._settings = settings
         self._url = redis_url
         self._where = given or redis_url
+        self._user = given.user if given is not None else ""
         self.is_fake = given is not None and given.is_fake
         """Whether the queue is in fakeredis, and so no server's."""
         self._lists = lists
@@ -86,6 +89,7 @@ class Guard:
         self._opened_drain: Drain | None = None
         self._look_at = 0.0
         self._untold: DeliveryError | None = None
+        self._is_untrusted_told = False
         self._appends = count()
 
     def ready(self, to: QueueList, place: Hashable) -> bool:
@@ -109,6 +113,9 @@ class Guard:
             return True
         try:
             return not self._look(spool) or self._drain_some(spool, to)
+        except UntrustedFolderError as error:
+            self._cannot_use(spool, error)
+            return True
         except OSError as error:
             if is_ending(error):
                 raise
@@ -311,6 +318,13 @@ class Guard:
                 self.tell(why)
         return not (to.own or to.breaker.is_open)
 
+    def _cannot_use(self, spool: Spool, why: UntrustedFolderError) -> None:
+        for one in self._lists.all:
+            one.own.clear()
+        if not self._is_untrusted_told:
+            self._is_untrusted_told = True
+            self.tell(not_used(spool, why))
+
     def _cannot_drain(self, spool: Spool, why: str) -> None:
         for one in self._lists.all:
             one.own.clear()
@@ -328,8 +342,11 @@ class Guard:
         if self._opened_in != os.getpid():
             # Of each process anew: its user may be another, and so may be its connection.
             self._opened_drain = None
-            self._opened_spool = open_spool(self._settings, self._url, self._lists.first.name)
+            name = self._lists.first.name
+            spool = self._opened_spool = open_spool(self._settings, self._url, name, self._user)
             self._opened_in = os.getpid()  # last, since an ending may come in between
+            if spool is not None and spool.refused:
+                self.tell(lies_elsewhere(spool))
         return self._opened_spool
 
     def close(self) -> None:

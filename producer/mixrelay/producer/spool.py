@@ -54,7 +54,13 @@ class Spool:
     """The files of one queue."""
 
     def __init__(
-        self, folder: Path, most_bytes: int, *, fsync: bool, former: Spool | None = None
+        self,
+        folder: Path,
+        most_bytes: int,
+        *,
+        fsync: bool,
+        former: Spool | None = None,
+        refused: str = "",
     ) -> None:
         """Open nothing.
 
@@ -64,9 +70,11 @@ class Spool:
             fsync: whether ``append`` waits for the disk.
             former: of the folder that this queue had in an older version: what it holds comes
                 first, and is moved here.
+            refused: why it does not lie where it would by default.
         """
         self.folder = folder
-        self.former = former
+        self.refused = refused
+        self._former = former
         self._files = SpoolFiles(folder)
         self._most_bytes = most_bytes
         self._fsync = fsync
@@ -159,7 +167,7 @@ class Spool:
         Raises:
             OSError: the folder cannot be looked at, or is another user's.
         """
-        found = set() if self.former is None else self.former.inodes()
+        found = set() if self._former is None else self._former.inodes()
         # In this order: between the two looks the current file may become a segment.
         current = self._files.look(_CURRENT)
         if current is not None:
@@ -181,8 +189,8 @@ class Spool:
             OSError: the files cannot be moved.
         """
         segments = self.segments()
-        if self.former is not None and not (segments and segments[0].name == _FIRST):
-            self._take_over(self.former)
+        if self._former is not None and not (segments and segments[0].name == _FIRST):
+            self._take_over(self._former)
             segments = self.segments()
         if segments or self._files.look(_CURRENT) is None:
             return segments[0] if segments else None

@@ -68,6 +68,20 @@ def open_own_folder(path: Path, *, make: bool = False) -> int:
     return found
 
 
+def why_untrusted(path: Path) -> str:
+    """Return why no folder below this one would be safe; empty where nothing speaks against it."""
+    way = _Way()
+    try:
+        way.go(path, make=False)
+    except UntrustedFolderError as error:
+        return str(error)
+    except OSError:
+        return ""  # it can be made, or whoever makes it says why not
+    finally:
+        way.close()
+    return ""
+
+
 def check_own(found: os.stat_result, path: Path) -> None:
     """Refuse a folder that is not this user's alone.
 
