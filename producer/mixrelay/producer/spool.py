@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import SpoolError
+from mixrelay.producer.file_locks import flush, lock, release
 from mixrelay.producer.spool_files import SpoolFiles
-from mixrelay.producer.trusted_folder import UntrustedFolderError
+from mixrelay.producer.spool_words import UntrustedFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +99,7 @@ class Spool:
             lines = b"".join(line + b"\n" for line in tuples)
             inode, flushed = self._append(lines, attempt or Attempt())
             if flushed is not None:
-                _flush(flushed)
+                flush(flushed)
         except OSError as error:
             if is_ending(error):  # as a TimeoutError of the application's
                 raise
@@ -159,7 +160,7 @@ class Spool:
                 self._close_segment()
             return before.st_ino, os.dup(file) if self._fsync else None
         finally:
-            _release(file)
+            release(file)
 
     def inodes(self) -> set[int]:
         """Return the files that hold lines, by what they keep when they are renamed.
@@ -201,7 +202,7 @@ class Spool:
             try:
                 self._close_segment()
             finally:
-                _release(file)
+                release(file)
         finally:
             self._writers.discard(me)
             self._write_late()
@@ -248,7 +249,7 @@ class Spool:
         """
         file = self._files.open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            if not _lock(file, time.monotonic() + wait):
+            if not lock(file, time.monotonic() + wait):
                 yield False
                 return
             try:
@@ -296,7 +297,7 @@ class Spool:
         while True:
             file = self._open_current()
             try:
-                if not _lock(file, deadline):
+                if not lock(file, deadline):
                     raise TimeoutError(f"{self.folder / _CURRENT} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
                 if self._is_current(file):
                     return file
@@ -315,38 +316,6 @@ class Spool:
         return current is not None and os.path.samestat(os.fstat(file), current)
 
 
-def _release(file: int) -> None:
-    try:
-        # By itself: a fork may have left a copy of the file to a child.
-        fcntl.flock(file, fcntl.LOCK_UN)
-    finally:
-        os.close(file)
-
-
 def _mark() -> bytes:
     """Return what no other file begins with: 64 random bits, and nothing to a reader of JSON."""
     return os.urandom(64).translate(_BLANKS)
-
-
-def _lock(file: int, deadline: float) -> bool:
-    while not _try_lock(file):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.0005)
-    return True
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _flush(file: int) -> None:
-    # Not under the lock, since it takes milliseconds.
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -37,7 +37,7 @@ class SpoolFiles:
         """
         # What is no file must neither be waited for, as a pipe would be, nor be read.
         flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        with self._opened(make=bool(flags & os.O_CREAT)) as folder:
+        with self.opened(make=bool(flags & os.O_CREAT)) as folder:
             file = os.open(name, flags, 0o600, dir_fd=folder)
         try:
             check_own_file(os.fstat(file), name)
@@ -48,28 +48,29 @@ class SpoolFiles:
 
     def look(self, name: str) -> os.stat_result | None:
         """Return what is known of a file; None where there is none."""
-        with suppress(FileNotFoundError), self._opened() as folder:
+        with suppress(FileNotFoundError), self.opened() as folder:
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
         return None
 
     def inodes(self) -> dict[str, int]:
         """Return the files by their names; none where there is no folder."""
-        with suppress(FileNotFoundError), self._opened() as folder, os.scandir(folder) as files:
+        with suppress(FileNotFoundError), self.opened() as folder, os.scandir(folder) as files:
             return {file.name: file.inode() for file in files}
         return {}
 
     def rename(self, name: str, new: str, *, to: SpoolFiles | None = None) -> None:
         """Give a file another name, in this folder or in another one."""
-        with self._opened() as folder, (to or self)._opened() as target:
+        with self.opened() as folder, (to or self).opened() as target:
             os.rename(name, new, src_dir_fd=folder, dst_dir_fd=target)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        with self._opened() as folder:
+        with self.opened() as folder:
             os.unlink(name, dir_fd=folder)
 
     @contextmanager
-    def _opened(self, *, make: bool = False) -> Iterator[int]:
+    def opened(self, *, make: bool = False) -> Iterator[int]:
+        """Hold the folder open; with ``make`` it is made where there is none."""
         folder = self._open_known()
         if folder is None:
             folder = open_own_folder(self._folder, make=make)

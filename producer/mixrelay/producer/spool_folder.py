@@ -25,9 +25,7 @@ _OFF_WORDS = frozenset({OFF, "false", "no", "0", "none"})
 """How one writes that there is to be none; a folder of such a name is written ``./off``."""
 
 
-def open_spool(
-    settings: QueueSettings, redis_url: str, queue: str, user: str = ""
-) -> Spool | None:
+def open_spool(settings: QueueSettings, redis_url: str, queue: str, user: str = "") -> Spool | None:
     """Return a queue's spool, or None where there is to be none.
 
     Args:

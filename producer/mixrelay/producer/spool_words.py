@@ -1,4 +1,4 @@
-"""What an error handler is told of a spool that cannot lie where it should."""
+"""Errors of a spool that cannot lie where it should."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from mixrelay.producer.errors import SpoolError
 
 if TYPE_CHECKING:
     from mixrelay.producer.spool import Spool
+
+
+class UntrustedFolderError(PermissionError):
+    """Another user of the machine could decide what lies in a folder; it is not used."""
+
+    def __str__(self) -> str:
+        """Return the words alone, without a number."""
+        return str(self.strerror)
 
 
 def lies_elsewhere(spool: Spool) -> SpoolError:

@@ -22,6 +22,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from mixrelay.producer.spool_words import UntrustedFolderError
+
 _SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """A folder that may be passed through need not be one that may be listed."""
 READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -29,14 +31,6 @@ READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS_AT_MOST = 40
 _OTHERS_WRITE = stat.S_IWOTH
 _ANY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-
-
-class UntrustedFolderError(PermissionError):
-    """Another user of the machine could decide what lies in a folder; it is not used."""
-
-    def __str__(self) -> str:
-        """Return the words alone, without a number."""
-        return str(self.strerror)
 
 
 def open_own_folder(path: Path, *, make: bool = False) -> int:
