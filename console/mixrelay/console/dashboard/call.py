@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from mixrelay.console.dashboard.failing import log_answer, path_of
+from mixrelay.console.dashboard.failing import log_answer, path_of, words_for
 from mixrelay.console.dashboard.guard import SAFE_METHODS
 from mixrelay.console.dashboard.place import Place
 from mixrelay.console.failures import Failure, explain, explain_redis
@@ -139,6 +139,9 @@ def _answer(handler: Handler, call: Call) -> Response:
 def _failure(call: Call, failure: Failure) -> Response:
     """Redis cannot be read: said on the page, and in the log."""
     log_answer(call.request.method, path_of(call.request), failure.what, UNAVAILABLE)
+    if not hasattr(call.request.state, "user"):
+        # Nobody was asked who they are: health says nothing but whether.
+        return words_for(call.request, UNAVAILABLE, "The queue cannot be read.")
     return call.page("failure.html", UNAVAILABLE, failure=failure)
 
 
