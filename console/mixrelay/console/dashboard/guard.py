@@ -28,6 +28,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 LOCAL_USER = "local"
 """The name in the audit where nobody is asked for one."""
 
+NAME_CHARACTERS = 100
+
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
 """Names the user of a request, None for a stranger: the host application's own way.
 
@@ -77,10 +79,15 @@ class Users:
         known = self.settings.passwords.get(name)
         if known is not None:
             return name if _same(password, known) else None
-        return (name or "anyone") if self._is_token(password) else None
+        return _own_name(name) if self._is_token(password) else None
 
     def _is_token(self, value: str) -> bool:
         return bool(self.settings.token) and _same(value, self.settings.token)
+
+
+def _own_name(name: str) -> str:
+    """The name that someone gives; the audit keeps it, and terminals show it."""
+    return name if name.isprintable() and 0 < len(name) <= NAME_CHARACTERS else "anyone"
 
 
 def _decoded(value: str) -> str:
@@ -91,7 +98,9 @@ def _decoded(value: str) -> str:
 
 
 def _same(given: str, known: str) -> bool:
-    return hmac.compare_digest(given.encode(), known.encode())
+    # A variable in another encoding than UTF-8 has lone surrogates.
+    known_bytes = known.encode(errors="surrogateescape")
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), known_bytes)
 
 
 def is_from_our_page(headers: Mapping[str, str]) -> bool:
