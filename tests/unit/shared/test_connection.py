@@ -7,6 +7,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
 from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
+from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.errors import ConfigurationError
 
 
@@ -155,7 +156,15 @@ def test_an_address_without_a_password_is_shown_as_it_is():
 
 @pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
 @pytest.mark.parametrize(
-    "asked", ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_check_hostname=False"]
+    "asked",
+    [
+        "ssl_cert_reqs=none",
+        "ssl_cert_reqs=CERT_NONE",
+        "ssl_cert_reqs=optional",
+        "ssl_cert_reqs=nonsense",
+        "ssl_check_hostname=False",
+        "ssl_check_hostname=off",
+    ],
 )
 def test_certificates_are_always_verified(scheme, asked):
     with pytest.raises(ConfigurationError, match="certificates are always verified") as raised:
@@ -180,3 +189,20 @@ def test_what_changes_how_replies_are_read_or_repeated_is_refused_by_name(place,
 )
 def test_what_changes_nothing_is_taken(asked):
     connect(f"redis://host/0?{asked}").close()
+
+
+@pytest.mark.parametrize("asked", ["", "?ssl_cert_reqs=required&ssl_check_hostname=true"])
+@pytest.mark.parametrize(
+    "url", ["rediss://h:6380/0", "rediss+sentinel://h/name/0", "rediss+cluster://h1,h2"]
+)
+def test_a_certificates_name_is_looked_at_whatever_redis_py_does_by_default(url, asked):
+    """It does not before its version 6."""
+    if asked and "+" in url:
+        pytest.skip("redis-py's own options are for one server")
+    client = connect(url + asked)
+    if isinstance(client, ClusterClient):
+        options = client.nodes.topology.options
+    else:
+        options = client.connection_pool.connection_kwargs
+    assert options["ssl_check_hostname"] is True
+    assert options.get("ssl_cert_reqs", "required") == "required"

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from mixrelay.shared.connection.addresses import (
+    VERIFIED,
     ClusterAddress,
     SentinelAddress,
     is_cluster,
@@ -128,6 +129,8 @@ def client_options(url: str, *, timeout: float, connect_timeout: float) -> dict[
         "socket_connect_timeout": connect_timeout,
         **_NAMELESS,
     }
+    if url.startswith("rediss://"):
+        options |= VERIFIED
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
         options["socket_keepalive_options"] = KEEPALIVE

@@ -129,6 +129,13 @@ class Given:
         address = ClusterAddress(hosts, kind, {})
         return cls(f"{scheme}://{places}", False, None, address, options)
 
+    @property
+    def user(self) -> str:
+        """The name of Redis's user that it signs in as; empty for the default one."""
+        known = self._options
+        provider = known.get("credential_provider")
+        return str(known.get("username") or getattr(provider, "username", None) or "")
+
     def client(self, *, timeout: float, connect_timeout: float) -> redis.Redis:
         """Return a sync client that repeats nothing and decodes nothing; opens nothing.
 

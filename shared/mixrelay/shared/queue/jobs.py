@@ -13,6 +13,7 @@ import orjson
 from redis import Redis
 
 from mixrelay.shared.queue.batch import Lane, Number
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
@@ -93,7 +94,8 @@ class Jobs:
         # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
         found = self._redis.zrange(self._keys("jobs"), -limit, -1, withscores=True)
         pairs = cast("list[tuple[bytes, float]]", found)
-        return [(created, job_id.decode()) for job_id, created in reversed(pairs)]
+        with reading("the id of a bulk job"):
+            return [(created, job_id.decode()) for job_id, created in reversed(pairs)]
 
     def step(self, job: Job) -> Step:
         """Moves the next letters of this part of a job, as `MergedJobs.step` says."""

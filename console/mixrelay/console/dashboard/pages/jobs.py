@@ -7,6 +7,7 @@ from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
 from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+from mixrelay.shared.queue.ids import is_id
 from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
 
 _NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
@@ -90,12 +91,15 @@ def start(call: Call) -> Response:
         mistakes.append("Say why the letters are discarded: it is noted in the audit.")
     if rate and not _is_rate(rate):
         mistakes.append(_NO_RATE)
+    job_id = call.form.get("job_id") or new_id()
+    if not is_id(job_id):
+        mistakes.append("The form's id of the job is not one of this page's: plan again.")
     if mistakes or asked.mistakes:
         return _plan(call, asked, kind, *mistakes)
     job = call.queue.jobs.start(
         JobKind(kind),
         asked.wanted,
-        job_id=call.form.get("job_id") or new_id(),
+        job_id=job_id,
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
@@ -124,7 +128,7 @@ def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
-    said = _SAID.get(call.query.get("said", ""), "")
+    said = _SAID.get(call.said, "")
     waits = ""
     if found.state is JobState.QUEUED:
         waits = why_it_waits(call.place.settings.rq_url, call.queue.name)

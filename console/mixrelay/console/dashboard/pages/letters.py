@@ -84,7 +84,7 @@ def selected(call: Call) -> Response:
 
 def _said(call: Call) -> str:
     """What the last action came to, in our own words: an address must not put words in ours."""
-    what, moved, of = (call.query.get(name, "") for name in ("said", "moved", "of"))
+    what, moved, of = call.said, call.query.get("moved", ""), call.query.get("of", "")
     if what == "why":
         return WHY_MISSING
     if what == "none":

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from mixrelay.shared.connection import node_of
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number, partition_of
+from mixrelay.shared.queue.ids import check_id
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.jobs import rate_text
 from mixrelay.shared.queue.letters import LetterFilter
@@ -87,10 +88,11 @@ class MergedJobs:
             background: have a worker run it.
 
         Raises:
-            ValueError: too many letters are named, or a rate is not above 0.
+            ValueError: too many letters are named, a rate is not above 0, or the id is none.
             redis.RedisError: a node is away; what was noted on others may be run. Ask again with
                 the same id.
         """
+        check_id(job_id, "a job's id")
         rate_text(rate)
         parts = [
             self._partitions[index].jobs.start(
@@ -114,6 +116,8 @@ class MergedJobs:
         Raises:
             ConfigurationError: a newer mixrelay made it, with a filter unknown here.
         """
+        if ":" in job_id:  # it would name another key of a job's
+            return None
         return _together(one.jobs.get(job_id) for one in self._partitions)
 
     def newest(self, limit: int = 50) -> list[Job]:
@@ -210,6 +214,8 @@ class MergedJobs:
     def _change(
         self, job_id: str, what: str, value: str = "", *, who: str = "", why: str = ""
     ) -> Job | None:
+        if ":" in job_id:
+            return None
         parts, is_told = [], False
         # The part in turn last: who finds it cancelled, finds those to come cancelled too.
         for one in reversed(self._partitions):
