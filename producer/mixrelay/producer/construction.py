@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.options import QueueSettings
+from mixrelay.producer.telling import ErrorHandler
 from mixrelay.shared.options import is_empty, load, named_as, options, perhaps
 from mixrelay.shared.reading import shown_value, trimmed
 from mixrelay.shared.variables import API_HOST, DISABLED, QUEUE, REDIS_URL, REGION, TOKEN
@@ -189,7 +190,9 @@ def _checked_hook(hook: Any, name: str, takes: tuple[str, ...]) -> Any:
             f"{name} is the class {hook.__name__}; make one of it: {hook.__name__}()."
         )
     called = getattr(hook, "__call__", None)  # noqa: B004 - of an object with an async __call__
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(called):
+    # What an ErrorHandler's own __call__ calls.
+    handled = getattr(hook, "handle", None) if isinstance(hook, ErrorHandler) else None
+    if any(map(inspect.iscoroutinefunction, (hook, called, handled))):
         raise ConfigurationError(
             f"{name} is a coroutine function, and nothing would await it; write it with def."
         )

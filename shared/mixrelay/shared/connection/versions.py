@@ -1,6 +1,7 @@
 """What differs between the versions of redis-py that mixrelay runs with, 5.2 and newer."""
 
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
 from redis import __version__
@@ -21,3 +22,20 @@ def for_cluster(*, is_async: bool) -> dict[str, Any]:
         return {}
     module = import_module("redis.asyncio.cluster" if is_async else "redis.cluster")
     return {"parser_class": module.ClusterParser}
+
+
+def make_reentrant(pool: Any) -> None:
+    """Replace a pool's locks by reentrant ones, as redis-py 6 and 8 have them.
+
+    A signal handler that tracks while its own thread holds one would wait for ever: for that of
+    the pool up to redis-py 5, for that of its events in redis-py 7. After a fork a pool makes its
+    lock anew, and a producer makes its pools anew.
+
+    Args:
+        pool: that nothing uses yet.
+    """
+    if VERSION < (6, 0):
+        pool._lock = RLock()  # noqa: SLF001 - there is no argument for it
+    dispatcher = getattr(pool, "_event_dispatcher", None)
+    if hasattr(dispatcher, "_lock"):
+        dispatcher._lock = RLock()  # noqa: SLF001 - the same
