@@ -5,8 +5,7 @@ import logging
 
 import pytest
 
-from mixrelay.producer import AsyncTracker, ConfigurationError, ErrorHandler, Tracker
-from mixrelay.producer import telling
+from mixrelay.producer import AsyncTracker, ConfigurationError, ErrorHandler, Tracker, telling
 
 AWAY = "redis://127.0.0.1:1"
 
