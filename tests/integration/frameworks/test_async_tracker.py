@@ -257,7 +257,7 @@ ENDS = {
         "tasks.append(asyncio.run_coroutine_threadsafe(tracker.track('1', 'E'), loop))\n"
         "time.sleep(0.05)\n"
         "loop.call_soon_threadsafe(loop.stop)\n"
-        "thread.join()\n"
+        "thread.join(30)\n"
     ),
 }
 

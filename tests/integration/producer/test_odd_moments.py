@@ -194,6 +194,27 @@ def test_a_sink_survives_pickling(kind):
     assert (repr(other), other.settings) == (repr(sink), sink.settings)
 
 
+def test_trackers_made_for_each_request_leave_no_connection(url, store, tmp_path):
+    code = (
+        "import gc, redis\n"
+        "gc.disable()\n"  # it would close what is in a cycle, some time later
+        "def request():\n"
+        f"    other = Tracker('token', redis_url={url!r}, queue='q', spool_dir='off')\n"
+        "    assert other.track('1', 'E')\n"
+        "for _ in range(20):\n"
+        "    request()\n"
+        f"store = redis.Redis.from_url({url!r})\n"
+        "ends = time.monotonic() + 30\n"
+        "def left():\n"
+        "    return sum(1 for one in store.client_list() if one['cmd'] == 'rpush')\n"
+        "while left():\n"
+        "    assert time.monotonic() < ends, left()\n"
+        "    time.sleep(0.01)\n"
+    )
+    run(code, url, tmp_path)
+    assert store.llen("q") == 20
+
+
 def test_counters_of_many_threads_and_a_fork_are_exact():
     tracker = Tracker("token", lambda *_: True)
 
