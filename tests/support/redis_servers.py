@@ -240,7 +240,8 @@ class Sentinels:
     def _agree(self) -> bool:
         with suppress(RedisError):
             return all(
-                client.sentinel_master(self.service)["num-other-sentinels"] == 2
+                # Not `sentinel_master`, which redis-py 6.4 cannot read the answer of.
+                client.sentinel_masters()[self.service]["num-other-sentinels"] == 2
                 for client in self.clients
             )
         return False

@@ -265,7 +265,10 @@ def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
     )
 
     options = client_options(
-        url, timeout=settings.timeout, connect_timeout=settings.connect_timeout
+        url,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+        is_async=True,
     )
     if is_cluster(url):
         address = ClusterAddress.parse(url)

@@ -19,6 +19,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.errors import ConfigurationError, InvalidPropertyError
+from mixrelay.shared.reading import trimmed
 
 if TYPE_CHECKING:
     from mixrelay.producer.delivery import Outlet
@@ -41,14 +42,17 @@ Rebuild: TypeAlias = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 def checked_policy(policy: str, sink: object) -> OnInvalid:
-    """Return a policy.
+    """Return a policy, read as the environment's words are: trimmed, in any case.
 
     Raises:
         ConfigurationError: there is none of that name, or the sink is no queue, for dead letters.
     """
+    given = policy
+    if isinstance(policy, str):
+        policy = trimmed(policy).lower()
     if policy not in POLICIES:
         raise ConfigurationError(
-            f"on_invalid={policy!r}: there is no such policy; choose one of {', '.join(POLICIES)}."
+            f"on_invalid={given!r}: there is no such policy; choose one of {', '.join(POLICIES)}."
         )
     if policy == "dead-letter" and not hasattr(sink, "guard"):
         raise ConfigurationError(

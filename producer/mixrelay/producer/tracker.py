@@ -184,8 +184,8 @@ class Tracker(Copied, EventCalls[R]):
                 ``InvalidPropertyError``; ``log`` counts it (``counters.invalid``), gives the error
                 to the error handler and returns False; ``dead-letter`` also queues the record, as
                 far as it can be written, to become a dead letter with the reason.
-            redis: the application's own client, pool or fakeredis, in place of ``redis_url``: see
-                ``RedisSink``.
+            redis: the application's own client, pool or fakeredis, a function that returns one, or
+                the dotted path of either, in place of ``redis_url``: see ``RedisSink``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:

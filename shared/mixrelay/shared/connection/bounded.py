@@ -15,6 +15,7 @@ from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
 
 from mixrelay.shared import idleness
+from mixrelay.shared.connection.versions import make_reentrant
 from mixrelay.shared.resolving import Address, addresses
 
 LONGEST_CONNECT = 10.0
@@ -160,8 +161,9 @@ def bounded(kind: type) -> type:
 
 
 def bound(pool: ConnectionPool) -> None:
-    """From now on its connections are bounded."""
+    """From now on its connections are bounded, and signal handlers may use it."""
     pool.connection_class = bounded(pool.connection_class)
+    make_reentrant(pool)
     manager = getattr(pool, "sentinel_manager", None)
     for sentinel in manager.sentinels if manager is not None else ():
         bound(sentinel.connection_pool)

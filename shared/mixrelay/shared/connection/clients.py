@@ -27,6 +27,7 @@ from mixrelay.shared.connection.addresses import (
 from mixrelay.shared.connection.bounded import bound
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
+from mixrelay.shared.connection.versions import unannounced
 from mixrelay.shared.idleness import KEEPALIVE
 from mixrelay.shared.resolving import check_host
 
@@ -122,12 +123,15 @@ def nodes_at(
     return OneNode(client.connection_pool)
 
 
-def client_options(url: str, *, timeout: float, connect_timeout: float) -> dict[str, Any]:
-    """What every client of ours is made with, sync or async; retries aside, which differ."""
+def client_options(
+    url: str, *, timeout: float, connect_timeout: float, is_async: bool = False
+) -> dict[str, Any]:
+    """What every client of ours is made with; retries aside, which differ."""
     options = {
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,
         **_NAMELESS,
+        **unannounced(is_async=is_async),
     }
     if url.startswith("rediss://"):
         options |= VERIFIED
