@@ -73,7 +73,7 @@ def test_a_clock_that_is_set_back_makes_no_wait_longer(
     fleet: Fleet, ledger: Ledger, clock: Clock, tell: Tell
 ) -> None:
     outage = ledger.mixpanel.fault("status", status=503)
-    fleet.start(2)
+    workers = fleet.start(2)
     ledger.push(200)
     wait_until(lambda: len(fleet.queue.books().paused) > 2, 30, "pauses")
     clock.set(-600)
@@ -82,6 +82,7 @@ def test_a_clock_that_is_set_back_makes_no_wait_longer(
     ledger.mixpanel.clear_faults(outage)
     with within(15):
         fleet.wait_until_drained(60)
+    assert "clock_step: Redis's clock was set back by" in workers[0].text()
     tell("Redis's clock is set back by 10 minutes", ledger.check())
 
 
