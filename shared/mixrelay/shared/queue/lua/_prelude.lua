@@ -107,7 +107,7 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at", "schema", "partitions", "clock" },
+  string = { "id", "number", "empty_at", "schema", "mending", "partitions", "clock" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
   zset = { "leases", "dead", "dead:order" }, set = { "pauses" }, list = {},
