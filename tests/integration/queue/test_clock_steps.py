@@ -20,7 +20,7 @@ from mixrelay.shared.queue import (
     alerts,
     new_job_id,
 )
-from mixrelay.shared.queue.clock import WATCHED_SECONDS
+from mixrelay.shared.queue import clock as queue_clock
 from mixrelay.shared.queue.tokens import Identity, Next, Refusal
 from tests.support.bench import DESTINATION, Bench, event, outage, update
 from tests.support.clocks import Clock, library, redis_with
@@ -42,6 +42,16 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 def stepping(clock: Clock) -> Iterator[str]:
     with redis_with(clock) as server:
         yield server.url
+
+
+STEP, WATCHED = 0.2, 0.4
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Smaller steps are seen, after a shorter watch: so leases may be short."""
+    monkeypatch.setattr(queue_clock, "STEP_SECONDS", STEP)
+    monkeypatch.setattr(queue_clock, "WATCHED_SECONDS", WATCHED)
 
 
 @pytest.fixture
@@ -72,10 +82,10 @@ def reaps(bench: Bench, lease_seconds: float = 0.5) -> Callable[[], int]:
 
 def watch(bench: Bench) -> None:
     """Until this process knows the queue's clock."""
-    ends = time.monotonic() + WATCHED_SECONDS + 0.2
+    ends = time.monotonic() + WATCHED + 0.2
     while time.monotonic() < ends:
         assert reaps(bench)() == 0
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("by", [BACK, -65 * 60, AHEAD])
@@ -136,11 +146,11 @@ def test_fresh_ones_are_taken_beside_a_closed_line_in_their_time(
 def test_a_lost_workers_lease_ends_in_its_time(bench: Bench, clock: Clock, by: int) -> None:
     bench.route(event("a"))
     watch(bench)
-    bench.take(lease_seconds=2.5)
+    bench.take(lease_seconds=0.8)
     clock.set(by)
     began = time.monotonic()
-    wait_until(reaps(bench, 2.5), SOON, "the lease has ended")
-    assert 1.2 < time.monotonic() - began < patient(8)
+    wait_until(reaps(bench, 0.8), SOON, "the lease has ended")
+    assert 0.5 < time.monotonic() - began < patient(8)
 
 
 def test_a_live_lease_outlasts_a_clock_that_is_set_ahead(
@@ -156,7 +166,7 @@ def test_a_live_lease_outlasts_a_clock_that_is_set_ahead(
     batch = bench.take(lease_seconds=60)
     for hour in range(1, 4):
         clock.set(hour * 3600)
-        ends = time.monotonic() + 1.0
+        ends = time.monotonic() + 0.5
         while time.monotonic() < ends:
             for one in (bench, other):
                 assert reaps(one, 60)() == 0
@@ -197,7 +207,7 @@ def test_who_has_just_begun_ends_no_lease(bench: Bench, clock: Clock, stepping: 
 def test_a_slow_answer_is_no_step(bench: Bench) -> None:
     watch(bench)
     sleeping = Bench(Queue(Redis(connection_pool=bench.redis.connection_pool)))
-    sleeping.redis.client_pause(1_500)  # type: ignore[no-untyped-call, unused-ignore]
+    sleeping.redis.client_pause(500)  # type: ignore[no-untyped-call, unused-ignore]
     for _ in range(3):
         reaps(bench)()
     assert "clock_steps" not in bench.queue.books().totals

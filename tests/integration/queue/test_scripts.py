@@ -24,6 +24,7 @@ from mixrelay.shared.queue import (
     Returned,
     Settlement,
 )
+from mixrelay.shared.queue.clock import Ahead
 from mixrelay.shared.queue.scripts import NAMES, sha, source
 from tests.support.bench import Bench, event, numbers, outage, update
 
@@ -86,6 +87,7 @@ FIXED = [
     "empty_at",
     "partitions",
     "clock",
+    "mending",
     "dead:order",
     "lane:event",
     "lane:import",
@@ -151,6 +153,7 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "hold": lambda bench, _: bench.queue.pause(Lane.EVENT, who="ann", why=""),
     "alert": lambda bench, _: bench.queue.alerts.begin("oldest", "watcher", ""),
     "mend": lambda bench, _: bench.queue.mend(),
+    "clock": lambda bench, _: bench.queue._partitions[0].clock.make_up(Ahead(600_000, 0), 0, 60),
     "books": lambda bench, _: bench.queue.books(),
 }
 
@@ -184,6 +187,7 @@ OWN = {
     "hold": ["audit"],
     "alert": ["alerts"],
     "mend": ["mending"],
+    "clock": ["tokens", "jobs:live", "job:job"],
 }
 
 
@@ -233,7 +237,7 @@ def ready(bench: Bench) -> Batch:
 
 def foreign(bench: Bench, key: str) -> None:
     bench.redis.delete(key)
-    strings = (":id", ":number", ":empty_at", ":partitions", ":mending")
+    strings = (":id", ":number", ":empty_at", ":partitions", ":mending", ":clock")
     if key == bench.key("batches") or not key.endswith(strings):
         bench.redis.set(key, "foreign")
     else:

@@ -91,6 +91,30 @@ def test_an_older_worker_beside_a_newer_one_says_so_and_loses_nothing(
     assert values(works, "bob") == [1]
 
 
+@pytest.mark.usefixtures("as_before")
+def test_what_an_older_worker_had_under_way_is_sent_again_and_counts_once(
+    works: Works, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works.push(event("ann"))
+    slow = works.box.fault("latency", seconds=0.5)
+
+    def is_under_way() -> bool:
+        if sum(works.books.leased.values()):
+            works.queue.redis.set("{mixpanel_queue}:schema", 3)
+        return "SCHEMA 3" not in caplog.text
+
+    with caplog.at_level(logging.WARNING):
+        works.drain_while(
+            lambda: "SCHEMA 3" not in caplog.text and is_under_way(), lease=3.0, shift=20.0
+        )
+    works.box.clear_faults(slow)
+    monkeypatch.undo()
+    scripts.sha.cache_clear()
+    works.drain(lease=3.0)
+    assert works.users() == ["ann"]
+    assert (works.books.totals["delivered"], works.books.difference) == (1, 0)
+
+
 @pytest.fixture(autouse=True)
 def forget_scripts() -> object:
     yield

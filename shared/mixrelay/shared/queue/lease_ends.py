@@ -23,6 +23,8 @@ class LeaseEnds:
         self._partitions = partitions
         self._gates = gates
         self._watches: defaultdict[int, Watch] = defaultdict(Watch)
+        self._beside: dict[int, int] = {}
+        """What each partition's clock had beside its server's, when it was seen last."""
 
     def overdue(self, most: int, lease_seconds: float | None) -> tuple[int, int]:
         """As `Queue.reap`: at most so many in each partition."""
@@ -52,12 +54,11 @@ class LeaseEnds:
         reaped = one.reap(most, waiting, latest)
         ahead = watch.end(began, reaped.steady_ms)
         if ahead and one.clock.make_up(ahead, reaped.beside_ms, round(lease_seconds * 1000)):
-            log.error(
-                "clock_step: Redis's clock was set ahead by %.0f s, or another node took over; "
-                "leases and waits of %s go on as before. Let NTP slew the clock",
-                ahead.by_ms / 1000,
-                one.name,
-            )
+            _say_step("ahead", ahead.by_ms, one)
+        back_ms = reaped.beside_ms - self._beside.get(one.index, reaped.beside_ms)
+        self._beside[one.index] = reaped.beside_ms
+        if back_ms > 0:
+            _say_step("back", back_ms, one)
         return reaped
 
     def of_owner(self, owner: str, *, died: bool) -> tuple[int, int]:
@@ -78,3 +79,13 @@ class LeaseEnds:
             with suppress(*FAILURES):
                 self._gates.tell(new_id(), one.words)
         return batches, messages
+
+
+def _say_step(where: str, by_ms: int, one: Partition) -> None:
+    log.error(
+        "clock_step: Redis's clock was set %s by %.0f s, or another node took over; "
+        "leases and waits of %s go on as before. Let NTP slew the clock",
+        where,
+        by_ms / 1000,
+        one.name,
+    )

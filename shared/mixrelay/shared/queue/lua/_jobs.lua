@@ -30,7 +30,9 @@ local function numbers_by_place(numbers)
   local letters = {}
   for i, number in ipairs(numbers) do
     local stored = redis.call("HGET", key("letters"), number)
-    letters[i] = stored and parse_letter(stored) or { id = number }
+    -- Most stand by their own number, for which nothing need be parsed.
+    local is_other = stored and string.find(stored, '"imported"', 1, true)
+    letters[i] = is_other and parse_letter(stored) or { id = number }
   end
   local sorted = {}
   for i, letter in ipairs(by_place(letters)) do sorted[i] = letter.id end

@@ -39,13 +39,18 @@ local function take_out(letter)
   unindex_letter(letter)
 end
 
--- The numbers in the order of their letters' places, whatever order they were chosen in.
+-- Letters in the order of their places, whatever order they were chosen in. The server sorts them: Lua
+-- takes a hundred times as long, and its < follows the server's locale.
 local function by_place(letters)
-  local places, sorted = {}, {}
-  for i, letter in ipairs(letters) do places[letter.id], sorted[i] = place_of(letter), letter end
-  table.sort(sorted, function(one, other)
-    return one ~= other and is_behind(places[other.id], places[one.id])
-  end)
+  local sorting, places, letter_at, sorted = key("sorting"), {}, {}, {}
+  for i, letter in ipairs(letters) do
+    local place = in_order(letter)
+    places[2 * i - 1], places[2 * i], letter_at[place] = 0, place, letter
+  end
+  redis.call("DEL", sorting)
+  push("ZADD", sorting, places)
+  for i, place in ipairs(redis.call("ZRANGE", sorting, 0, -1)) do sorted[i] = letter_at[place] end
+  redis.call("DEL", sorting)
   return sorted
 end
 

@@ -47,6 +47,7 @@
 --                                 dead:status:<s> and dead:type:<t> likewise
 --                                 dead:group:<r>|<s>|<t> is those of a group
 --   ROOT:dead:order       zset    letters of ordered lanes as "<place> <number>", by place (place_of)
+--   ROOT:sorting          zset    is there within a script only (by_place)
 --   ROOT:importing:<file> string  the number that stands for a file of letters in their places
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
@@ -107,7 +108,7 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at", "schema", "partitions", "clock" },
+  string = { "id", "number", "empty_at", "schema", "mending", "partitions", "clock" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
   zset = { "leases", "dead", "dead:order" }, set = { "pauses" }, list = {},
@@ -419,15 +420,6 @@ local function expect_indexes(letters)
     end
     if wrong then return wrong end
   end
-end
-
--- Not by <, which follows the server's locale: as Redis orders the members of a zset.
-local function is_behind(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then return x > y end
-  end
-  return #a > #b
 end
 
 -- As texts these sort as numbers do: 0-9 before 0-10, and 0-3.2 before 0-3.10.

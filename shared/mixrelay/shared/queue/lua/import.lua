@@ -27,7 +27,7 @@ for i, letter in ipairs(letters) do
   letter.id = partition .. "-" .. string.format("%d", redis.call("INCR", key("number")))
   -- All of a file stand together, in the order of the numbers that it tells (place_of).
   redis.call("SET", importing, letter.id, "PX", FILE_KEPT_MS, "NX")
-  letter.imported.file = redis.call("GET", importing)
+  if letter.imported then letter.imported.file = redis.call("GET", importing) end
   redis.call("HSET", key("letters"), letter.id, cjson.encode(letter) .. "\n" .. ARGV[FIRST + 2 * i - 1])
   index_letter(letter, NOW)
 end

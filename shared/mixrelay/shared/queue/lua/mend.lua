@@ -4,9 +4,6 @@
 -- ARGV  most letters to look at
 -- Answer  how many were looked at; 0 where all is well
 local most = tonumber(ARGV[1])
-local wrong = expect("string", key("mending"))
-if wrong then return wrong end
-
 raise_schema()
 local counts = redis.call("HGETALL", key("dead:counts"))
 local differing = {}

@@ -10,6 +10,15 @@ local FIRST_INDEX = 8
 -- An answer stays far below what a client's buffer takes.
 local BYTES_AT_MOST = 8388608
 
+-- Not by <, which follows the server's locale: as Redis orders the members of a zset.
+local function is_behind(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+
 -- The rank of the first in an index that lies behind the place, or at it.
 local function rank_behind(index, or_at)
   local low = redis.call("ZCOUNT", index, "-inf", "(" .. at)
