@@ -183,15 +183,6 @@ def test_a_rate_that_an_older_version_noted_ends_no_drain_job(works: Works, redi
     assert "OverflowError" not in running.log
 
 
-def test_bulk_work_whose_drain_job_ends_goes_on_with_the_next_at_once(works: Works) -> None:
-    bury(works.queue, *[event(f"u{n}") for n in range(6_000)])
-    job = works.queue.jobs.start(
-        JobKind.DISCARD, LetterFilter(reason="rejected"), job_id=new_id(), who="ann"
-    )
-    works.start(MIXRELAY_SHIFT="1")
-    assert ended(works, job.id, 8).moved == 6_000
-
-
 @pytest.fixture
 def suspended(works: Works, redis: Redis) -> Running:
     """A worker that was stopped by `rq suspend` while it drained."""

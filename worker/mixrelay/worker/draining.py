@@ -115,6 +115,7 @@ class Draining:
             Queue(self._queue.redis, setup.settings.queue, partitions=setup.settings.partitions)
         )
         self._away = AwayTooLong()
+        self._gave_up = False
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clocks = Clocks(self._queue)
@@ -201,12 +202,15 @@ class Draining:
     def _is_drained(self) -> bool:
         now = time.monotonic()
         if now < self._drained_check_at:
-            return False
+            return self._gave_up
         self._drained_check_at = now + _DRAINED_CHECK_SECONDS
         try:
             waiting = self._queue.books().waiting
         except PASSING:
-            return self._away.after_failure()
+            # Kept: it is asked again in the next moment, by who waits and by who loops.
+            self._gave_up = self._away.after_failure()
+            return self._gave_up
+        self._gave_up = False
         self._away.answered()
         return not self._holdings and waiting == 0
 
