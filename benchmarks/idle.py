@@ -12,11 +12,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from redis import Redis
-
 from benchmarks.latency import Way
 from benchmarks.machine import cpu_seconds
-from benchmarks.stand import Stand, stand
+from benchmarks.stand import stand
 
 WORKERS, MINUTES = 10, 10.0
 WARM_UP_SECONDS = 20.0
@@ -46,9 +44,11 @@ def main() -> None:
         print(f"{chosen.workers} idle workers, {seconds / 60:.1f} minutes")
         for line in _lines(before, after, seconds):
             print(line)
-        print(f"CPU: all workers {100 * cpu / seconds:.2f} % of a core, "
-              f"Redis {100 * server_cpu / seconds:.2f} %")
-        print(_latency(at, way))
+        print(
+            f"CPU: all workers {100 * cpu / seconds:.2f} % of a core, "
+            f"Redis {100 * server_cpu / seconds:.2f} %"
+        )
+        print(_latency(way))
 
 
 def _lines(before: dict[str, Any], after: dict[str, Any], seconds: float) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _lines(before: dict[str, Any], after: dict[str, Any], seconds: float) -> Ite
     yield f"append-only file: {grown / seconds * 60:,.0f} bytes a minute"
 
 
-def _latency(at: Stand, way: Way) -> str:
+def _latency(way: Way) -> str:
     pairs = way.lone(LONE_MESSAGES)
     waits = sorted(received - sent for sent, received in pairs)
     return (

@@ -55,7 +55,9 @@ def fail_a_snapshot(server: RedisServer) -> None:
     (server.folder / "taken.rdb").mkdir()
     server.client.bgsave()
     wait_until(
-        lambda: server.client.info("persistence")["rdb_last_bgsave_status"] == "err", 30, "a failure"
+        lambda: server.client.info("persistence")["rdb_last_bgsave_status"] == "err",
+        30,
+        "a failure",
     )
 
 

@@ -113,7 +113,7 @@ def test_it_is_not_quiet_while_anything_is_in_the_queue(
     else:
         bench.route(event("a"))
     if place in ("lease", "parked"):
-        batch = bench.take()
+        bench.take()
         if place == "parked":
             bench.queue.end_leases(batch_owner(bench), died=False)
     arrivals.look()

@@ -36,11 +36,12 @@ def status(
 ) -> None:
     """Show whether all is well: what waits, what is paused, what died, who works.
 
-    Exit code 0: no problem. 1: degraded: Redis refuses writes; Mixpanel refuses a token; messages wait and no worker
-    runs, or none knows their partition; a destination is paused by wrong settings or for more than
-    5 minutes; an operator holds a lane; an id nears Mixpanel's limit of events a day; a limit will
-    drop dead letters; Redis may evict keys; the books do not balance. New dead letters, a token
-    that is not proven and records that Mixpanel did not confirm are notes.
+    Exit code 0: no problem. 1: degraded: Redis refuses writes; Mixpanel refuses a token; messages
+    wait and no worker runs, or none knows their partition; a destination is paused by wrong
+    settings or for more than 5 minutes; an operator holds a lane; an id nears Mixpanel's limit of
+    events a day; a limit will drop dead letters; Redis may evict keys; the books do not balance.
+    New dead letters, a token that is not proven and records that Mixpanel did not confirm are
+    notes.
     """
     with where.open() as queue:
 

@@ -137,9 +137,9 @@ class Arrivals:
         if is_refused and not self._told_refusal:
             self._told_refusal = True
             log.warning(
-                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks again "
-                "and again, also while it is idle. The worker's user needs BLMOVE and CLIENT REPLY "
-                "(docs/redis.md)",
+                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks "
+                "again and again, also while it is idle. The worker's user needs BLMOVE and "
+                "CLIENT REPLY (docs/redis.md)",
                 error,
             )
 
