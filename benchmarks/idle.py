@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.latency import Way
 from benchmarks.machine import cpu_seconds
-from benchmarks.stand import Stand, stand
+from benchmarks.stand import stand
 
 WORKERS, MINUTES = 10, 10.0
 WARM_UP_SECONDS = 20.0
@@ -48,7 +48,7 @@ def main() -> None:
             f"CPU: all workers {100 * cpu / seconds:.2f} % of a core, "
             f"Redis {100 * server_cpu / seconds:.2f} %"
         )
-        print(_latency(at, way))
+        print(_latency(way))
 
 
 def _lines(before: dict[str, Any], after: dict[str, Any], seconds: float) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _lines(before: dict[str, Any], after: dict[str, Any], seconds: float) -> Ite
     yield f"append-only file: {grown / seconds * 60:,.0f} bytes a minute"
 
 
-def _latency(at: Stand, way: Way) -> str:
+def _latency(way: Way) -> str:
     pairs = way.lone(LONE_MESSAGES)
     waits = sorted(received - sent for sent, received in pairs)
     return (

@@ -23,10 +23,11 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 REAP_SECONDS = 1.0
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 5.0
 """The longest wait where nothing is in the queue; what waits in Redis answers after one second."""
 LOOK_SECONDS = 30.0
-"""Between two looks all the same at a queue in which nothing is."""
+"""Between two looks all the same at a list in which nothing is: a server that became a replica
+shows it to those who write."""
 SPREAD_SECONDS = 0.1
 """Within which workers that heard of a push and came too late look at the lanes: ten that ask at
 once keep the first from sending."""
@@ -62,6 +63,7 @@ class Dispatcher:
         self._ahead = 0
         self._reap_at = 0.0
         self._look_at = 0.0
+        self._told_polling = False
         self._came = False
         """Something was pushed: the whole fleet hears of it, and one takes it."""
         self._suspects_in: Lane | None = None
@@ -108,8 +110,8 @@ class Dispatcher:
     def _work(self) -> bool:
         now, is_quiet = time.monotonic(), self._queue.arrivals.is_quiet
         self._upkeep(is_quiet=is_quiet)
-        if is_quiet and now < self._look_at:
-            return False
+        if is_quiet and not self._came:
+            return self._look_all_the_same(now)
         self._look_at = now + LOOK_SECONDS
         if self._came:
             self._came = False
@@ -118,6 +120,13 @@ class Dispatcher:
         self._reap()
         found = self._reserve()
         return self._route() or found
+
+    def _look_all_the_same(self, now: float) -> bool:
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_SECONDS
+        self._reap()
+        return self._route()
 
     def _route(self) -> bool:
         # What waits in the list behind a full lane may belong to an idle one.
@@ -192,6 +201,14 @@ class Dispatcher:
         is_quiet = self._rotation.is_bare and arrivals.is_quiet
         seconds = QUIET_SECONDS if is_quiet else max(self._rotation.seconds(), 0.001)
         self._came = arrivals.wait(seconds, self._is_over)
+        if arrivals.refusal and not self._told_polling:
+            self._told_polling = True
+            log.warning(
+                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks "
+                "again and again, also while it is idle. The worker's user needs BLMOVE and "
+                "CLIENT REPLY (docs/redis.md)",
+                arrivals.refusal,
+            )
 
     def _collect(self, seconds: float) -> None:
         """Takes back what the senders are done with; waits that long for the first."""

@@ -18,7 +18,7 @@ class Rotation:
 
     @property
     def is_bare(self) -> bool:
-        """Whether every lane said, when it was asked last, that it has nothing and expects nothing."""
+        """Whether every lane said, when it was asked last, that nothing is there or expected."""
         return len(self._bare) == len(self._order)
 
     def due(self) -> list[Lane]:

@@ -10,7 +10,6 @@ Where a server, a proxy or its access rules do not let a connection wait, the ca
 itself: `wait` sleeps for a moment and says so.
 """
 
-import logging
 import math
 import select
 import time
@@ -24,16 +23,16 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mixrelay.shared import idleness
 from mixrelay.shared.connection import node_of
 from mixrelay.shared.connection.versions import FOR_COMMAND
+from mixrelay.shared.queue.batch import Lane
+from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.partition import Partition
 from mixrelay.shared.queue.partitions import Partitions
 from mixrelay.shared.queue.scripts import is_fake
 
-log = logging.getLogger(__name__)
-
 BELL_SECONDS = 1.0
 """How long Redis lets a connection wait before it answers all the same. What comes by another way
 than a push (a replayed letter, a batch that another worker gave back) is seen after this long."""
-_SLOW_ANSWER_SECONDS = 1.0
+_SLOW_ANSWER_SECONDS = 2.0
 """After which a bell that should have answered is given up. A server that becomes a replica ends
 the wait with an answer that is skipped too, and executes nothing more on that connection."""
 _EARLY = 0.9
@@ -51,6 +50,13 @@ _UNPROVEN_SECONDS = 0.1
 _STOP_SECONDS = 0.1
 
 
+def _watched(name: str) -> tuple[str, ...]:
+    """The keys of a partition of which one exists as long as there is something to do."""
+    kinds = ("lane", "order", "lines", "parked")
+    lanes = (f"{kind}:{lane}" for lane in Lane for kind in kinds)
+    return name, *map(Keys.of(name), (*lanes, "leases", "pauses", "jobs:live"))
+
+
 class NoBell(RedisError):
     """The server answers at once, although there is nothing."""
 
@@ -64,7 +70,8 @@ class Arrivals:
         self._partitions = partitions
         self._bells: list[_Bell] = []
         self._without_until = math.inf if is_fake(redis) else 0.0
-        self._told_refusal = False
+        self.refusal: Exception | None = None
+        """Why Redis does not let a connection wait, where it does not."""
         self._answered = False
         self.is_quiet = False
         """Whether nothing was in any list, lane or batch when the last wait ended."""
@@ -96,7 +103,7 @@ class Arrivals:
             redis.RedisError: a node is away.
         """
         self.is_quiet = time.monotonic() >= self._without_until and not any(
-            self._partitions.all(lambda one: one.is_anything_there())
+            self._partitions.all(lambda one: self._redis.exists(*_watched(one.name)))
         )
 
     def close(self) -> None:
@@ -134,14 +141,8 @@ class Arrivals:
         is_refused = never_did or isinstance(error, NoPermissionError | NoBell)
         seconds = _REFUSED_SECONDS if is_refused else _WITHOUT_SECONDS
         self._without_until = time.monotonic() + seconds
-        if is_refused and not self._told_refusal:
-            self._told_refusal = True
-            log.warning(
-                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks again "
-                "and again, also while it is idle. The worker's user needs BLMOVE and CLIENT REPLY "
-                "(docs/redis.md)",
-                error,
-            )
+        if is_refused:
+            self.refusal = error
 
 
 class _Bell:
@@ -178,7 +179,7 @@ class _Bell:
         commands = [
             ("CLIENT", "REPLY", "SKIP"),
             ("BLMOVE", name, name, "RIGHT", "RIGHT", self._seconds),
-            ("EXISTS", *self._partition.watched),
+            ("EXISTS", *_watched(name)),
         ]
         self._connection.send_packed_command(self._connection.pack_commands(commands))
         self._used_at = time.monotonic()

@@ -92,9 +92,6 @@ class Partition:
         self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
-        lanes = [f"{kind}:{lane}" for lane in Lane for kind in ("lane", "order", "lines", "parked")]
-        rest = (*lanes, "leases", "pauses", "jobs:live")
-        self._watched = (name, *map(self._keys, rest))
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
@@ -103,15 +100,6 @@ class Partition:
     def waiting(self) -> int:
         """How many tuples are in the list: asked more cheaply than `route`."""
         return int(self.redis.llen(self.name))  # type: ignore[arg-type, unused-ignore]
-
-    @property
-    def watched(self) -> tuple[str, ...]:
-        """The keys of which one exists as long as there is something to do."""
-        return self._watched
-
-    def is_anything_there(self) -> bool:
-        """Whether a worker that looks would find something: one command for all its keys."""
-        return bool(self.redis.exists(*self._watched))
 
     def route(self, most: int = ROUTED_AT_MOST) -> tuple[int, int]:
         """Moves tuples from the list to their lanes; returns how many, and how many are left."""
