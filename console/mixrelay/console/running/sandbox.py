@@ -154,7 +154,7 @@ def sandbox(
         raise CommandError(str(error), code=ExitCode.USAGE) from error
     try:
         run(host, port, options, on_ready=_announce)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CommandError(
             f"The sandbox cannot listen on {host}:{port}: {why_not(error)}.",
             "Choose another --port, or end what listens there.",

@@ -6,6 +6,7 @@ from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+from mixrelay.shared.reading import count as read_count
 
 _NO_RATE = "The rate is a number of letters a second, above 0."
 _SAID = {
@@ -97,7 +98,7 @@ def start(call: Call) -> Response:
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdecimal() else None,
+        planned=read_count(planned),
     )
     call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
