@@ -5,6 +5,7 @@ import random
 import orjson
 import pytest
 
+from mixrelay.console.masking import MASK
 from tests.support.bench import event
 from tests.support.pages import form_token
 
@@ -124,8 +125,6 @@ def test_no_draft_is_an_error_of_ours(page, bench, letters, draft):
 
 
 def test_a_masked_secret_in_the_draft_of_a_letter_without_one_stays_a_text(page, letters):
-    from mixrelay.console.masking import MASK
-
     draft = orjson.dumps(["event", {"api_key": MASK, "data": {"event": "e"}}]).decode()
     token = form_token(page)
     for number in letters[-5:]:

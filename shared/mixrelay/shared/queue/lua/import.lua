@@ -5,7 +5,7 @@
 -- Answer  the place noted now; where it is not the one expected, nothing was changed
 local name, before, after, partition, who, why = unpack(ARGV, 1, 6)
 local FIRST = 7
-local foreign = expect("hash", key("loads")) or expect_audit()
+local foreign = expect("hash", key("loads"), key("loads:at")) or expect_audit()
 if foreign then return foreign end
 local noted = redis.call("HGET", key("loads"), name) or ""
 if noted ~= before then return noted end
@@ -26,6 +26,7 @@ for i, letter in ipairs(letters) do
   index_letter(letter, NOW)
 end
 redis.call("HSET", key("loads"), name, after)
+redis.call("HSET", key("loads:at"), name, NOW)
 tally("received", #letters)
 tally("imported", #letters)
 if #letters > 0 then
