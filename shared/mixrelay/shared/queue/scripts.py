@@ -73,7 +73,8 @@ _PARTS = {
     "divide": ("_lines",),
     "token": (*_GATES, "_tokens"),
     "proof": (*_GATES, "_tokens"),
-    **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),
+    **dict.fromkeys(("drop_kept", "put_back"), ("_kept",)),
+    "reap": ("_kept", "_forget"),
     "reserve": (*_GATES, "_lines", "_mirror"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }

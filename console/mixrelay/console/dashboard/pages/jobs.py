@@ -9,6 +9,7 @@ from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
 from mixrelay.shared.queue.ids import is_id
 from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.reading import count as read_count
 
 _NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
 _SAID = {
@@ -103,7 +104,7 @@ def start(call: Call) -> Response:
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdecimal() else None,
+        planned=read_count(planned),
     )
     return call.to("job", job_id=job.id)
 

@@ -13,8 +13,14 @@ local function let_probe(name, id, lease_ms)
 end
 
 -- Credentials or an address that were replaced leave a pause behind which nothing waits and
--- that no acceptance of theirs would end: one of what replaced them does.
+-- that no acceptance of theirs would end: one of what replaced them does. Where there are many,
+-- each acceptance would look at all of them: then once a second does.
+local FEW_PAUSES, LOOKED_EVERY_MS = 16, 1000
 local function forget_former(lane)
+  if redis.call("SCARD", key("pauses")) > FEW_PAUSES
+    and not redis.call("SET", key("former:" .. lane), "", "PX", LOOKED_EVERY_MS, "NX") then
+    return
+  end
   for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
     local pause = redis.call("HMGET", key("pause:" .. name), "lane", "own", "until")
     if pause[1] == lane and pause[2] == "1" and tonumber(pause[3]) <= STEADY then

@@ -27,10 +27,12 @@
 --   ROOT:claims           hash    a worker's claim -> the batch it was answered with
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
+--   ROOT:former:<lane>    string  they were just looked through for those of former credentials
 --   ROOT:held             hash    lane -> who holds it since when and why, as JSON (hold.lua)
 --                                 Of all these Q's own slot has the true ones; that of Q.k has
 --                                 copies (_mirror.lua)
---   ROOT:accepted         hash    destination -> when it last accepted something
+--   ROOT:accepted         hash    destination -> when it last accepted something, for a day; or for
+--                                 10 minutes where there are over 10,000 (_forget.lua)
 --   ROOT:paces            hash    destination that is not trusted with every worker at once ->
 --                                 JSON {limit (batches leased together), goal (the limit from
 --                                 which on it grows slowly), passed (acceptances since it last
@@ -51,7 +53,8 @@
 --   ROOT:importing:<file> string  the number that stands for a file of letters in their places
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
---   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua)
+--   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua), for 90 days
+--                                 after the last of it; loads:at when that was (_forget.lua)
 --   ROOT:jobs             zset    bulk jobs by their creation; jobs:live those that are not
 --                                 over, by when one last heard of them (_jobs.lua)
 --   ROOT:job:<id>         hash    one bulk job; job:<id>:ids list, the letters it names

@@ -6,7 +6,7 @@
 local name, before, after, partition, who, why = unpack(ARGV, 1, 6)
 local FIRST = 7
 local FILE_KEPT_MS = 7 * 86400000
-local foreign = expect("hash", key("loads")) or expect_audit()
+local foreign = expect("hash", key("loads"), key("loads:at")) or expect_audit()
 if foreign then return foreign end
 local noted = redis.call("HGET", key("loads"), name) or ""
 if noted ~= before then return noted end
@@ -32,6 +32,7 @@ for i, letter in ipairs(letters) do
   index_letter(letter, NOW)
 end
 redis.call("HSET", key("loads"), name, after)
+redis.call("HSET", key("loads:at"), name, NOW)
 tally("received", #letters)
 tally("imported", #letters)
 if #letters > 0 then

@@ -75,6 +75,8 @@ for _, id in ipairs(ids) do
     ending[#ending + 1] = { id, state }
   end
 end
+wrong = wrong or expect("hash", key("loads"), key("loads:at"))
+  or expect("string", key("accepted:scan"), key("loads:scan"))
 if wrong then return wrong end
 news = is_mirror and {} or nil
 
@@ -114,7 +116,11 @@ local function forget_kept()
   for _, id in ipairs(old) do drop_kept(id) end
 end
 
-if owner == "" then forget_kept() end
+if owner == "" then
+  forget_kept()
+  forget_accepted()
+  forget_loads()
+end
 if owner == "" and not is_mirror then
   end_idle_pauses()
   forget_paces()
