@@ -9,6 +9,7 @@ from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
 from mixrelay.shared.queue.ids import is_id
 
 _NO_RATE = "The rate is a number of letters a second, above 0."
+_DIGITS = 18
 _SAID = {
     "rate": f"{_NO_RATE} Nothing was changed.",
     "over": "The job had ended before: nothing was changed.",
@@ -101,7 +102,7 @@ def start(call: Call) -> Response:
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdecimal() else None,
+        planned=int(planned) if planned.isdecimal() and len(planned) <= _DIGITS else None,
     )
     call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
