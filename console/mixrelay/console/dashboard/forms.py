@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 from redis.exceptions import NoPermissionError
 
@@ -22,8 +23,7 @@ class Forms:
             secret: a key that the host application gives.
             read: the key where it gives none.
         """
-        own = hashlib.sha256(secret.encode(errors="surrogateescape")).digest()
-        self._read = (lambda: own) if secret else read
+        self._read = partial(_digest, secret) if secret else read
         self._key: bytes | None = None
 
     def token(self, user: str) -> str:
@@ -65,7 +65,7 @@ class Forms:
     def _signed(self, *parts: str) -> str:
         key = self._key = self._key or self._known()
         # The length of each part goes along: "a", "bc" is not "ab", "c".
-        told = b"".join(b"%d:%s" % (len(raw), raw) for raw in map(_bytes, parts))
+        told = b"".join(b"%d:%b" % (len(_bytes(one)), _bytes(one)) for one in parts)
         return hmac.new(key, told, hashlib.sha256).hexdigest()
 
     def _known(self) -> bytes:
@@ -76,9 +76,13 @@ class Forms:
             return secrets.token_bytes(32)
 
 
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(_bytes(secret)).digest()
+
+
 def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
+    return text.encode(errors="surrogatepass")
 
 
 def _same(given: str, known: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="surrogateescape"), known.encode())
+    return hmac.compare_digest(_bytes(given), known.encode())

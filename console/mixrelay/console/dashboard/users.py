@@ -47,7 +47,7 @@ def _of_list(text: str) -> list[tuple[str, str]]:
 def _of_json(text: str) -> list[tuple[str, str]]:
     try:
         # A list of pairs, since of two equal names an object would keep the last.
-        read: Any = json.loads(text, object_pairs_hook=list)
+        read: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):
         raise _unusable("it begins with a brace and is no JSON") from None
     if not all(isinstance(password, str) for _, password in read):

@@ -170,7 +170,8 @@ def refuse_unverified(url: str) -> None:
             raise unusable(
                 url,
                 f"asks for {asked}={shown_value(value)[1:-1]}, and certificates are always "
-                "verified: leave that out, and name the authority with ssl_ca_certs=/path/to/ca.pem.",
+                "verified: leave that out, and name the authority with "
+                "ssl_ca_certs=/path/to/ca.pem.",
             )
 
 
