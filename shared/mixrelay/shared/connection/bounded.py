@@ -12,7 +12,11 @@ from redis import ConnectionPool
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
-from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import (
+    MasterNotFoundError,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from mixrelay.shared import idleness
 from mixrelay.shared.connection.versions import make_reentrant
@@ -46,6 +50,18 @@ class DemotedError(ReadOnlyError, RedisConnectionError):
     """
 
 
+def without_clients(error: RedisConnectionError, pool: Any) -> RedisConnectionError:
+    """The error with the sentinels' addresses in place of their clients.
+
+    redis-py 6 shows what those are made with, passwords too.
+    """
+    text = str(error)
+    for sentinel in pool.sentinel_manager.sentinels:
+        made = sentinel.connection_pool.connection_kwargs
+        text = text.replace(repr(sentinel), f"{made.get('host')}:{made.get('port')}")
+    return type(error)(text)
+
+
 def demoted(error: ResponseError) -> ResponseError:
     """The error itself, or what a server's answer means that is a replica now."""
     # UNBLOCKED: it ended a command that waited for a list, as it became one.
@@ -69,7 +85,10 @@ class _Renewed:
         if idle and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
         self._lent = now
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
