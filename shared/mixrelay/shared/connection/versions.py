@@ -64,6 +64,6 @@ def make_reentrant(pool: Any) -> None:
     """
     if VERSION < (6, 0):
         pool._lock = RLock()  # noqa: SLF001 - there is no argument for it
-    dispatcher = getattr(pool, "_event_dispatcher", None)
+    dispatcher: Any = getattr(pool, "_event_dispatcher", None)
     if hasattr(dispatcher, "_lock"):
         dispatcher._lock = RLock()  # noqa: SLF001 - the same
