@@ -22,6 +22,7 @@ from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.copies import Copied
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
 from mixrelay.producer.encoding import record_text
+from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.events import (
     EVENT_NAMES,
     Id,
@@ -240,12 +241,19 @@ class Tracker(Copied, EventCalls[R]):
         no defaults.
 
         Raises:
-            InvalidPropertyError: they are no mapping, or have another project's ``token``.
+            InvalidPropertyError: they are no mapping, or have another project's ``token``; where
+                ``on_invalid`` does not raise, the tracker has none of them.
         """
-        given = checked_mapping(properties, "properties")
-        if given.get("token", self._token) != self._token:
-            raise foreign_token('properties["token"]')
         other = copy.copy(self)
+        try:
+            given = checked_mapping(properties, "properties")
+            if given.get("token", self._token) != self._token:
+                raise foreign_token('properties["token"]')
+        except InvalidPropertyError as error:
+            if self._outlet.on_invalid == "raise":
+                raise
+            self._outlet.invalid(error, "event", None)
+            return other
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
 

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from redis import Redis
 from redis.connection import SSLConnection
@@ -6,8 +8,12 @@ from redis.exceptions import MasterDownError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
+from mixrelay.producer import QueueUnavailableError, RedisSink
+from mixrelay.producer.async_pushing import _nodes_at
+from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
 from mixrelay.shared.connection.cluster_client import ClusterClient
+from mixrelay.shared.connection.slots import Place
 from mixrelay.shared.errors import ConfigurationError
 
 
@@ -121,6 +127,43 @@ def test_what_a_server_cannot_be_asked_is_refused_without_the_password(url, said
 )
 def test_a_server_may_be_asked_for_a_database(url):
     connect(url).close()
+
+
+def pools_of(url):
+    """Return what connections to a server, to a cluster's nodes and to sentinels come from."""
+    client = connect(url)
+    sync = [client.connection_pool]
+    if "+cluster" in url:
+        sync = [client.nodes.pool_at(Place("one", 6379))]
+    settings = RedisSink(url).settings
+    nodes = _nodes_at(url, settings)
+    awaited = nodes._pool(Place("one", 6379)) if "+cluster" in url else nodes.pool
+    for pool in (*sync, awaited):
+        manager = getattr(pool, "sentinel_manager", None)
+        if manager is not None:
+            yield from (one.connection_pool for one in manager.sentinels)
+        yield pool
+
+
+@pytest.mark.parametrize("url", ["rediss://one", "rediss+cluster://one", "rediss+sentinel://one/s"])
+def test_every_certificate_must_name_its_host(url):
+    found = [pool.make_connection() for pool in pools_of(url)]
+    assert len(found) == (4 if "sentinel" in url else 2)
+    for connection in found:
+        checked = getattr(connection, "ssl_context", connection).check_hostname
+        assert checked is True, (type(connection), checked)
+
+
+@pytest.mark.parametrize("kind", [RedisSink, AsyncRedisSink])
+def test_an_error_of_sentinels_names_them_and_shows_no_password(kind):
+    url = "redis+sentinel://:theirs@127.0.0.1:1,127.0.0.1:2/s?sentinel_password=hidden"
+    sink = kind(url, spool_dir="off")
+    with pytest.raises(QueueUnavailableError) as raised:
+        sink.push(b"x") if kind is RedisSink else asyncio.run(sink.push(b"x"))
+    said = str(raised.value)
+    assert "hidden" not in said
+    assert "theirs" not in said
+    assert "No master found for 's'" in said
 
 
 def test_a_client_of_a_cluster_opens_nothing_and_repeats_nothing():

@@ -6,7 +6,11 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
-from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.exceptions import ResponseError
 
 from mixrelay.shared import idleness
@@ -16,6 +20,7 @@ from mixrelay.shared.connection.bounded import (
     demoted,
     may_be_elsewhere,
     prepared_socket,
+    without_clients,
 )
 from mixrelay.shared.resolving import addresses_awaited
 
@@ -36,7 +41,10 @@ class _Renewed:
         if self._reader is None:
             self._opened_at, self._is_stale = now, False
         self._lent = now
-        await super().connect()  # type: ignore[misc]
+        try:
+            await super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
 
     def _is_over(self) -> bool:
         """Whether the other end closed it or reset it, which redis-py does not look at."""

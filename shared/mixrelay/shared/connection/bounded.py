@@ -12,7 +12,11 @@ from redis import ConnectionPool
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
-from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.sentinel import (
+    MasterNotFoundError,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from mixrelay.shared import idleness
 from mixrelay.shared.connection.versions import make_reentrant
@@ -44,6 +48,18 @@ class DemotedError(ReadOnlyError, RedisConnectionError):
     An answer, after which a command may be sent again; and a reason to connect anew, as those take
     it who see to connections, such as RQ.
     """
+
+
+def without_clients(error: RedisConnectionError, pool: Any) -> RedisConnectionError:
+    """The error with the sentinels' addresses in place of their clients.
+
+    redis-py 6 shows what those are made with, passwords too.
+    """
+    text = str(error)
+    for sentinel in pool.sentinel_manager.sentinels:
+        made = sentinel.connection_pool.connection_kwargs
+        text = text.replace(repr(sentinel), f"{made.get('host')}:{made.get('port')}")
+    return type(error)(text)
 
 
 def demoted(error: ResponseError) -> ResponseError:
@@ -93,7 +109,10 @@ class _Renewed:
         if self._sock is None:
             self._opened_at, self._is_stale = now, False
         self._lent = now
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -27,7 +27,7 @@ from mixrelay.shared.connection.addresses import (
 from mixrelay.shared.connection.bounded import bound
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
-from mixrelay.shared.connection.versions import unannounced
+from mixrelay.shared.connection.versions import unannounced, verified
 from mixrelay.shared.idleness import KEEPALIVE
 from mixrelay.shared.resolving import check_host
 
@@ -132,6 +132,7 @@ def client_options(
         "socket_connect_timeout": connect_timeout,
         **_NAMELESS,
         **unannounced(is_async=is_async),
+        **verified(url),
     }
     if url.startswith("rediss://"):
         options |= VERIFIED

@@ -27,6 +27,14 @@ def for_cluster(*, is_async: bool) -> dict[str, Any]:
     return {"parser_class": module.ClusterParser}
 
 
+def verified(url: str) -> dict[str, Any]:
+    """What a connection with TLS needs, so that the certificate must name the host.
+
+    redis-py up to 5 takes any certificate that it trusts, whoever's it is.
+    """
+    return {"ssl_check_hostname": True} if url.startswith("rediss") and VERSION < (6, 0) else {}
+
+
 @cache
 def unannounced(*, is_async: bool) -> dict[str, Any]:
     """What a pool needs that asks no server to announce its maintenance.
@@ -56,6 +64,6 @@ def make_reentrant(pool: Any) -> None:
     """
     if VERSION < (6, 0):
         pool._lock = RLock()  # noqa: SLF001 - there is no argument for it
-    dispatcher = getattr(pool, "_event_dispatcher", None)
+    dispatcher: Any = getattr(pool, "_event_dispatcher", None)
     if hasattr(dispatcher, "_lock"):
         dispatcher._lock = RLock()  # noqa: SLF001 - the same
