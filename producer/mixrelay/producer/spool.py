@@ -196,6 +196,9 @@ class Spool:
         if segments or self._files.look(_CURRENT) is None:
             return segments[0] if segments else None
         me = threading.get_ident()
+        if me in self._writers:
+            # A signal handler's, in the middle of this thread's own: it must not wait for that.
+            return None
         self._writers.add(me)
         try:
             file = self._open_locked()
