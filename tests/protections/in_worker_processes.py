@@ -138,7 +138,7 @@ _REDIS = (
     Protection(
         name="RQ's bookkeeping ends nothing",
         against="a heartbeat without an answer ends the worker and leaves its horse",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq_bookkeeping.py",
         old="""        except RedisError as error:
             log.warning("rq_away: %s: %s", what, error)""",
         new="""        except ZeroDivisionError as error:
@@ -161,8 +161,8 @@ _REDIS = (
         file=f"{WORKER}/rq_worker.py",
         old="            self._shifts.see_to_one_waiting()\n",
         new="",
-        proof="integration/worker/test_process.py",
-        test="test_a_burst_ends_with_0_once_no_message_is_anywhere",
+        proof="integration/worker/test_continuity.py",
+        test="test_more_deaths_than_ids_stop_nobody",
     ),
     Protection(
         name="short jobs do not spin",

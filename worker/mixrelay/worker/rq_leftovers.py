@@ -39,8 +39,9 @@ def drop_unreadable(queue: RqQueue) -> None:
         wrong = [one for one, job in _read(redis, entries) if isinstance(job, Exception)]
         _take_out(redis, key, wrong, is_list=key == moved)
         if wrong:
-            said = "bad_job: %d entries of RQ's %s cannot be read; they are dropped"
-            log.error(said, len(wrong), key)
+            log.error(
+                "bad_job: %d entries of RQ's %s cannot be read; they are dropped", len(wrong), key
+            )
 
 
 def drop_lost(queue: RqQueue, fail: Callable[[Job], None]) -> None:
@@ -103,7 +104,7 @@ def _read(redis: Redis, entries: Sequence[bytes]) -> list[tuple[bytes, Job | Exc
         return []
     asked = redis.pipeline(transaction=False)
     for entry in entries:
-        asked.hgetall(Job.redis_job_namespace_prefix.encode() + _job_id(entry))  # type: ignore[arg-type]
+        asked.hgetall(Job.redis_job_namespace_prefix.encode() + _job_id(entry))
     answers = asked.execute(raise_on_error=False)
     return [(one, _job_of(redis, one, told)) for one, told in zip(entries, answers, strict=True)]
 
