@@ -18,7 +18,7 @@ from benchmarks.stand import stand
 
 WORKERS, MINUTES = 10, 10.0
 WARM_UP_SECONDS = 20.0
-LONE_MESSAGES = 20
+LONE_MESSAGES = 10
 _SHOWN = 12
 _OWN = frozenset({"info", "monitor"})
 

@@ -2,7 +2,7 @@
 
 It runs in the horse's main thread and waits only when nothing is there: for its senders a tick at
 a time, else for a push, which Redis tells it of at once (`Arrivals`). Where nothing is in the whole
-queue it is silent: it waits, and looks by itself every half minute. A Redis that is away is waited
+queue it is silent: it waits, and looks by itself every minute. A Redis that is away is waited
 for: nothing is lost by it, and the batches that are held are settled when it is back.
 """
 
@@ -25,7 +25,7 @@ TICK_SECONDS = 0.05
 REAP_SECONDS = 1.0
 QUIET_SECONDS = 5.0
 """The longest wait where nothing is in the queue; what waits in Redis answers after one second."""
-LOOK_SECONDS = 30.0
+LOOK_SECONDS = 60.0
 """Between two looks all the same at a list in which nothing is: a server that became a replica
 shows it to those who write."""
 SPREAD_SECONDS = 0.1
