@@ -80,6 +80,9 @@ FILES = {
     b'"payload":"\\ud83d"}',
     "a letter of the year 10,000": b'{"id":"1","reason":"invalid","status":1,"error":"",'
     b'"attempts":1,"first_seen":"9999-12-31T23:59:59.999999-14:00",'
+    b'"dead_since":"2026-01-01T00:00:00Z","payload":"x"}',
+    "a letter of the year 1": b'{"id":"1","reason":"invalid","status":1,"error":"",'
+    b'"attempts":1,"first_seen":"2026-01-01T00:00:00Z",'
     b'"dead_since":"0001-01-01T00:00:00+14:00","payload":"x"}',
 }
 EXTRA = {

@@ -1,7 +1,10 @@
 """What is noted for each destination, log or move ends, and costs nothing where there are many."""
 
+import re
 import time
 from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -98,11 +101,14 @@ def cost(bench: Bench, count: int, away: int) -> dict[str, float]:
         bench.park(batch, outage(), destination=f"away/{number}")
     taken: dict[str, list[float]] = {}
 
+    def spent() -> float:
+        stats = bench.redis.info("commandstats")
+        return float(stats.get("cmdstat_evalsha", {"usec": 0})["usec"])
+
     def timed(name: str, act: Callable[[], object]) -> object:
-        before = bench.redis.info("commandstats")["cmdstat_evalsha"]["usec"]
+        before = spent()
         done = act()
-        after = bench.redis.info("commandstats")["cmdstat_evalsha"]["usec"]
-        taken.setdefault(name, []).append(after - before)
+        taken.setdefault(name, []).append(spent() - before)
         return done
 
     for number in range(21):
@@ -131,3 +137,22 @@ def test_an_acceptance_does_not_look_at_every_pause(bench: Bench) -> None:
     none, many = cost(bench, 50, 0), cost(bench, 50, 3 * AWAY)
     print(f"{none}\n{many}")
     assert many["settle"] < 3 * none["settle"] + 200
+
+
+KEY = re.compile(r"ROOT:([a-z_:<>|]+)")
+MADE = re.compile(r'key\("([a-z_:]+)"')
+DOC = Path(__file__).parents[3] / "docs" / "internals.md"
+
+
+def test_the_table_of_what_is_kept_names_every_key() -> None:
+    table = DOC.read_text(encoding="utf-8").partition("## What is kept")[2].partition("\n## ")[0]
+    named = {one.replace("\\", "") for one in re.findall(r"`([^`]+)`", table)}
+    stems = {one.partition("<")[0].rstrip(":") for one in named}
+    folder = files("mixrelay.shared.queue") / "lua"
+    found: set[str] = set()
+    for script in folder.iterdir():
+        text = script.read_text(encoding="utf-8")
+        found |= {one.partition("<")[0] for one in KEY.findall(text)} | set(MADE.findall(text))
+    found = {one.rstrip(":") for one in found} - {"name"}  # which stands for each
+    assert len(found) > 40
+    assert found <= stems, found - stems

@@ -16,7 +16,7 @@ SLICE_CHARACTERS = 400_000
 """Of a list that one call puts into its records; a queue's script may not hold the server long."""
 LONG_BYTES = 500_000
 """Of a message that is not parsed as a whole, where it is a list."""
-LIST_BYTES = 64 * 1024 * 1024
+LIST_BYTES = 128 * 1024 * 1024
 """Of one list, where nothing else is set (`MIXRELAY_LIST_BYTES`)."""
 MOST_RECORDS = 1_000_000
 """Of one list: a thousand slices."""
