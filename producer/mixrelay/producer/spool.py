@@ -250,6 +250,11 @@ class Spool:
         Raises:
             OSError: the folder cannot be written.
         """
+        if threading.get_ident() in self._writers:
+            # A signal handler's, in the middle of this thread's own write: it would wait for the
+            # lock of the current file, which its own thread holds.
+            yield False
+            return
         file = self._files.open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:
             if not lock(file, time.monotonic() + wait):

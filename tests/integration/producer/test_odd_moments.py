@@ -152,6 +152,32 @@ def test_a_signal_handler_in_the_middle_of_a_spools_write_waits_for_nobody(tmp_p
     assert (tmp_path / "spool" / "spool.jsonl").read_bytes().split() == [b'["first"]', b'["late"]']
 
 
+def test_a_signal_handler_in_the_middle_of_a_spools_write_moves_no_lines(tmp_path, monkeypatch):
+    """As a call does whose turn it is to try Redis again, before it keeps its own message."""
+    spool = Spool(tmp_path / "spool", 10**6, fsync=False)
+    spool.append([b'["before"]'])
+    inner = Spool._write
+    nested = []
+
+    def write(self, file, lines):
+        if not nested:
+            nested.append("handler")
+            with self.drain_lock(0.02) as may_move:
+                nested.append(may_move)
+                if may_move:
+                    self.oldest()
+            self.append([b'["late"]'])
+        inner(self, file, lines)
+
+    monkeypatch.setattr(Spool, "_write", write)
+    spool.append([b'["first"]'])
+    assert nested == ["handler", False]
+    kept = (tmp_path / "spool" / "spool.jsonl").read_bytes().split()
+    assert kept == [b'["before"]', b'["first"]', b'["late"]']
+    with spool.drain_lock(0.02) as may_move:
+        assert may_move
+
+
 def test_a_buffered_consumer_sends_each_record_once_though_its_sink_tracks():
     sent = []
 
