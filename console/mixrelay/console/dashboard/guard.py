@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _BROKEN = (
-    "This page failed, which is a mistake of mixrelay's. No message is lost by it; the audit tells "
-    "whether a change that was asked for was made. The cause stands in the log of this server."
+    "This page failed because of a bug in mixrelay. No message is lost by it; the audit shows "
+    "whether a change that you asked for was made. The log of this server has the cause."
 )
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 LOCAL_USER = "local"
