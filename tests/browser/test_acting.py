@@ -210,5 +210,5 @@ def test_a_lane_is_paused_and_resumed_by_keyboard_alone(
     page.wait_for_url("**/lanes/event")
     tab_to(page, "button")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("The lane goes on")
+    expect(page.get_by_role("status").first).to_contain_text("The lane is resumed")
     assert bench.queue.books().held == ()

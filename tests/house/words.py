@@ -15,8 +15,8 @@ from typer.main import get_command
 from mixrelay.console.app import app
 
 ROOT = Path(__file__).parents[2]
-HISTORY = {"CHANGELOG.md", "internals.md"}
-"""Says what was called so then, or is about to go."""
+HISTORY = {"CHANGELOG.md"}
+"""Says what was called so then."""
 GLOSSARY = ROOT / "docs" / "glossary.md"
 """Names the words that it replaces."""
 

@@ -1,5 +1,5 @@
 -- Puts the records of list messages in their places, each a message of its own with
--- number n.k (docs/internals.md, rule 8). Numbers go on where an earlier call for the same list ended.
+-- number n.k (docs/invariants.md, rule 8). Numbers go on where an earlier call for the same list ended.
 -- A record n.k of which an operator made a list has neighbours: its records are n.k.1 and so on.
 -- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, and
 --       those: of a record each, and last, if any are left over, of the list of them
