@@ -9,7 +9,10 @@ from tests.house.imports import PARTS, ROOT, circles, imports, reduced
 
 INVARIANTS = ROOT / "docs" / "invariants.md"
 SOURCES = [
-    path for part in PARTS for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".lua"}
+    path
+    for part in PARTS
+    for path in (ROOT / part).rglob("*")
+    if path.suffix in {".py", ".lua", ".html"}
 ]
 CITED = re.compile(r"docs/invariants\.md,?\s+(?:-- )?rules? ([\d, and\n-]+)")
 FILE = re.compile(r"`(?:[\w./]+/)?(\w+\.(?:py|lua|html))`")

@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 from mixrelay.console.app import app
+from mixrelay.shared.mixpanel.reasons import Reason
 from tests.support.settings_table import (
     CONFIGURATION,
     DEPLOYED,
@@ -18,6 +19,7 @@ from tests.support.settings_table import (
 )
 
 ROOT = README.parent
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 GUIDES = sorted(path.name for path in ROOT.glob("docs/*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -104,6 +106,16 @@ def test_the_extras_that_can_be_installed_exist():
     }
     assert named <= set(project["optional-dependencies"])
     assert named
+
+
+def test_the_operators_guide_has_every_reason_of_dead_letters():
+    guide = (ROOT / "docs/operate.md").read_text()
+    assert [one.value for one in Reason if f"\n| `{one.value}` | " not in guide] == []
+
+
+@pytest.mark.parametrize("path", re.findall(r"tests/[\w/]+\.py", CONTRIBUTING.read_text()))
+def test_every_test_that_contributing_names_is_there(path):
+    assert (ROOT / path).exists()
 
 
 def test_no_paper_speaks_of_this_machine():
