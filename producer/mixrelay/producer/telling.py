@@ -51,7 +51,7 @@ def tell(handler: Handler, error: Exception) -> None:
     except Exception as failure:
         if is_ending(failure):
             raise
-        logger.exception("The error handler failed while it was told: %s", error)
+        logger.exception("The error handler raised while it handled: %s", error)
 
 
 @cache

@@ -91,7 +91,7 @@ def _slice(list_name: str, find: Callable[[Queue], Job | None]) -> int | Retry:
     rq_job.meta = {"job": job.id, "moved": job.moved}
     _await(connect(setup.settings.rq_url, timeout=REDIS_TIMEOUT).ping, stop, what="RQ's node")
     fields = {"job": job.id, "letters": job.moved}
-    log.info("bulk: %s %s: %d letters so far", job.kind, *fields.values(), extra=fields)
+    log.info("bulk: %s job %s has processed %d letters", job.kind, *fields.values(), extra=fields)
     return _ONCE_MORE if goes_on_here else job.moved
 
 
@@ -131,5 +131,5 @@ def _await(action: Callable[[], AnswerT], stop: Stop, *, what: str) -> AnswerT:
             if is_bug(error) or stop.requested or time.monotonic() >= ends:
                 raise
             if backoff.is_to_be_told():
-                log.warning("redis_away: %s wait: %s", what, error)
+                log.warning("redis_away: %s continue later: %s", what, error)
             time.sleep(backoff.next())

@@ -153,7 +153,7 @@ class Worker(HorseKeeper):
             raise
         except Exception:
             # A job's hash is anyone's to write: one that cannot be read stops no worker.
-            log.exception("bad_job: a job in RQ's queue could not be read; it is left out")
+            log.exception("bad_job: a job in RQ's queue cannot be read; it is skipped")
             return None
         if found is not None:
             found[0].redis_server_version = get_version(self.connection)
@@ -235,7 +235,9 @@ class Worker(HorseKeeper):
         ahead = time.time() - self.connection.time()[0]  # type: ignore[index, unused-ignore]
         if abs(ahead) < CLOCK_TOLERANCE_SECONDS:
             return True
-        log.error("clock_skew: this host is %+.0f s off Redis's clock; set it", ahead)
+        log.error(
+            "clock_skew: this host's clock differs from Redis's by %+.0f s; correct it", ahead
+        )
         return False
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:

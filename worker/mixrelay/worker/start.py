@@ -119,7 +119,7 @@ def _wait_for(
                 raise ConfigurationError(f"Redis at {where} {trouble}") from error
             if time.monotonic() >= tell_at:
                 tell_at = time.monotonic() + _TELL_EVERY_SECONDS
-                log.warning("redis_away: %s cannot be used, trying on: %s", where, error)
+                log.warning("redis_away: %s cannot be used now, trying again: %s", where, error)
             _wait(backoff.next(), is_stopped)
         else:
             return
@@ -177,4 +177,6 @@ def _check_eviction(info: dict[str, Any], *, allowed: bool) -> None:
             "Set it to noeviction: CONFIG SET maxmemory-policy noeviction. "
             "MIXRELAY_ALLOW_EVICTING_REDIS=on starts all the same."
         )
-    log.error("evicting: maxmemory-policy is %s; Redis may delete messages unseen", policy)
+    log.error(
+        "evicting: maxmemory-policy is %s; Redis may delete messages. Set it to noeviction", policy
+    )

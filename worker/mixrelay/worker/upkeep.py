@@ -72,7 +72,7 @@ class Upkeep:
             self._do_what_is_due()
         except RedisError as error:
             if self._backoff.is_to_be_told():
-                log.warning("redis_away: upkeep waits: %s", error)
+                log.warning("redis_away: bulk jobs and limits continue later: %s", error)
             self._away_until = time.monotonic() + self._backoff.next()
         else:
             self._backoff.reset()
@@ -128,7 +128,7 @@ class Upkeep:
             except ConfigurationError as error:
                 # A newer program's, and for its workers to run.
                 about = {"job": job_id}
-                log.warning("bulk: job %s is left alone: %s", job_id, error, extra=about)
+                log.warning("bulk: job %s is skipped: %s", job_id, error, extra=about)
         return JOBS_SECONDS
 
     def _go_on(self, job_id: str) -> None:

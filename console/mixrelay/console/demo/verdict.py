@@ -45,7 +45,7 @@ def _show_books(tell: Narrator, books: Books) -> None:
 
 
 def _show_ledger(tell: Narrator, ledger: Ledger) -> None:
-    columns = (">sent", ">at Mixpanel", ">dead", ">discarded", ">nowhere", ">doubled")
+    columns = (">sent", ">at Mixpanel", ">dead", ">discarded", ">missing", ">doubled")
     table = plain_table("what", *columns)
     for row in ledger.rows:
         figures = (row.sent.total(), row.arrived.total(), row.dead, row.discarded)
