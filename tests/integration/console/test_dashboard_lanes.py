@@ -45,7 +45,7 @@ def test_a_pause_without_a_reason_is_refused(page, queue):
     answer = post(page, "/lanes/event/pause", why="  ")
 
     assert answer.status_code == 422
-    assert "Say why the lane is paused" in text(answer)
+    assert "Give a reason for the pause" in text(answer)
     assert queue.books().held == ()
 
 

@@ -123,7 +123,7 @@ def _about_letters(figures: Figures) -> Iterator[Finding]:
         yield Finding(
             NEW_REASON,
             shown,
-            f"{count(number, 'dead letter')} with the reason {shown}, of which there were none.",
+            f"{count(number, 'dead letter')} with the reason {shown}, the first ones.",
             f"Look: mixrelay dlq list --reason {shown}. Replay or discard them.",
         )
 

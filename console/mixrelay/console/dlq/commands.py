@@ -137,10 +137,10 @@ def export(
     where: Where,
     chosen: Selection,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Leave secrets in and add the tuple's exact bytes.")
+        bool, typer.Option("--raw", help="Include secrets, and add the tuple's exact bytes.")
     ] = False,
 ) -> None:
-    """Write the letters that match as JSON lines; they stay where they are."""
+    """Write the letters that match as JSON lines; the letters are kept."""
     with where.open() as queue:
         for letter in chosen.resolve(queue).letters():
             sys.stdout.write(letter_json.line(letter, raw=raw) + "\n")

@@ -59,7 +59,7 @@ class Selection:
     ] = None
     min_replays: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Replayed at least so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At least so many replays."),
     ] = None
     max_replays: Annotated[
         int | None,
@@ -67,7 +67,7 @@ class Selection:
             metavar="N",
             min=0,
             max=1_000_000_000,
-            help="Replayed at most so often: leaves out what fails every time.",
+            help="At most so many replays: leaves out letters that fail every time.",
         ),
     ] = None
 

@@ -53,7 +53,9 @@ def pause(
     Requests under way still end. Only `mixrelay resume` ends a pause.
     """
     if not why.strip():
-        raise typer.BadParameter("Say why: whoever finds the lane paused will want to know.")
+        raise typer.BadParameter(
+            "Give a reason with --why: others who find the lane paused need it."
+        )
     lane = Lane(which.value)
     with where.open() as queue:
         done = queue.pause(lane, who=operator(), why=why.strip())

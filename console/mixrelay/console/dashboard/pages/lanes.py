@@ -16,7 +16,7 @@ _SAID = {
     "was-paused": "Someone else had paused it already: nothing was changed.",
     "was-resumed": "It was not paused any more: nothing was changed.",
 }
-WHY_MISSING = "Say why the lane is paused: whoever finds it so will want to know."
+WHY_MISSING = "Give a reason for the pause: others who find the lane paused need it."
 
 
 def lane(call: Call) -> Response:
