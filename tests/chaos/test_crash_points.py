@@ -15,7 +15,7 @@ import pytest
 
 from tests.chaos.crash_points.calls import CONNECT
 from tests.chaos.crash_points.points import CUTS, KILLS, SEND, SLOWNESS, Bench, Point, Run
-from tests.chaos.crash_points.scenes import OF_PARTITIONS, SCRIPTS, Script
+from tests.chaos.crash_points.scenes import OF_PARTITIONS, OF_TOKENS, SCRIPTS, Script
 from tests.chaos.ledger import Findings
 
 BENCHES = 3
@@ -23,7 +23,7 @@ BENCHES = 3
 
 TIMED = {
     *("reserve", "route", "books", "gates", "announce", "reap", "job_stalled", "expire", "mend"),
-    *("extend", "hot", CONNECT),
+    *("extend", "hot", CONNECT, *OF_TOKENS),
 }
 """Moves that are made as often as there is time, so that a run may have one fewer."""
 
@@ -50,7 +50,7 @@ def points(bench: Bench, scripts: Iterable[Script], ways: Iterable[str]) -> Iter
     for script in scripts:
         bench.calls(script)  # the server knows the scripts now: the second run is like all others
         for move, made in bench.calls(script).items():
-            if move != SEND and move == (script.only or move):
+            if move != SEND and (not script.only or move in script.only):
                 yield from (Point(script, move, k, way) for k in range(1, made + 1) for way in ways)
 
 

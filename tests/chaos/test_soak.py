@@ -32,7 +32,7 @@ A_REQUEST = 10
 GROWTH, ROOM_MIB = 1.15, 4.0
 """What the memory's median may differ by, between the first third and the last."""
 
-STAYS = {"id", "number", "empty_at", "schema", "accepted", "paces", "totals"}
+STAYS = {"id", "number", "empty_at", "schema", "clock", "accepted", "paces", "totals"}
 STAYS |= {"loads", "retention", "audit"}
 """Keys of a queue that has been used and is empty; their size is bounded or told."""
 

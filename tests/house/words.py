@@ -51,7 +51,7 @@ REPLACED = (
         "hold, of a lane",
         r"\b(hold|holds|held|holding) (a |an |the |each )?lanes?\b"
         r"|\blanes? (is|was|are|were) held\b|\bheld lanes?\b"
-        r"|\b(the|a|an|first|no|this|its) hold\b|\bholds it\b",
+        r"|\b(the|a|an|first|no|this|its) hold\b|\b(who|he|she|nobody|someone|operator) holds it\b",
         "paused by NAME",
     ),
     Replaced("books", r"(?<![./])\bbooks\b", "reconciliation"),

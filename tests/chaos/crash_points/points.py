@@ -170,6 +170,10 @@ class Bench:
         script.prepare(scene)
         if scene.lines:
             place.path.joinpath("log.jsonl").write_bytes(b"\n".join([*scene.lines, b""]))
+        if script.then:
+            self._redis.plan = self._http.plan = never
+            assert self._forks.run(acts.DELIVER, place) == acts.OK
+            script.then(scene)
         if script.before:
             self._redis.plan = always(cut_before)
             assert self._forks.run(script.before, place) == acts.OK

@@ -150,6 +150,19 @@ def reserve(queue: Queue, lane: Lane, owner: str, seconds: float = 60.0) -> Batc
     return found
 
 
+def accepted_by_anyone(scene: Scene) -> None:
+    """Updates, which `/engage` accepts under any token: copies of them are kept."""
+    for make in (scene.set, scene.add):
+        scene.queue.push([make(profile) for profile in profiles_of_each()])
+
+
+def revoked(scene: Scene) -> None:
+    """Mixpanel refuses their token for some requests. It has nothing of what it accepted."""
+    scene.mixpanel.reset()
+    scene.mixpanel.fault("unauthorized", endpoint="/import", count=8)
+    scene.queue.push([scene.event(), scene.event()])
+
+
 def shared_out(scene: Scene) -> None:
     """Each lane in each of the partitions, and an outage: gates are read, claimed and reported."""
     scene.mixpanel.fault("status", endpoint="/import", status=503, count=2)
@@ -212,26 +225,31 @@ class Script:
     act: str
     row: str = ""
     """Under which its calls are reported; else each under the move that it is."""
-    only: str = ""
-    """The move whose calls are met; else all are."""
+    only: tuple[str, ...] = ()
+    """The moves whose calls are met; else all are."""
     extend_every: float = 10.0
     """Seconds."""
     partitions: int = 1
     before: str = ""
     """An act that finds no Redis, before the attacked one."""
+    then: Callable[[Scene], None] | None = None
+    """What happens once all that was prepared is delivered; then it is attacked."""
     term_at_first_request: bool = False
 
     is_command: bool = False
     """It gives up when Redis does not answer, and says so by its exit code."""
 
 
+OF_TOKENS = ("token", "proof", "put_back", "drop_kept")
+
 SCRIPTS = (
     Script("deliver", everything, "deliver in a burst"),
     Script("lists", lists, "deliver"),
     Script("halving", culprits, "deliver"),
-    Script("slow answers", slow_answers, "deliver", only="extend", extend_every=EXTEND_EVERY),
+    Script("slow answers", slow_answers, "deliver", only=("extend",), extend_every=EXTEND_EVERY),
     Script("SIGTERM", culprits, "deliver", row="give back", term_at_first_request=True),
     Script("lost leases", lost_leases, "end leases and deliver"),
+    Script("revoked token", accepted_by_anyone, "deliver", only=OF_TOKENS, then=revoked),
     Script("dlq replay", letters_to_replay, "replay", row="replay", is_command=True),
     Script("dlq discard", letters_to_discard, "discard", row="discard", is_command=True),
     Script("push of a log", log, "push", row="push of a log", is_command=True),
@@ -242,6 +260,7 @@ OF_PARTITIONS = tuple(
     replace(script, name=f"{script.name}, {PARTITIONS} partitions", partitions=PARTITIONS)
     for script in (
         Script("outage", shared_out, "deliver"),
+        Script("revoked token", accepted_by_anyone, "deliver", only=OF_TOKENS, then=revoked),
         Script("lost leases", lost_leases, "end leases and deliver"),
         Script("dlq replay", shared_letters_to_replay, "replay", row="replay", is_command=True),
         Script("dlq discard", shared_letters_to_discard, "discard", row="discard", is_command=True),

@@ -25,7 +25,7 @@ from tests.integration.queue.workers import CORNERED, Workers
 from tests.support.bench import Bench
 
 THOROUGH = os.environ.get("MIXRELAY_HYPOTHESIS") == "thorough"
-EXAMPLES, STEPS = (1_000, 80) if THOROUGH else (80, 40)
+EXAMPLES, STEPS = (1_000, 80) if THOROUGH else (40, 40)
 
 WORKERS = ("w1", "w2", "w3")
 DESTINATIONS = ("here", "there")

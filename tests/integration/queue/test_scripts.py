@@ -24,13 +24,14 @@ from mixrelay.shared.queue import (
     Returned,
     Settlement,
 )
+from mixrelay.shared.queue.clock import Ahead
 from mixrelay.shared.queue.scripts import NAMES, sha, source
 from tests.support.bench import Bench, event, numbers, outage, update
 
 
 def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
-    for looking in ("books", "page", "groups", "gates", "leased"):
+    for looking in ("books", "page", "in_order", "groups", "gates", "leased"):
         assert flags.pop(looking) == "#!lua flags=no-writes"
     for pushing in ("load", "import", "hot"):
         assert flags.pop(pushing) == "#!lua"
@@ -85,6 +86,9 @@ FIXED = [
     "number",
     "empty_at",
     "partitions",
+    "clock",
+    "mending",
+    "dead:order",
     "lane:event",
     "lane:import",
     "lane:profile_update",
@@ -149,6 +153,7 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "hold": lambda bench, _: bench.queue.pause(Lane.EVENT, who="ann", why=""),
     "alert": lambda bench, _: bench.queue.alerts.begin("oldest", "watcher", ""),
     "mend": lambda bench, _: bench.queue.mend(),
+    "clock": lambda bench, _: bench.queue._partitions[0].clock.make_up(Ahead(600_000, 0), 0, 60),
     "books": lambda bench, _: bench.queue.books(),
 }
 
@@ -182,6 +187,7 @@ OWN = {
     "hold": ["audit"],
     "alert": ["alerts"],
     "mend": ["mending"],
+    "clock": ["tokens", "jobs:live", "job:job"],
 }
 
 
@@ -231,7 +237,7 @@ def ready(bench: Bench) -> Batch:
 
 def foreign(bench: Bench, key: str) -> None:
     bench.redis.delete(key)
-    strings = (":id", ":number", ":empty_at", ":partitions", ":mending")
+    strings = (":id", ":number", ":empty_at", ":partitions", ":mending", ":clock")
     if key == bench.key("batches") or not key.endswith(strings):
         bench.redis.set(key, "foreign")
     else:

@@ -14,7 +14,7 @@ from tests.fuzz.seeds import seeds
 from tests.support.patience import patient
 
 SECONDS_OF_A_BOMB = 5.0
-"""Of processor time; the heaviest takes two. Where time grows faster than the input it is minutes."""
+"""Of processor time; the heaviest takes two. Growth faster than the input would be minutes."""
 
 
 @pytest.mark.parametrize("target", TARGETS)

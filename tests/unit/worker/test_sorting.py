@@ -73,9 +73,9 @@ def test_an_event_that_was_moved_to_the_import_lane_stays_there() -> None:
 
 def test_a_batch_is_the_workers_own_if_any_of_its_records_is() -> None:
     preparation = Preparation(queue_id="q", base="https://api.mixpanel.com")
-    by_token = event("a")
-    word, message = json.loads(by_token)
-    by_key = json.dumps([word, json.dumps(json.loads(message) | {"api_key": "ours"})]).encode()
+    by_token = event("a", token="key")
+    word, message = json.loads(event("a"))
+    by_key = json.dumps([word, json.dumps(json.loads(message) | {"api_key": "key"})]).encode()
     payloads = [by_key] * 100 + [by_token]
     found = [
         sort(batch(*some, lane=Lane.IMPORT), preparation, NOW + 9 * DAY)

@@ -10,6 +10,7 @@ from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import ARGUMENT, field_of, load, option, options
 from mixrelay.shared.queue import Lane
 from mixrelay.shared.variables import CA_FILE, OTEL, PROXY
+from mixrelay.worker.lists import LIST_BYTES
 
 _MIB = 1024 * 1024
 _DECADE = 315_360_000
@@ -64,6 +65,15 @@ class WorkerSettings:
         unit="bytes",
         minimum=1_024,
         maximum=1_024 * _MIB,
+    )
+    list_bytes: int = option(
+        LIST_BYTES,
+        "MIXRELAY_LIST_BYTES",
+        "A list of records in one message beyond it is a dead letter. A worker needs some five "
+        "times as much memory for one.",
+        unit="bytes",
+        minimum=1_024,
+        maximum=512 * _MIB,
     )
     linger: float = option(
         0.5,

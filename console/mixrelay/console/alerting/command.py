@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting.findings import Finding, findings
@@ -19,6 +20,8 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table, number, of_option
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look as look_at
+from mixrelay.shared.connection import NotACluster
+from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import rq_address
 
 _LOOK_SECONDS = 0.2
@@ -108,8 +111,7 @@ def alert(
         def look() -> Figures:
             return look_at(queue, rq_address(rq_redis_url, where.redis_url))
 
-        # An address that never answered is more likely wrong than away.
-        queue.redis.time()
+        _check_address(queue)
         if tell is None:
             found = list(findings(look(), turns.oldest))
         else:
@@ -121,6 +123,21 @@ def alert(
         terminal.say(f"{one.name}: {one.summary} {one.what_to_do}")
     if found:
         raise typer.Exit(ExitCode.FINDING)
+
+
+def _check_address(queue: Queue) -> None:
+    """An address that never answered is more likely wrong than away.
+
+    Raises:
+        redis.RedisError: no server answers there, or it refuses the user or password.
+    """
+    try:
+        queue.redis.time()
+    except RedisError as error:
+        # Whoever says that it is loading, busy or a replica is a Redis, and is watched.
+        answers = isinstance(error, ResponseError | BusyLoadingError)
+        if not answers or isinstance(error, AuthenticationError | NotACluster):
+            raise
 
 
 def _watch(watcher: Watcher, every: float) -> list[Finding]:

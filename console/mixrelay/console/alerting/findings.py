@@ -7,6 +7,7 @@ from datetime import datetime
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import SUSPENDED
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     TOKEN_UNPROVEN,
@@ -14,6 +15,7 @@ from mixrelay.console.status.tokens import (
     unproven_seconds,
 )
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
+from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
 from mixrelay.shared.queue.holding import OPERATOR
@@ -29,11 +31,13 @@ ALERTS = (
     PAUSED,
     OLDEST,
     NO_WORKER,
+    SUSPENDED,
     LETTERS_GO,
     REFUSED,
     UNSAFE,
     UNCONFIRMED,
     HOT_SHARD,
+    WRITES_REFUSED,
     REDIS,
 )
 
@@ -75,6 +79,7 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
         oldest: seconds that a message may wait, that an outage of Mixpanel may last, and that a
             token may be unproven.
     """
+    yield from map(_finding, figures.redis_problems())
     yield from _about_mixpanel(figures, oldest)
     yield from _about_letters(figures)
     for pause in pauses_of_their_own(figures.books):
@@ -159,6 +164,7 @@ def _about_workers(figures: Figures) -> Iterator[Finding]:
         yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
     elif not figures.workers:
         yield Finding(NO_WORKER, "", f"No worker runs; {waiting}", "Start mixrelay worker.")
+    yield from map(_finding, figures.rq.problems(figures.books.waiting))
 
 
 def _limits(figures: Figures) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from mixrelay.console.dashboard import filters
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Group, LetterFilter, Queue
 from mixrelay.shared.queue.planning import Plan
+from mixrelay.shared.reading import count as read_count
 
 LOOKED_AT_BESIDE = 1_000
 """Letters that a count looks at in the answer that looks at a page of them too."""
@@ -86,4 +87,4 @@ def ambiguous(queue: Queue, wanted: LetterFilter) -> Plan | None:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return read_count(text) or 0

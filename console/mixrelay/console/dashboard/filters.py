@@ -9,11 +9,14 @@ from mixrelay.console import moments
 from mixrelay.console.dlq.selection import Type
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import LetterFilter
+from mixrelay.shared.reading import count, shown_value
 
 TEXTS = ("reason", "type", "event", "distinct_id")
 NUMBERS = ("status", "min_attempts", "max_attempts", "min_replays", "max_replays")
 TIMES = ("since", "until")
 NAMES = (*TEXTS, *NUMBERS, *TIMES)
+MOST = 1_000_000_000
+"""As the commands take."""
 REASONS = tuple(Reason)
 TYPES = tuple(Type)
 
@@ -50,11 +53,18 @@ def asked_for(values: Mapping[str, str]) -> Asked:
         if name not in given:
             continue
         try:
-            read[name] = int(given[name]) if name in NUMBERS else moments.parse(given[name], now)
+            read[name] = _count(given[name]) if name in NUMBERS else moments.parse(given[name], now)
         except ValueError as error:
-            said = f"{given[name]!r} is no number" if name in NUMBERS else str(error)
+            said = str(error)
             mistakes.append(f"{name.replace('_', ' ')}: {said}")
     return Asked(LetterFilter(**read), given, tuple(mistakes))
+
+
+def _count(text: str) -> int:
+    found = count(text)
+    if found is None or found > MOST:
+        raise ValueError(f"{shown_value(text)} is no number from 0 to {MOST:,}")
+    return found
 
 
 def written(wanted: LetterFilter) -> dict[str, str]:

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
+from mixrelay.console.dlq.background import warn_if_it_waits
 from mixrelay.console.dlq.operator import operator
 from mixrelay.console.dlq.running import run_here
 from mixrelay.console.dlq.selection import ByFilter, ById, Selection
 from mixrelay.console.failures import CommandError
-from mixrelay.console.options import Where, connected, from_table, number
+from mixrelay.console.options import Where, from_table, number
 from mixrelay.console.text import count
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
@@ -24,8 +25,8 @@ from mixrelay.shared.queue import (
     Queue,
     new_job_id,
 )
+from mixrelay.shared.queue.jobs import MOST_RATE
 from mixrelay.shared.settings import rq_address
-from mixrelay.worker.bulk import hand_over
 
 _IN_ORDER = ("profile_update", "group_update")
 
@@ -44,7 +45,9 @@ class Decision:
     ] = ""
     rate: Annotated[
         float | None,
-        number("rate", "Letters a second; without it as fast as it goes.", least=0.01, most=1e6),
+        number(
+            "rate", "Letters a second; without it as fast as it goes.", least=0.01, most=MOST_RATE
+        ),
     ] = None
     background: Annotated[
         bool,
@@ -186,9 +189,6 @@ def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, ve
     if not decision.background:
         run_here(queue, job, doing=verb.doing, done=verb.done)
         return
-    # A job with a rate is found by those who drain.
-    if decision.rate is None:
-        with connected(rq_url) as rq:
-            hand_over(rq, where.queue, job.id)
     typer.echo(f"A worker will {verb.kind} them: job {job.id}.")
     terminal.say(f"How far it is: mixrelay dlq jobs {job.id}")
+    warn_if_it_waits(rq_url, where.queue, job)

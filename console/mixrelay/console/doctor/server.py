@@ -11,6 +11,7 @@ from mixrelay.console.doctor.findings import Finding
 from mixrelay.console.doctor.node import REDIS, look_at, round_trip
 from mixrelay.console.doctor.partitions import check_partitions
 from mixrelay.console.failures import explain_redis
+from mixrelay.console.status.clock import clock_remarks
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import MixrelayError
@@ -65,3 +66,6 @@ def _keys(queue: Queue) -> Iterator[Finding]:
     else:
         holds = f"backlog {books.waiting:,}, {count(books.dead, 'dead letter')}"
         yield REDIS.ok("queue", f"{queue.name!r}: {holds}.")
+    for remark in clock_remarks(books, 0.0):
+        said, _, todo = remark.rpartition(". ")
+        yield REDIS.warning("clock", f"{said}.", todo)

@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
+from mixrelay.console.refusals import REFUSALS
+from mixrelay.console.status.clock import STEPS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
@@ -65,6 +67,8 @@ class QueueCollector(Collector):
         yield from _fleet(figures)
         yield from token_metrics(figures.books)
         yield from unasked_metrics(figures.books)
+        yield from _clock(figures)
+        yield from _refused_writes(figures)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -73,6 +77,29 @@ class QueueCollector(Collector):
             ),
             {(check,): int(self._unsafe().get(check, False)) for check in SAFETY_CHECKS},
         )
+
+
+def _clock(figures: Figures) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "mixrelay_redis_clock_steps",
+        "How often Redis's clock was set, or another node's took over.",
+        value=figures.books.totals.get(STEPS, 0),
+    )
+    yield GaugeMetricFamily(
+        "mixrelay_redis_clock_ahead_seconds",
+        "That Redis's clock is ahead of the exporter's.",
+        value=figures.redis_ahead,
+    )
+
+
+def _refused_writes(figures: Figures) -> Iterator[Metric]:
+    causes = {one.cause for one in figures.refused_writes.values()}
+    yield _gauge(
+        "mixrelay_redis_writes_refused",
+        "1 while Redis refuses writes for this cause.",
+        ["cause"],
+        {(one.cause,): int(one.cause in causes) for one in REFUSALS},
+    )
 
 
 def _waiting(figures: Figures) -> Iterator[Metric]:
@@ -209,6 +236,11 @@ def _requests(totals: Mapping[str, int]) -> Iterator[Metric]:
 def _fleet(figures: Figures) -> Iterator[Metric]:
     workers = figures.workers or ()
     yield GaugeMetricFamily("mixrelay_workers", "With a recent sign of life.", value=len(workers))
+    yield GaugeMetricFamily(
+        "mixrelay_workers_suspended",
+        "1 where rq suspend has stopped the workers: nothing is sent.",
+        value=bool(figures.rq.suspended),
+    )
     last = max((worker.seconds_ago for worker in workers), default=0.0)
     yield GaugeMetricFamily(
         "mixrelay_worker_last_seen_seconds", "Of the worker that is silent the longest.", value=last

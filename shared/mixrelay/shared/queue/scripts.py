@@ -25,6 +25,7 @@ NAMES = (
     "divide",
     "expand",
     "reap",
+    "clock",
     "replay",
     "discard",
     "edit",
@@ -49,11 +50,12 @@ NAMES = (
     "load",
     "books",
     "page",
+    "in_order",
     "groups",
     "hot",
 )
 _FLAGS = {
-    **dict.fromkeys(("books", "page", "groups", "gates", "leased"), " flags=no-writes"),
+    **dict.fromkeys(("books", "page", "in_order", "groups", "gates", "leased"), " flags=no-writes"),
     "load": "",
     "import": "",
     "hot": "",
@@ -71,7 +73,8 @@ _PARTS = {
     "divide": ("_lines",),
     "token": (*_GATES, "_tokens"),
     "proof": (*_GATES, "_tokens"),
-    **dict.fromkeys(("drop_kept", "put_back", "reap"), ("_kept",)),
+    **dict.fromkeys(("drop_kept", "put_back"), ("_kept",)),
+    "reap": ("_kept", "_forget"),
     "reserve": (*_GATES, "_lines", "_mirror"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }

@@ -5,9 +5,13 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
+from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+from mixrelay.shared.queue.ids import is_id
+from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.reading import count as read_count
 
-_NO_RATE = "The rate is a number of letters a second, above 0."
+_NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
 _SAID = {
     "rate": f"{_NO_RATE} Nothing was changed.",
     "over": "The job had ended before: nothing was changed.",
@@ -88,24 +92,26 @@ def start(call: Call) -> Response:
         mistakes.append("Say why the letters are discarded: it is noted in the audit.")
     if rate and not _is_rate(rate):
         mistakes.append(_NO_RATE)
+    job_id = call.form.get("job_id") or new_id()
+    if not is_id(job_id):
+        mistakes.append("The form's id of the job is not one of this page's: plan again.")
     if mistakes or asked.mistakes:
         return _plan(call, asked, kind, *mistakes)
     job = call.queue.jobs.start(
         JobKind(kind),
         asked.wanted,
-        job_id=call.form.get("job_id") or new_id(),
+        job_id=job_id,
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdecimal() else None,
+        planned=read_count(planned),
     )
-    call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
 
 
 def _is_rate(text: str) -> bool:
     try:
-        return 0 < float(text) < float("inf")
+        return LEAST_RATE <= float(text) <= MOST_RATE
     except ValueError:
         return False
 
@@ -123,8 +129,11 @@ def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
-    said = _SAID.get(call.query.get("said", ""), "")
-    return call.page(template, job=found, said=said)
+    said = _SAID.get(call.said, "")
+    waits = ""
+    if found.state is JobState.QUEUED:
+        waits = why_it_waits(call.place.settings.rq_url, call.queue.name)
+    return call.page(template, job=found, said=said, waits=waits)
 
 
 def change(call: Call) -> Response:
@@ -153,7 +162,6 @@ def _resume(call: Call, why: str, rate: float | None) -> None:
     resumed = jobs.resume(job_id, who=call.user, why=why)
     if resumed and "rate" in call.form and resumed.rate != rate:
         jobs.set_rate(job_id, rate, who=call.user, why=why)
-    call.place.hand_over(job_id)
 
 
 def _set_rate(call: Call, why: str, rate: float | None) -> None:

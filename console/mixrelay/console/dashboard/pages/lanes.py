@@ -39,7 +39,7 @@ def _show(call: Call, shown: Lane, mistake: str = "") -> Response:
         books=books,
         hold=next((hold for hold in books.held if hold.lane is shown), None),
         pauses=[one for one in books.paused if one.lane == shown and one.kind != OPERATOR],
-        said=_SAID.get(call.query.get("said", ""), ""),
+        said=_SAID.get(call.said, ""),
         mistake=mistake,
     )
 

@@ -45,7 +45,7 @@ def _show(call: Call, found: Letter) -> Response:
         message=payloads.shown(found.payload, mask=mask),
         original=original,
         may_edit=not mask and payloads.editable(found) is not None,
-        said=_SAID.get(call.query.get("said", ""), ""),
+        said=_SAID.get(call.said, ""),
     )
 
 

@@ -10,6 +10,7 @@ from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
 from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.reading import count as read_count
 
 PER_PAGE = 50
 SELECTED_AT_MOST = 500
@@ -84,13 +85,14 @@ def selected(call: Call) -> Response:
 
 def _said(call: Call) -> str:
     """What the last action came to, in our own words: an address must not put words in ours."""
-    what, moved, of = (call.query.get(name, "") for name in ("said", "moved", "of"))
+    what = call.said
+    moved, of = (read_count(call.query.get(name, "")) for name in ("moved", "of"))
     if what == "why":
         return WHY_MISSING
     if what == "none":
         return "No letter was chosen: nothing was done."
-    if what in _MOVES and moved.isdecimal() and of.isdecimal():
-        return outcome(what, int(moved), int(of))
+    if what in _MOVES and moved is not None and of is not None:
+        return outcome(what, moved, of)
     return ""
 
 

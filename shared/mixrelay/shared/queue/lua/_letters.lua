@@ -39,11 +39,29 @@ local function take_out(letter)
   unindex_letter(letter)
 end
 
-local function replay(letters, payloads)
+-- Letters in the order of their places, whatever order they were chosen in. The server sorts them: Lua
+-- takes a hundred times as long, and its < follows the server's locale.
+local function by_place(letters)
+  local sorting, places, letter_at, sorted = key("sorting"), {}, {}, {}
   for i, letter in ipairs(letters) do
+    local place = in_order(letter)
+    places[2 * i - 1], places[2 * i], letter_at[place] = 0, place, letter
+  end
+  redis.call("DEL", sorting)
+  push("ZADD", sorting, places)
+  for i, place in ipairs(redis.call("ZRANGE", sorting, 0, -1)) do sorted[i] = letter_at[place] end
+  redis.call("DEL", sorting)
+  return sorted
+end
+
+-- Those that go together arrive in the order in which they were pushed.
+local function replay(letters, payloads)
+  local payload_of = {}
+  for i, letter in ipairs(letters) do payload_of[letter.id] = payloads[i] end
+  for _, letter in ipairs(by_place(letters)) do
     take_out(letter)
     redis.call("RPUSH", key("lane:" .. letter.lane),
-      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payloads[i])
+      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payload_of[letter.id])
     redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter)))
   end
   tally("replayed", #letters)

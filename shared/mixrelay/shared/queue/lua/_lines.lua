@@ -67,7 +67,7 @@ end
 
 local function occupy(id, state)
   redis.call("HSET", key("busy:" .. state.lane), state.line, id)
-  redis.call("ZADD", key("lines:" .. state.lane), NOW + BUSY_MS, state.line)
+  redis.call("ZADD", key("lines:" .. state.lane), later(BUSY_MS), state.line)
 end
 
 -- A leased batch was read: it goes on where it is the first of its line, else it waits there.
@@ -77,7 +77,7 @@ local function take_place(id, state, line)
   if redis.call("EXISTS", line_key(state.lane, line)) == 1 then
     release_probe(id, state)
     state.rivals = nil
-    line_up(id, state, line, NOW)
+    line_up(id, state, line, STEADY)
     return true
   end
   state.line = line

@@ -11,7 +11,7 @@ local function pace_of(name)
 end
 
 local function save_pace(name, pace)
-  pace.at = NOW
+  pace.at = later(0)
   redis.call("HSET", key("paces"), name, cjson.encode(pace))
 end
 
@@ -19,7 +19,7 @@ end
 -- that ran out holds none.
 local function leased()
   local counts = {}
-  for _, id in ipairs(redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")) do
+  for _, id in ipairs(redis.call("ZRANGE", key("leases"), STEADY, "+inf", "BYSCORE")) do
     local state = load(id)
     local name = state and state.destination
     if name then counts[name] = (counts[name] or 0) + 1 end
