@@ -16,6 +16,8 @@ from mixrelay.console.exits import ExitCode
 from mixrelay.console.text import cut
 
 _WIDTH = 100
+# Typer keeps a copy of click, and shows of its usage errors this one alone.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 _SAID = 1_000
 """Characters of a usage error."""
 _ANY_BYTES = frozenset({"FILE", "DIR", "URL", "PATH"})
@@ -88,8 +90,8 @@ def _shortened() -> Iterator[None]:
     """Cut a usage error that repeats what was written, however long that is."""
     try:
         yield
-    except typer.BadParameter.__bases__[0] as error:
-        error.message = cut(error.message, _SAID)  # type: ignore[attr-defined]
+    except _UsageError as error:
+        error.message = cut(error.message, _SAID)
         raise
 
 
