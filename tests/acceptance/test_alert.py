@@ -197,7 +197,8 @@ def test_what_waits_too_long_is_told(queue, redis, redis_url, receiver):
     mixrelay("alert", *options, MIXRELAY_REDIS_URL=redis_url, expect=ExitCode.FINDING)
     assert receiver.told() == [("firing", "oldest")]
     assert (
-        receiver.notices[0]["summary"] == "The oldest message waits for 17 min; 1 message waiting."
+        receiver.notices[0]["summary"]
+        == "The oldest message is 17 min old; 1 message in the backlog."
     )
 
 

@@ -146,7 +146,7 @@ def test_a_worker_that_starts_before_redis_waits_and_leaves_on_sigterm() -> None
         [COMMAND, "worker"], env=environment(**variables), stderr=subprocess.PIPE
     ) as worker:
         assert worker.stderr
-        assert b"cannot be used, trying on" in worker.stderr.readline()
+        assert b"cannot be used now, trying again" in worker.stderr.readline()
         with within(5):
             worker.terminate()
             assert worker.wait(20) == ExitCode.OK

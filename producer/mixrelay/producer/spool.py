@@ -276,10 +276,10 @@ class Spool:
             lines = b"\n" + lines
         used = size + self._size_of_segments()
         if used + len(lines) > self._most_bytes:
-            raise OSError(f"{used} bytes of MIXRELAY_SPOOL_BYTES={self._most_bytes} wait there")
+            raise OSError(f"the spool has {used} of MIXRELAY_SPOOL_BYTES={self._most_bytes} bytes")
         if os.write(file, lines) != len(lines):
             os.ftruncate(file, size)
-            raise OSError(f"no room for {len(lines)} bytes")
+            raise OSError(f"the disk has no room for {len(lines)} bytes")
 
     def _size_of_segments(self) -> int:
         # One may be in the queue by now, and gone.

@@ -206,7 +206,7 @@ def test_a_mistake_of_ours_is_in_the_servers_log_and_shown_on_a_page(redis_url) 
         served.end()
     assert answer.status_code == 500
     assert "<h1>Failed</h1>" in answer.text
-    assert "the log of this server" in answer.text
+    assert "The log of this server" in answer.text
     for word in ("dashboard_failed", "GET '/live'", "KeyError", "overview.py", "fails"):
         assert word in log
     assert not [one for one in ("s3cret", "k3y", "secret-query") if one in log + answer.text]

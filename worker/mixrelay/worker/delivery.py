@@ -111,9 +111,15 @@ class Delivery:
                 if self._proofs:
                     self._proofs.look_elsewhere()
             except LeaseLost:
-                log.warning("lease_lost: batch %s of %s", batch.id, batch.lane)
+                log.warning(
+                    "lease_lost: batch %s of %s belongs to another worker now", batch.id, batch.lane
+                )
             except Abandoned:
-                log.warning("redis_away: batch %s of %s is left", batch.id, batch.lane)
+                log.warning(
+                    "redis_away: batch %s of %s stays in flight until its lease ends",
+                    batch.id,
+                    batch.lane,
+                )
             except MemoryError:
                 self._lighten(held)
                 raise
@@ -166,7 +172,7 @@ class Delivery:
             return
         if self._settings.on_ambiguous == "retry":
             log.warning(
-                "ambiguous: %d records of %s were sent before without an answer; sent again",
+                "ambiguous: %d records of %s had no answer before; they are sent again",
                 found.doubtful,
                 held.batch.lane,
                 extra={"records": found.doubtful},

@@ -185,7 +185,9 @@ class Dispatcher:
         batches, messages = self._queue.reap(lease_seconds=self._lease_seconds)
         if batches:
             count = {"records": messages}
-            log.warning("redelivered: %d messages whose worker was lost", messages, extra=count)
+            log.warning(
+                "redelivered: %d messages of a lost worker are sent again", messages, extra=count
+            )
             self._rotation.changed()
 
     def _idle_seconds(self) -> float:
@@ -235,8 +237,8 @@ class Dispatcher:
     def _end_short(self, error: BaseException) -> None:
         self.is_short = True
         log.error(
-            "worker_short: no %s; this drain job gives back what it holds and ends, and the next "
-            "begins with a fresh process",
+            "worker_short: no %s; this drain job gives back its batches and ends, and the next "
+            "one begins in a fresh process",
             shortage_words(error),
         )
 

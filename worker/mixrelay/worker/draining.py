@@ -158,7 +158,7 @@ class Draining:
             if not is_shortage(error):
                 raise
             log.error(  # noqa: TRY400 - no bug, so no traceback
-                "worker_short: no %s to begin with; this drain job ends. Raise the process's "
+                "worker_short: no %s to start; this drain job ends. Raise the process's "
                 "limits (ulimit -u, the container's pids and memory), or run fewer workers here",
                 shortage_words(error),
             )
@@ -185,7 +185,7 @@ class Draining:
                 abandon=give_up,
             )
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
-            log.warning("redis_away: leases are left to run out: %s", error)
+            log.warning("redis_away: leases end by themselves: %s", error)
         self._queue.arrivals.close()
         self._shards.end()
         if self._tracing:

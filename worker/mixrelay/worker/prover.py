@@ -201,8 +201,8 @@ class Prover:
             return Found(Next.REFUSED, error)
         masked = token.identity.masked
         log.warning(
-            "unproven: the project token %s is not proven, and what goes under it is sent all the "
-            "same: %s",
+            "unproven: Mixpanel has not confirmed the project token %s; its messages are sent "
+            "nevertheless: %s",
             masked,
             error,
             extra={"masked_token": masked, "reason": error},

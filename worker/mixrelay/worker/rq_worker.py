@@ -185,7 +185,7 @@ class Worker(BookKeeper):
             raise
         except Exception:
             # A job's hash is anyone's to write: one that cannot be read stops no worker.
-            log.exception("bad_job: a job in RQ's queue could not be read; it is left out")
+            log.exception("bad_job: a job in RQ's queue cannot be read; it is skipped")
             drop_unreadable(self.queues[0])
             self._pause(self._turns.after_job(0.0, was_drain=False))
             return None

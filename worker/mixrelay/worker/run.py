@@ -40,7 +40,9 @@ def run(
         return EXIT_OK if is_there else EXIT_AWAY
     setup = Setup(settings, worker, burst)
     count = processes or worker.processes
-    log.info("started: %d processes drain %s to %s", count, settings.queue, settings.base)
+    log.info(
+        "started: draining %s to %s, worker processes: %d", settings.queue, settings.base, count
+    )
     if count == 1:
         code = serve(setup, is_stopped=lambda: stop.requested)
     else:

@@ -132,7 +132,7 @@ def _wait_for(
                 raise ConfigurationError(f"Redis at {where} {trouble}") from error
             if time.monotonic() >= tell_at:
                 tell_at = time.monotonic() + _TELL_EVERY_SECONDS
-                log.warning("redis_away: %s cannot be used, trying on: %s", where, error)
+                log.warning("redis_away: %s cannot be used now, trying again: %s", where, error)
             if away.after_failure() and burst:
                 tell_away(error)
                 return False
@@ -194,4 +194,6 @@ def _check_eviction(info: dict[str, Any], *, allowed: bool) -> None:
             "Set it to noeviction: CONFIG SET maxmemory-policy noeviction. "
             "MIXRELAY_ALLOW_EVICTING_REDIS=on starts all the same."
         )
-    log.error("evicting: maxmemory-policy is %s; Redis may delete messages unseen", policy)
+    log.error(
+        "evicting: maxmemory-policy is %s; Redis may delete messages. Set it to noeviction", policy
+    )

@@ -90,7 +90,7 @@ class Upkeep:
             self._do_what_is_due(is_quiet=is_quiet)
         except RedisError as error:
             if self._backoff.is_to_be_told():
-                log.warning("redis_away: upkeep waits: %s", error)
+                log.warning("redis_away: bulk jobs and limits continue later: %s", error)
             self._away_until = time.monotonic() + self._backoff.next()
         else:
             self._backoff.reset()

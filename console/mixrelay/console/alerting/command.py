@@ -45,7 +45,7 @@ class Whom:
         """The way; None where there is none."""
         if self.webhook and self.command:
             raise CommandError(
-                "A webhook and a command are two ways: each alert is told once.",
+                "A webhook and a command were both given: each alert is sent once.",
                 "Give one of them, or have the command call the webhook too.",
                 code=ExitCode.USAGE,
             )
@@ -62,14 +62,14 @@ class Turns:
         float,
         number(
             "oldest",
-            "How long a message may wait, and an outage of Mixpanel may last.",
+            "Allowed age of a message in the backlog, and of an outage of Mixpanel.",
             least=1,
             most=315_360_000,
             metavar="SECONDS",
         ),
     ] = 300.0
     every: Annotated[
-        float, number("every", "Between two looks.", least=0.1, most=86_400, metavar="SECONDS")
+        float, number("every", "Time between two looks.", least=0.1, most=86_400, metavar="SECONDS")
     ] = 15.0
     once: Annotated[
         bool, typer.Option("--once", help="Look once; exit code 1 where an alert fires.")
@@ -82,7 +82,7 @@ def register(app: typer.Typer) -> None:
         **examples(
             "MIXRELAY_ALERT_WEBHOOK=https://example.com/hook mixrelay alert  # any number",
             "mixrelay alert --command 'mail-the-team urgent' --oldest 600",
-            "mixrelay alert --once || echo 'look after the queue'  # for cron",
+            "mixrelay alert --once || echo 'the queue has a problem'  # for cron",
         ),
     )(flat(alert))
 
@@ -93,16 +93,18 @@ def alert(
     turns: Turns,
     rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
 ) -> None:
-    """Tell somebody: of a new reason of dead letters, a pause, messages too old, no worker.
+    """Notify a webhook or a command of problems, such as an open circuit or no worker.
 
-    Each alert is told once when it begins and once when it is over, however many of these run:
-    what was told is kept in Redis. What is found is told when it is found again at the next
-    look (with --once at once); what cannot be told is tried again. Ends at SIGTERM and Ctrl-C.
+    Each alert is sent once when it begins and once when it is over, however many of these run:
+    Redis keeps what was sent. A problem is sent when two looks in a row find it (with --once, at
+    the first); an alert that cannot be sent is tried again. Ends at SIGTERM and Ctrl-C.
     """
     tell = whom.tell()
     if tell is None and not turns.once:
         raise CommandError(
-            "Nobody is to be told.", "Give --webhook or --command, or --once.", code=ExitCode.USAGE
+            "There is nobody to notify.",
+            "Give --webhook or --command, or --once.",
+            code=ExitCode.USAGE,
         )
     with where.open() as queue:
 

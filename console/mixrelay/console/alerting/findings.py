@@ -18,6 +18,7 @@ from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
 from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.queue import PausedDestination, PauseKind
+from mixrelay.shared.queue.holding import OPERATOR
 
 _REASON_SHOWN = 300
 
@@ -127,7 +128,7 @@ def _about_letters(figures: Figures) -> Iterator[Finding]:
         yield Finding(
             NEW_REASON,
             shown,
-            f"{count(number, 'dead letter')} with the reason {shown}, of which there were none.",
+            f"{count(number, 'dead letter')} with the reason {shown}, the first ones.",
             f"Look: mixrelay dlq list --reason {shown}. Replay or discard them.",
         )
 
@@ -139,12 +140,9 @@ def _is_told(pause: PausedDestination, figures: Figures, oldest: float) -> bool:
 
 
 def _about_pause(pause: PausedDestination) -> Finding:
-    return Finding(
-        PAUSED,
-        cut(pause.destination, _REASON_SHOWN),
-        f"{cut(pause.destination, _REASON_SHOWN)} is paused: {cut(pause.reason, _REASON_SHOWN)}",
-        pause_advice(pause),
-    )
+    name, reason = cut(pause.destination, _REASON_SHOWN), cut(pause.reason, _REASON_SHOWN)
+    state = f"{name} is paused" if pause.kind == OPERATOR else f"The circuit of {name} is open"
+    return Finding(PAUSED, name, f"{state}: {reason}", pause_advice(pause))
 
 
 def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
@@ -153,14 +151,14 @@ def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
         yield Finding(
             OLDEST,
             "",
-            f"The oldest message waits for {duration(age)}; "
-            f"{count(figures.books.waiting, 'message')} waiting.",
-            "Look at mixrelay status: a pause, too few workers, or none.",
+            f"The oldest message is {duration(age)} old; "
+            f"{count(figures.books.waiting, 'message')} in the backlog.",
+            "Look at mixrelay status: an open circuit, too few workers, or none.",
         )
 
 
 def _about_workers(figures: Figures) -> Iterator[Finding]:
-    waiting = f"{count(figures.books.waiting, 'message')} waiting."
+    waiting = f"{count(figures.books.waiting, 'message')} in the backlog."
     if figures.workers is None:
         told = "The workers are unknown, RQ's keys cannot be read"
         yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
@@ -203,6 +201,6 @@ def _about_the_server(figures: Figures) -> Iterator[Finding]:
         yield Finding(
             UNSAFE,
             "books",
-            f"The books do not balance: they differ by {count(abs(lacking), 'message')}.",
+            f"{count(abs(lacking), 'message')} unaccounted for: the totals do not add up.",
             "Was a key of the queue changed by hand, or restored from an older copy?",
         )

@@ -16,8 +16,8 @@ from mixrelay.shared.reading import shown_value
 log = logging.getLogger(__name__)
 
 BROKEN = (
-    "This page failed, which is a mistake of mixrelay's. No message is lost by it; the audit tells "
-    "whether a change that was asked for was made. The cause stands in the log of this server."
+    "This page failed because of a bug in mixrelay. No message is lost by it; the audit shows "
+    "whether a change that you asked for was made. The log of this server has the cause."
 )
 _ADDRESS = re.compile(r"[a-z0-9+.-]+://\S+", re.IGNORECASE)
 _QUIET_SECONDS = 60.0

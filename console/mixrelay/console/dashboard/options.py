@@ -35,7 +35,7 @@ class DashboardSettings:
     token: str = option(
         "",
         "MIXRELAY_DASHBOARD_TOKEN",
-        "The password that lets anyone in, under the name they give; also as a bearer token.",
+        "The dashboard's password; also accepted as a bearer token.",
         secret=True,
         form=Form.PASSWORD,
     )
@@ -50,12 +50,12 @@ class DashboardSettings:
     hosts: str = option(
         "",
         "MIXRELAY_DASHBOARD_HOSTS",
-        "Names under which it may be asked for, beside its address: ops.example.com,a.example.com",
+        "Host names that requests may use beside the address: ops.example.com,a.example.com",
     )
     path: str = option(
         "",
         "MIXRELAY_DASHBOARD_PATH",
-        "The path under which a proxy serves it, such as /mixrelay; the proxy takes it off.",
+        "The path under which a proxy serves the page, such as /mixrelay; the proxy removes it.",
     )
     read_only: bool = option(
         False, "MIXRELAY_DASHBOARD_READ_ONLY", "Show everything, change nothing."

@@ -59,7 +59,7 @@ def list_letters(
         ),
     ] = None,
 ) -> None:
-    """List the letters that match, the oldest burial first; looking changes nothing."""
+    """List the letters that match, the earliest failure first; this changes nothing."""
     with where.open() as queue:
         letters = chosen.resolve(queue).letters()
         if as_json:
@@ -85,7 +85,7 @@ def show(
     where: Where,
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="As `dlq list` shows it.")],
 ) -> None:
-    """Show one letter: its message, what Mixpanel said, its history."""
+    """Show one letter: its message, the error, its history."""
     with where.open() as queue:
         letter = queue.letters.get(Number(letter_id))
     if letter is None:
@@ -137,10 +137,10 @@ def export(
     where: Where,
     chosen: Selection,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Leave secrets in and add the tuple's exact bytes.")
+        bool, typer.Option("--raw", help="Include secrets, and add the tuple's exact bytes.")
     ] = False,
 ) -> None:
-    """Write the letters that match as JSON lines; they stay where they are."""
+    """Write the letters that match as JSON lines; the letters are kept."""
     with where.open() as queue:
         for letter in chosen.resolve(queue).letters():
             sys.stdout.write(letter_json.line(letter, raw=raw) + "\n")

@@ -85,7 +85,7 @@ def replay(where: Where, selection: Selection, decision: Decision) -> None:
 
 
 def discard(where: Where, selection: Selection, decision: Decision) -> None:
-    """Delete letters for good; the books count them as discarded."""
+    """Delete letters for good; they are counted as discarded."""
     _decide(where, selection, decision, _DISCARD)
 
 

@@ -66,7 +66,7 @@ def jobs(
         terminal.say("There are no bulk jobs.")
         return
     shown = plain_table(
-        "job", "kind", "state", ">planned", ">moved", ">skipped", "began (UTC)", "who", "letters"
+        "job", "kind", "state", ">planned", ">done", ">skipped", "began (UTC)", "who", "letters"
     )
     for one in listed:
         shown.add_row(*(Text(cell) for cell in _row(one)))
@@ -74,7 +74,7 @@ def jobs(
 
 
 def cancel(where: Where, job: _JobId, why: _Why = "") -> None:
-    """End a bulk job before its next step; what was moved stays moved."""
+    """End a bulk job before its next step; letters that it has processed stay so."""
     with where.open() as queue:
         ended = _demand(queue.jobs.cancel(job, who=operator(), why=why), job)
     typer.echo(f"Job {ended.id} is {ended.state}: {_progress(ended)}.")
@@ -103,7 +103,7 @@ def rate(
     ],
     why: _Why = "",
 ) -> None:
-    """Change the rate of a bulk job while it runs: begin slowly, then raise it."""
+    """Change the rate of a bulk job while it runs: start low, then raise it."""
     if 0 < letters < LEAST_RATE:
         raise typer.BadParameter(
             f"{letters:g} letters a second is no rate: give {LEAST_RATE:g} or more, or 0."

@@ -29,7 +29,7 @@ class Selection:
         list[str], typer.Option("--id", metavar="ID", help="A letter by its id; may be repeated.")
     ] = field(default_factory=list)
     reason: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Why it died, such as invalid.")
+        str | None, typer.Option(metavar="REASON", help="The reason, such as invalid.")
     ] = None
     type: Annotated[
         Type | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
@@ -40,26 +40,26 @@ class Selection:
     ] = None
     event: Annotated[str | None, typer.Option(metavar="NAME", help="The event's name.")] = None
     distinct_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The user, or the group, that it is about.")
+        str | None, typer.Option(metavar="ID", help="The user or the group of the message.")
     ] = None
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Died then or later: 2026-11-24T10:00Z, or 2h, 3d ago."),
+        typer.Option(metavar="WHEN", help="Failed since: 2026-11-24T10:00Z, or 2h, 3d ago."),
     ] = None
     until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Died before then; written likewise.")
+        str | None, typer.Option(metavar="WHEN", help="Failed before; written likewise.")
     ] = None
     min_attempts: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at least so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At least so many attempts."),
     ] = None
     max_attempts: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at most so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At most so many attempts."),
     ] = None
     min_replays: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Replayed at least so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At least so many replays."),
     ] = None
     max_replays: Annotated[
         int | None,
@@ -67,7 +67,7 @@ class Selection:
             metavar="N",
             min=0,
             max=1_000_000_000,
-            help="Replayed at most so often: leaves out what fails every time.",
+            help="At most so many replays: leaves out letters that fail every time.",
         ),
     ] = None
 

@@ -53,7 +53,7 @@ def check_workers(rq_redis_url: str, redis_url: str, queue: str) -> Iterator[Fin
     if failed:
         yield WORKERS.warning(
             "rq's failed jobs",
-            f"{count(failed, 'shift')} or bulk job ended badly; no message is lost by that.",
+            f"{count(failed, 'job')} of RQ failed; no message is lost by that.",
             f"rq info -u <MIXRELAY_RQ_REDIS_URL> {name} lists them; the workers' logs say why.",
         )
 

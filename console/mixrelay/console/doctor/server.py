@@ -60,11 +60,11 @@ def _keys(queue: Queue) -> Iterator[Finding]:
     if books.difference:
         yield REDIS.error(
             "queue",
-            f"The books of {queue.name!r} differ by {books.difference}.",
+            f"The totals of {queue.name!r} do not add up: {books.difference} unaccounted for.",
             "Was a key of the queue changed by hand, or restored from an older copy?",
         )
     else:
-        holds = f"{books.waiting:,} waiting, {count(books.dead, 'dead letter')}"
+        holds = f"backlog {books.waiting:,}, {count(books.dead, 'dead letter')}"
         yield REDIS.ok("queue", f"{queue.name!r}: {holds}.")
     for remark in clock_remarks(books, 0.0):
         said, _, todo = remark.rpartition(". ")

@@ -105,21 +105,31 @@ def _refused_writes(figures: Figures) -> Iterator[Metric]:
 def _waiting(figures: Figures) -> Iterator[Metric]:
     books = figures.books
     yield GaugeMetricFamily(
-        "mixrelay_queue_messages", "In the list, not yet in a lane.", value=books.queued
+        "mixrelay_queue_messages", "Messages in the incoming list.", value=books.queued
     )
     lanes = {(lane.value,): books.lanes[lane] for lane in Lane}
-    yield _gauge("mixrelay_lane_messages", "Waiting in a lane.", ["type"], lanes)
+    yield _gauge(
+        "mixrelay_lane_messages",
+        "Messages queued in a lane for their first attempt.",
+        ["type"],
+        lanes,
+    )
     flying = {(lane.value,): books.leased[lane] + books.parked[lane] for lane in Lane}
-    yield _gauge("mixrelay_in_flight", "In batches, leased or parked.", ["type"], flying)
+    yield _gauge(
+        "mixrelay_in_flight",
+        "Messages in batches: in flight, or scheduled for retry.",
+        ["type"],
+        flying,
+    )
     paused = {(lane.value, reason): 0 for lane in Lane for reason in PAUSE_REASONS}
     for pause in books.paused:
         paused[pause.lane, pause.kind] = paused.get((pause.lane, pause.kind), 0) + 1
-    told = "Paused destinations; of operator 1 where the lane itself is held."
+    told = "Open circuits; with reason operator, 1 if an operator paused the lane."
     yield _gauge("mixrelay_lane_paused", told, ["type", "reason"], paused)
     ages = {("all",): figures.oldest_seconds or 0.0}
     yield _gauge(
         "mixrelay_oldest_message_age_seconds",
-        "Age of the oldest message that waits.",
+        "Age of the oldest message in the backlog.",
         ["type"],
         ages,
     )
@@ -150,7 +160,7 @@ def _ended(figures: Figures) -> Iterator[Metric]:
         match name.split(":"):
             case ["dead", kind, reason]:
                 dead[kind, reason] = count
-    yield _counter("mixrelay_dead", "Buried as dead letters.", ["type", "reason"], dead)
+    yield _counter("mixrelay_dead", "Messages that became dead letters.", ["type", "reason"], dead)
     yield _counter(
         "mixrelay_redelivered",
         "Taken back from a worker that died or was silent.",

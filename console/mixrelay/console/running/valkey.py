@@ -47,11 +47,16 @@ def valkey(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--dir", metavar="DIR", help="Where its data is kept; without, it is gone at the end."
+            "--dir",
+            metavar="DIR",
+            help="The folder for its data; without this option the data is deleted at the end.",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=65535, help="The port to listen on; 0 takes a free one."
+        ),
     ] = 6379,
 ) -> None:
     """Run a Valkey server for one machine, until SIGTERM or Ctrl-C.

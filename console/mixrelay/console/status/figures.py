@@ -163,15 +163,16 @@ class Figures:
 
     def _about_the_books(self) -> Iterator[str]:
         if lacking := self.books.difference:
-            many = f"{count(abs(lacking), 'message')} {'missing' if lacking > 0 else 'too many'}"
-            yield f"The books do not balance, {many}: was a key of this queue changed by hand?"
+            many = f"{count(abs(lacking), 'message')} {'too few' if lacking > 0 else 'too many'}"
+            yield f"Messages are unaccounted for, {many}: was a key of this queue changed by hand?"
 
     def _about_the_workers(self) -> Iterator[str]:
         waiting = self.books.waiting
         if self.workers is None:
             yield "The workers are unknown: RQ's keys on its Redis cannot be read."
         elif waiting and not self.workers:
-            yield f"{count(waiting, 'message')} waiting, and no worker runs: start mixrelay worker."
+            backlog = f"{count(waiting, 'message')} in the backlog"
+            yield f"{backlog}, and no worker runs: start mixrelay worker."
         elif self.strays:
             yield (
                 f"{count(sum(self.strays.values()), 'message')} in {', '.join(self.strays)}, which "
@@ -195,7 +196,7 @@ def about_hold(hold: Hold, now_ms: int) -> str:
     """Who holds a lane, since when and why, and how it ends."""
     since = duration(max(0.0, (now_ms - hold.since_ms) / 1000))
     who, why = cut(hold.who, _WHO_SHOWN), cut(hold.why, _WHY_SHOWN) or "no reason given"
-    return f"{hold.lane} is held by {who} since {since}: {why} (mixrelay resume {hold.lane})."
+    return f"{hold.lane} has been paused by {who} for {since}: {why} (mixrelay resume {hold.lane})."
 
 
 def _is_long(pause: PausedDestination, books: Books) -> bool:
@@ -206,10 +207,13 @@ def _is_long(pause: PausedDestination, books: Books) -> bool:
 
 def _about_pause(pause: PausedDestination, now_ms: int) -> str:
     since = duration(_paused_for(pause, now_ms))
-    # A pause that is over stands until something was accepted: what comes next finds out.
-    state = "is paused" if pause.seconds else "is due for its next try, after failures"
+    # It stands until something was accepted: the next batch is the probe.
+    due = "" if pause.seconds else ", and its next probe is due"
     reason = pause.reason.rstrip(".")
-    return f"{pause.destination} {state} since {since}: {reason}. {pause_advice(pause)}"
+    return (
+        f"The circuit of {pause.destination} has been open for {since}{due}: {reason}. "
+        f"{pause_advice(pause)}"
+    )
 
 
 def _paused_for(pause: PausedDestination, now_ms: int) -> float:

@@ -59,7 +59,7 @@ class ClockStep:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """The figures that rule 1 of docs/internals.md relates, read by one script."""
+    """The figures that rule 1 of docs/invariants.md relates, read by one script."""
 
     now_ms: int
     queued: int

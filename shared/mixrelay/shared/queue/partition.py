@@ -1,6 +1,6 @@
 """One partition of a queue, on one node: the moves of a message as typed methods.
 
-Every method is one atomic script (docs/internals.md has the rules). All may be repeated after
+Every method is one atomic script (docs/invariants.md has the rules). All may be repeated after
 a lost reply: a worker chooses its claims, and every other move carries an id of its own, so
 that a repetition answers as the first did. What raises `redis.RedisError` may have been
 carried out.

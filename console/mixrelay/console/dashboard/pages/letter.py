@@ -13,7 +13,7 @@ from mixrelay.shared.tuples import MalformedTupleError
 _SAID = {
     "edited": "The message was changed. Replay it to have it sent.",
     "why": WHY_MISSING,
-    "gone": "It is no dead letter any more: someone has moved it.",
+    "gone": "It is no dead letter any more: someone has replayed or discarded it.",
 }
 _MASKED = "Values are masked on this page, so nothing can be edited: nothing was changed."
 _NOT_HERE = (

@@ -1,4 +1,4 @@
--- What an answer means for its destination (docs/internals.md, rule 4): pauses, who probes, paces.
+-- What an answer means for its destination (docs/invariants.md, rule 4): pauses, who probes, paces.
 -- A word is what a batch's settlement says of one, in the batch's own slot and, where that is
 -- not Q's own, in Q's too: {what, id (of the batch), lane, own, probe, destination, ...}.
 

@@ -1,4 +1,4 @@
--- The lines of an ordered lane (docs/internals.md, rule 3): its batches by where they go. A batch
+-- The lines of an ordered lane (docs/invariants.md, rule 3): its batches by where they go. A batch
 -- gets its place in one once its records are read (divide.lua, settle.lua). In a parallel lane
 -- only the batches that wait for a closed destination are told apart.
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152

@@ -1,5 +1,5 @@
 -- How many batches may be under way to a destination at once, after it was away or refused
--- (docs/internals.md, rule 4): slow start, and half of what was too much.
+-- (docs/invariants.md, rule 4): slow start, and half of what was too much.
 -- Mixpanel: 429 Rate Limit Exceeded. The project sends too much, whichever batch is told so.
 local RATE_LIMITED = 429
 -- A pace ends here at the earliest, and not before it is over twice what last held a batch back.

@@ -1,4 +1,4 @@
--- Every figure at one instant (docs/internals.md, rule 1).
+-- Every figure at one instant (docs/invariants.md, rule 1).
 -- Answer  JSON, and the head of Q (so that its age can be told) or false
 local HEAD_SHOWN = 4096
 local wrong = expect("hash", key("notices"), key("hot"))

@@ -1,6 +1,6 @@
 -- Parts a batch: members named in a part leave it for a batch of their own right
 -- behind it, parked and due at once; the rest stays leased (split in
--- halves, one request a destination; docs/internals.md, rule 4: a trial without the head's profile).
+-- halves, one request a destination; docs/invariants.md, rule 4: a trial without the head's profile).
 -- In an ordered lane what gets a destination goes to the end of that destination's line. Where
 -- others wait there, or one is under way, so does what stays: then it is no longer leased.
 -- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins

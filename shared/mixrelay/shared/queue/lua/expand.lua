@@ -1,5 +1,5 @@
 -- Puts the records of list messages in their places, each a message of its own with
--- number n.k (docs/internals.md, rule 8). Of a long list it is shorter lists first: each has the
+-- number n.k (docs/invariants.md, rule 8). Of a long list it is shorter lists first: each has the
 -- number of its first record, and its records' numbers go on from there.
 -- A record n.k of which an operator made a list has neighbours: its records are n.k.1 and so on.
 -- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, how many

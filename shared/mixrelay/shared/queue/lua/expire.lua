@@ -1,5 +1,5 @@
 -- Drops the letters over an operator's limits, those buried first, and notes the limits, so that
--- whoever looks can warn ahead (docs/internals.md, rule 10). An entry of the audit tells what
+-- whoever looks can warn ahead (docs/invariants.md, rule 10). An entry of the audit tells what
 -- ten minutes dropped.
 -- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now, 1 if this
 --       partition is the queue; else, where there is one, the last letter here that is over the

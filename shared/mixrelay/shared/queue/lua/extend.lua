@@ -1,4 +1,4 @@
--- Prolongs the leases of batches that a worker still holds (docs/internals.md, rule 2).
+-- Prolongs the leases of batches that a worker still holds (docs/invariants.md, rule 2).
 -- ARGV  lease ms, then a batch id and its claim for each
 -- Answer  the ids that are no longer the worker's
 local lease_ms = tonumber(ARGV[1])

@@ -1,5 +1,5 @@
 -- Ends leases: of everyone whose time is up, or of one owner at once, whose work-horse
--- died (docs/internals.md, rules 2, 14). What was being sent may have arrived. A batch whose
+-- died (docs/invariants.md, rules 2, 14). What was being sent may have arrived. A batch whose
 -- worker died three times is halved at this and each further death, until the killer
 -- stands alone and has killed twice alone.
 -- Whoever ends what is overdue also ends pauses that nothing waits for, and forgets paces that

@@ -1,5 +1,5 @@
 -- Leases one batch of a lane to a worker: a parked one that is due, else a fresh
--- one from the lane (docs/internals.md, rules 2, 3, 4, 12, 14). Asked again with the same
+-- one from the lane (docs/invariants.md, rules 2, 3, 4, 12, 14). Asked again with the same
 -- claim, it answers with the same batch. From a lane that an operator holds it leases none.
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,

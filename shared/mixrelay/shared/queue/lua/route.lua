@@ -1,4 +1,4 @@
--- Moves tuples from Q to the lane that their type word names (docs/internals.md, rules 5, 7),
+-- Moves tuples from Q to the lane that their type word names (docs/invariants.md, rules 5, 7),
 -- each with its number and the time of receipt in front. JSON is not read here.
 -- ARGV  most tuples, most bytes, a random id for a queue that has none, partition
 -- Answer  {moved, left in Q}

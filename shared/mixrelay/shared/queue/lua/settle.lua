@@ -1,5 +1,5 @@
 -- Ends what a worker began with a batch: each member that has a verdict is moved and
--- counted, the rest keeps the lease, is parked for a retry, or is given back (docs/internals.md,
+-- counted, the rest keeps the lease, is parked for a retry, or is given back (docs/invariants.md,
 -- rules 1, 2, 4, 5, 12).
 -- ARGV  batch id, claim, op, plan as JSON:
 --   sent         a request was made
