@@ -97,6 +97,7 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
         "tokens": [],
         "notices": [],
         "hot": [],
+        "writes_refused": [],
     }
 
 
