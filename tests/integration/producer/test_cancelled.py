@@ -124,8 +124,6 @@ def test_what_is_cancelled_is_out_or_kept_or_told(url, store, spool_dir, end, pa
     assert len(lost) <= counters["failed"]
     failures = sum(one.count for one in told if isinstance(one, DeliveryError) and not one.spooled)
     assert failures >= counters["failed"]
-    twice = (pushed + kept).total() - len(pushed.keys() | kept.keys())
-    assert twice <= counters["unanswered"]
 
 
 @pytest.mark.parametrize("end", [run_to_its_end, close_in_the_middle])

@@ -82,7 +82,13 @@ def handler(form: str = "auto", part: str = "worker") -> logging.Handler:
         return logging.NullHandler()
     for_people = form == "human" or (form == "auto" and sys.stderr.isatty())
     formatter = LineFormatter(part) if for_people else ObjectFormatter(part)
-    return LineHandler(sys.stderr.fileno(), formatter)
+    try:
+        return LineHandler(sys.stderr.fileno(), formatter)
+    except (AttributeError, OSError, ValueError):
+        # No file: a program put something else in its place, to show it or to test with it.
+        plain = logging.StreamHandler(sys.stderr)
+        plain.setFormatter(formatter)
+        return plain
 
 
 def _trace(text: str) -> list[str]:
