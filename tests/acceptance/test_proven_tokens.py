@@ -145,7 +145,7 @@ def everything_arrives(queue: Queue, *boxes: Sandbox) -> None:
     assert (books.totals["delivered"], books.dead, books.difference) == (COUNT, 0, 0)
     assert arrived(*boxes) == set(range(COUNT))
     wait_until(
-        lambda: queue.books().paused == (), PATIENCE, "circuits that nothing waits for close"
+        lambda: queue.books().paused == (), PATIENCE, "idle circuits close"
     )
     assert refused(queue) == []
 
