@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq import editing, importing, jobs, letter_json, views
+from mixrelay.console.dlq import editing, fixing, importing, jobs, letter_json, views
 from mixrelay.console.dlq.deciding import discard, replay
 from mixrelay.console.dlq.grouping import Kind, kinds
 from mixrelay.console.dlq.selection import ByFilter, Selection
@@ -162,6 +162,7 @@ dlq.command(
         "mixrelay dlq discard --id 0-42 --yes",
     ),
 )(flat(discard))
+fixing.register(dlq)
 editing.register(dlq)
 importing.register(dlq)
 jobs.register(dlq)

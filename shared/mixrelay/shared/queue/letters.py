@@ -43,6 +43,8 @@ class Imported:
     id: str
     """Its number there."""
     dead_since: datetime
+    file: str = ""
+    """Stands for its file among the letters' places; empty where an older program imported it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Letter:
             deaths=tuple(map(_death, told.get("deaths", ()))),
             edits=tuple(map(_edit, told.get("edits", ()))),
             original=base64.b64decode(original) if original is not None else None,
-            imported=Imported(imported["id"], _time(imported["dead_since"])) if imported else None,
+            imported=_imported(imported) if imported else None,
         )
 
 
@@ -97,6 +99,10 @@ _PLAIN = ("id", "type", "lane", "reason", "status", "error", "field", "attempts"
 def _death(told: Mapping[str, Any]) -> Death:
     at, replayed_at = _time(told["at"]), _time(told["replayed_at"])
     return Death(told["reason"], told["status"], told["error"], at, replayed_at)
+
+
+def _imported(told: Mapping[str, Any]) -> Imported:
+    return Imported(told["id"], _time(told["dead_since"]), told.get("file") or "")
 
 
 def _edit(told: Mapping[str, Any]) -> Edit:
