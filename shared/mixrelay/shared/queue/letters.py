@@ -10,6 +10,7 @@ import orjson
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.failure_group import group_name
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.tuples import MalformedTupleError, read
 
@@ -73,6 +74,11 @@ class Letter:
     """The tuple that was pushed, where an edit replaced it."""
     imported: Imported | None = None
 
+    @property
+    def group(self) -> str:
+        """The failure group: letters that died of one cause have the same."""
+        return group_name(self.reason, self.field, self.error)
+
     @classmethod
     @reading("a dead letter")
     def parse(cls, stored: bytes) -> Self:
@@ -130,11 +136,14 @@ class LetterFilter:
     min_replays: int | None = None
     max_replays: int | None = None
     """With it, letters that come back again and again are left out. Bounds are inclusive."""
+    group: str | None = None
+    """A failure group, as `group_name` names it."""
 
     @property
     def is_indexed(self) -> bool:
         """Whether indexes alone answer it."""
-        return not self.needs_message and all(bound is None for bound in self._bounds())
+        beside = (self.group, *self._bounds())
+        return not self.needs_message and all(one is None for one in beside)
 
     @property
     def needs_message(self) -> bool:
@@ -154,6 +163,7 @@ class LetterFilter:
             self.means_group(letter.reason, letter.status, letter.type)
             and _within(self.min_attempts, letter.attempts, self.max_attempts)
             and _within(self.min_replays, letter.replays, self.max_replays)
+            and self.group in (None, letter.group)
             and (not self.needs_message or self._is_about(letter.payload))
         )
 
