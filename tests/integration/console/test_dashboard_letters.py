@@ -48,7 +48,7 @@ def test_what_an_attacker_wrote_stays_text(page, bench):
     ("query", "said"),
     [
         ("reasn=invalid", "'reasn' is no filter: did you mean reason?"),
-        ("page=2", "'page' is no filter"),
+        ("paige=2", "'paige' is no filter"),
         ("reason=invald", "'invald' is no reason: did you mean invalid?"),
         ("type=evnt", "'evnt' is no type: did you mean event?"),
         ("group=cart", "'cart' is no failure group"),
@@ -56,7 +56,12 @@ def test_what_an_attacker_wrote_stays_text(page, bench):
 )
 def test_a_filter_that_is_none_is_refused_in_words_and_never_means_all(page, bench, query, said):
     bury(bench, event("E"))
-    for path in ("/letters", "/letters/counted", "/jobs/plan/discard", "/jobs/plan/discard/counted"):
+    for path in (
+        "/letters",
+        "/letters/counted",
+        "/jobs/plan/discard",
+        "/jobs/plan/discard/counted",
+    ):
         answer = page.get(f"{path}?{query}")
         assert answer.status_code in {400, 422}, path
         assert said in text(answer), path
@@ -64,7 +69,7 @@ def test_a_filter_that_is_none_is_refused_in_words_and_never_means_all(page, ben
     name, value = query.split("=")
     until = "2030-01-01T00:00:00+00:00"
     form = {"until": until, "typed": "1", "planned": "1", "why": "x", name: value}
-    assert post(page, "/jobs/plan/discard", **form).status_code == 422
+    assert post(page, "/jobs/start/discard", **form).status_code == 422
     assert (bench.queue.jobs.newest(), bench.queue.books().dead) == ([], 1)
 
 
@@ -77,7 +82,7 @@ def test_a_failure_group_stands_in_the_address_and_is_kept_by_the_form(page, ben
 
     assert 'data-count="1"' in shown
     assert f'name="group" size="9" value="{letter.group}"' in shown
-    assert f"/jobs/plan/replay?group={letter.group}" in shown or f"group={letter.group}" in shown
+    assert f"/jobs/plan/replay?group={letter.group}" in shown
 
 
 @pytest.mark.parametrize(

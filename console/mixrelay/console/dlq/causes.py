@@ -44,7 +44,9 @@ class Cause:
     @classmethod
     def of(cls, letter: Letter) -> "Cause":
         told = letter.reason, general_field(letter.field), general(letter.error)
-        return cls(letter.group, *told, letter.dead_since, letter.dead_since, letter.id, said(letter))
+        return cls(
+            letter.group, *told, letter.dead_since, letter.dead_since, letter.id, said(letter)
+        )
 
     def add(self, letter: Letter) -> None:
         self.letters += 1
