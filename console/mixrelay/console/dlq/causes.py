@@ -3,7 +3,8 @@
 import shlex
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ class Cause:
     instance: str
     """What was said of that one, as it was said."""
     letters: int = 0
-    names: Counter[str] = field(default_factory=Counter)
+    names: Counter[str] = made(default_factory=Counter)
     """How many letters of each event name, or type of update."""
 
     @classmethod

@@ -65,7 +65,7 @@ def stats(
         console.print(views.stats(by_kind, console.width))
     for group in groups:
         _show(group)
-    letters = sum(one.letters for one in (*by_kind, *groups))
+    letters = sum(one.letters for one in by_kind) + sum(one.letters for one in groups)
     terminal.say(f"{count(letters, 'letter')} in all." if letters else "No letter matches.")
 
 
