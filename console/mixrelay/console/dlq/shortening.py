@@ -5,6 +5,7 @@ Supported Properties Data Type (255 characters).
 """
 
 import json
+from itertools import islice
 
 from mixrelay.shared.jsontext import items, members
 from mixrelay.shared.mixpanel.rules import MAX_COUNT, MAX_DEPTH
@@ -28,24 +29,29 @@ def shortened(text: str, most: int | None) -> str:
 
 
 def _container(text: str, most: int | None, objects: int, lists: int) -> str:
+    """A list or an object, cut; `objects` and `lists` are those around it."""
     limit = MAX_COUNT if most is None else most
     if text.startswith("{"):
         # Of a doubled key the last counts.
         fields = {one.key: text[one.start : one.end] for one in members(text)}
         kept = (
-            f"{_written(name)}:{_container(value, None, objects + 1, lists)}"
-            for name, value in list(fields.items())
+            f"{_written(name)}:{_inner(value, objects + 1, lists)}"
+            for name, value in fields.items()
             if not _is_too_deep(value, objects + 1, lists)
         )
-        return f"{{{','.join(list(kept)[:limit])}}}"
+        return f"{{{','.join(islice(kept, limit))}}}"
     if text.startswith("["):
         inside = (
-            _container(value, None, objects, lists + 1)
+            _inner(value, objects, lists + 1)
             for value in items(text)
             if not _is_too_deep(value, objects, lists + 1)
         )
-        return f"[{','.join(list(inside)[:limit])}]"
+        return f"[{','.join(islice(inside, limit))}]"
     return text
+
+
+def _inner(text: str, objects: int, lists: int) -> str:
+    return _container(text, None, objects, lists) if text[0] in "[{" else text
 
 
 def _is_too_deep(text: str, objects: int, lists: int) -> bool:
