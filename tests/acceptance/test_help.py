@@ -28,6 +28,7 @@ COMMANDS = [
     "dlq export",
     "dlq replay",
     "dlq discard",
+    "dlq fix",
     "dlq edit",
     "dlq import",
     "dlq jobs",

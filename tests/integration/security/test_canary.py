@@ -148,6 +148,8 @@ dlq jobs
 dlq show {number}
 dlq show {number} --json
 dlq replay --all --dry-run
+dlq fix --all --set properties.canary=1 --delete $set --dry-run
+dlq fix --all --set properties.canary=1 --delete $set --dry-run --json
 dlq discard --all --dry-run
 dlq replay --all --rate nonsense
 dlq replay --id 0-1 --why canary

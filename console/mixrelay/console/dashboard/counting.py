@@ -33,9 +33,8 @@ class Counted:
         }
 
     @classmethod
-    def read(cls, values: Mapping[str, str]) -> Self:
-        """What `query` wrote; what is not so begins anew."""
-        wanted = filters.asked_for(values).wanted
+    def read(cls, values: Mapping[str, str], wanted: LetterFilter) -> Self:
+        """What `query` wrote, whose filter was read; what is not so begins anew."""
         by_type = Counter(
             {name[2:]: _whole(count) for name, count in values.items() if name.startswith("n_")}
         )

@@ -28,7 +28,7 @@ from mixrelay.shared.queue import (
 from mixrelay.shared.queue.jobs import MOST_RATE
 from mixrelay.shared.settings import rq_address
 
-_IN_ORDER = ("profile_update", "group_update")
+IN_ORDER = ("profile_update", "group_update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +89,19 @@ def discard(where: Where, selection: Selection, decision: Decision) -> None:
     _decide(where, selection, decision, _DISCARD)
 
 
-def _demand(selection: Selection, decision: Decision) -> None:
+def demand_letters(selection: Selection, *, everything: bool) -> None:
+    """Raise BadParameter where nothing says which letters are meant, or two things do."""
     chosen = bool(selection.id) or selection.is_filter
-    if chosen and decision.everything:
+    if chosen and everything:
         raise typer.BadParameter("--all means every letter: leave it out beside --id or filters.")
-    if not chosen and not decision.everything:
+    if not chosen and not everything:
         raise typer.BadParameter("Say which letters: --id, a filter such as --reason, or --all.")
     if len(selection.id) > IDS_AT_MOST:
         raise typer.BadParameter(f"--id names {IDS_AT_MOST:,} letters at most: use a filter.")
 
 
 def _decide(where: Where, selection: Selection, decision: Decision, verb: _Verb) -> None:
-    _demand(selection, decision)
+    demand_letters(selection, everything=decision.everything)
     with where.open() as queue:
         meant = _count(selection.resolve(queue))
         if decision.dry_run:
@@ -149,22 +150,28 @@ def _agree(meant: _Meant, decision: Decision, verb: _Verb) -> None:
         CommandError: the answer is no.
     """
     if verb is _REPLAY:
-        _warn(meant)
+        late = sum(meant.by_type[kind] for kind in IN_ORDER)
+        warn_of_replay(late, meant.ambiguous)
     question = verb.asked.format(letters=count(meant.by_type.total(), "letter"))
     if meant.by_type and not decision.yes and not terminal.confirm(question):
         raise CommandError("Nothing was changed.")
 
 
-def _warn(meant: _Meant) -> None:
-    """Says what a replay may do that its name does not tell."""
-    if late := sum(meant.by_type[kind] for kind in _IN_ORDER):
+def warn_of_replay(late: int, ambiguous: int) -> None:
+    """Says what a replay may do that its name does not tell.
+
+    Args:
+        late: updates of profiles and groups.
+        ambiguous: letters that may have been counted already.
+    """
+    if late:
         terminal.warn(
             f"{count(late, 'profile or group update')} will arrive late, after "
             "what was updated since: an old value may replace a newer one."
         )
-    if meant.ambiguous:
+    if ambiguous:
         terminal.warn(
-            f"{count(meant.ambiguous, 'ambiguous letter')} may have been counted already, when "
+            f"{count(ambiguous, 'ambiguous letter')} may have been counted already, when "
             "no answer came: an increment or append sent again counts twice. Compare with the "
             "profiles in Mixpanel first, and replay only what is missing there, by --id."
         )

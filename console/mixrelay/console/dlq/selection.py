@@ -1,7 +1,7 @@
 """Which letters a command means."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mixrelay.console import moments
+from mixrelay.console.dlq.filter_words import check_group, check_reason, check_word
 from mixrelay.shared.queue import LETTERS_AT_MOST, Letter, LetterFilter, Number, Queue
 
 
@@ -32,7 +33,7 @@ class Selection:
         str | None, typer.Option(metavar="REASON", help="The reason, such as invalid.")
     ] = None
     type: Annotated[
-        Type | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
+        str | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
     ] = None
     status: Annotated[
         int | None,
@@ -71,6 +72,11 @@ class Selection:
         ),
     ] = None
 
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP", help="Died of one cause, as `dlq stats` names it."),
+    ] = None
+
     @property
     def is_filter(self) -> bool:
         return any(value is not None for value in self._filters())
@@ -79,23 +85,36 @@ class Selection:
         """The letters that are meant now, by the clock of Redis.
 
         Raises:
-            typer.BadParameter: ids are mixed with filters, or a time cannot be read.
+            typer.BadParameter: ids are mixed with filters, or a value cannot be one.
         """
         if self.id and self.is_filter:
             raise typer.BadParameter("--id names letters and filters choose them: use one of both.")
         if self.id:
             return ById(queue, tuple(Number(number) for number in dict.fromkeys(self.id)))
+        self._check_words(queue)
         # Letters that die from now on are not meant: a replay would meet its own again.
         now = datetime.fromtimestamp(queue.books().now_ms / 1000, UTC) + timedelta(milliseconds=1)
-        until = _moment("--until", self.until, now)
-        return ByFilter(
-            queue,
-            LetterFilter(
-                **self._plain(),
-                since=_moment("--since", self.since, now),
-                until=min(until, now) if until else now,
-            ),
+        since, until = (
+            _moment("--since", self.since, now),
+            _moment("--until", self.until, now),
         )
+        if since and until and since >= until:
+            raise typer.BadParameter("--since is not before --until: no letter can match.")
+        until = min(until, now) if until else now
+        return ByFilter(queue, LetterFilter(**self._plain(), since=since, until=until))
+
+    def _check_words(self, queue: Queue) -> None:
+        checks: tuple[tuple[str, str | None, Callable[[str], None]], ...] = (
+            ("--reason", self.reason, lambda word: check_reason(queue, word)),
+            ("--type", self.type, lambda word: check_word(word, "type", Type)),
+            ("--group", self.group, check_group),
+        )
+        for option, word, check in checks:
+            try:
+                if word is not None:
+                    check(word)
+            except ValueError as error:
+                raise typer.BadParameter(str(error), param_hint=option) from error
 
     def _plain(self) -> dict[str, Any]:
         """What the queue's filter takes as it stands."""
@@ -115,6 +134,7 @@ _PLAIN = (
     "max_attempts",
     "min_replays",
     "max_replays",
+    "group",
 )
 
 

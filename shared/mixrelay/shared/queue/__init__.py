@@ -3,6 +3,7 @@
 from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
 from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
+from mixrelay.shared.queue.correcting import Corrected, Correction
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
@@ -49,6 +50,8 @@ __all__ = [
     "TOTALS",
     "Batch",
     "Books",
+    "Corrected",
+    "Correction",
     "Dead",
     "Death",
     "Division",

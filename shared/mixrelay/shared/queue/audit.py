@@ -29,8 +29,8 @@ class Entry:
     at: datetime
     """By Redis's clock."""
     what: str
-    """`replay`, `discard`, `edit`, `restore`, `import`, `expire`; of a job `cancel`, `resume`,
-    `rate`; of a lane `pause`, `resume`."""
+    """`replay`, `discard`, `edit`, `fix`, `restore`, `import`, `expire`; of a job `cancel`,
+    `resume`, `rate`; of a lane `pause`, `resume`."""
     who: str
     why: str
     count: int

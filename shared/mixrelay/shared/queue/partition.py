@@ -19,6 +19,7 @@ from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.clock import QueueClock
+from mixrelay.shared.queue.correcting import Corrections
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.hot import HotShards
@@ -88,6 +89,7 @@ class Partition:
         self.history = History(redis, self._keys)
         self.retention = Retention(redis, self._keys, self._scripts)
         self.hot = HotShards(self._scripts)
+        self.corrections = Corrections(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
         self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
@@ -257,11 +259,7 @@ class Partition:
     ) -> int:
         """Moves letters back to their lanes; returns how many still were letters.
 
-        Args:
-            numbers: at most `LETTERS_AT_MOST`; for more, start a job.
-            who: is noted in the audit.
-            why: likewise.
-            op: the move's id.
+        At most `LETTERS_AT_MOST`; for more, start a job. `who` and `why` are noted in the audit.
         """
         return self._move("replay", numbers, who, why, op)
 

@@ -22,6 +22,7 @@ from mixrelay.shared.queue.lease_ends import LeaseEnds
 from mixrelay.shared.queue.letters import Letter
 from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.merged.audit import MergedAudit
+from mixrelay.shared.queue.merged.corrections import MergedCorrections
 from mixrelay.shared.queue.merged.history import MergedHistory
 from mixrelay.shared.queue.merged.jobs import MergedJobs
 from mixrelay.shared.queue.merged.letters import MergedLetters
@@ -67,6 +68,7 @@ class Queue:
         self.letters = MergedLetters(self._partitions)
         self.jobs = MergedJobs(self._partitions, self.letters)
         self.audit = MergedAudit(self._partitions)
+        self.corrections = MergedCorrections(self._partitions)
         self.history = MergedHistory(self._partitions)
         self.retention = MergedRetention(self._partitions)
         self.loads = MergedLoads(self._partitions)

@@ -29,6 +29,7 @@ NAMES = (
     "replay",
     "discard",
     "edit",
+    "correct",
     "import",
     "expire",
     "hold",
@@ -64,7 +65,7 @@ _AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
 _JOBS = (*_LETTERS, "_jobs")
 _GATES = ("_paces", "_gates")
 _PARTS = {
-    **dict.fromkeys(("replay", "discard", "edit", "expire", "mend"), _LETTERS),
+    **dict.fromkeys(("replay", "discard", "edit", "correct", "expire", "mend"), _LETTERS),
     "import": _AUDIT,
     "hold": _AUDIT,
     "leased": ("_paces",),

@@ -25,7 +25,7 @@ def jobs(call: Call) -> Response:
 
 def plan(call: Call) -> Response:
     """What an action by a filter would take, and the form that starts it."""
-    return _plan(call, filters.asked_for(call.query), call.path["kind"])
+    return _plan(call, filters.asked_for(call.query, call.queue), call.path["kind"])
 
 
 def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Response:
@@ -49,7 +49,7 @@ def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Respon
 def _counted(call: Call, asked: filters.Asked) -> Counted:
     """The first portion; where no script runs, the one that the link of the last one asks for."""
     if call.query.get("place"):
-        return go_on(call.queue, Counted.read(call.query))
+        return go_on(call.queue, Counted.read(call.query, asked.wanted))
     return begin(call.queue, asked.wanted)
 
 
@@ -62,9 +62,11 @@ def _doubtful(call: Call, kind: str, counted: Counted | None) -> Plan | None:
 
 def plan_counted(call: Call) -> Response:
     """Counts on; the form appears once the number is known."""
-    counted = go_on(call.queue, Counted.read(call.query))
-    asked = filters.asked_for(call.query)
+    asked = filters.asked_for(call.query, call.queue)
     kind = call.path["kind"]
+    if asked.mistakes:
+        return _plan(call, asked, kind)
+    counted = go_on(call.queue, Counted.read(call.query, asked.wanted))
     return call.page(
         "plan_form.html",
         kind=kind,
@@ -78,7 +80,7 @@ def plan_counted(call: Call) -> Response:
 
 def start(call: Call) -> Response:
     """Starts the job that was planned: what died since is not meant."""
-    asked = filters.asked_for(call.form)
+    asked = filters.asked_for(call.form, call.queue)
     kind = call.path["kind"]
     typed = call.form.get("typed", "").replace(",", "").strip()
     planned = call.form.get("planned", "")

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
+from mixrelay.console.dashboard.failing import words_for
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
 from mixrelay.shared.queue.letters import subjects
@@ -21,7 +22,7 @@ WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
 
 def letters(call: Call) -> Response:
     """One page of those that match, the newest first."""
-    asked = filters.asked_for(call.query)
+    asked = filters.asked_for(call.query, call.queue)
     if asked.mistakes:
         return call.page("letters.html", 400, **_empty(call, asked))
     box = call.queue.letters
@@ -64,7 +65,10 @@ def about(letter: Letter) -> tuple[str, str]:
 
 def counted(call: Call) -> Response:
     """Goes on counting where a filter has no index; the page asks until it is exact."""
-    begun = Counted.read(call.query)
+    asked = filters.asked_for(call.query, call.queue)
+    if asked.mistakes:
+        return words_for(call.request, 400, " ".join(asked.mistakes))
+    begun = Counted.read(call.query, asked.wanted)
     return call.page("letters_counted.html", counted=go_on(call.queue, begun))
 
 
