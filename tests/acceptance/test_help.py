@@ -24,6 +24,7 @@ COMMANDS = [
     "queue",
     "queue peek",
     "queue top",
+    "queue drop",
     "dlq",
     "dlq list",
     "dlq show",

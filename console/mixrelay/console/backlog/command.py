@@ -1,4 +1,4 @@
-"""`mixrelay queue`: peek and top."""
+"""`mixrelay queue`: peek, top and drop."""
 
 import sys
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import typer
 
 from mixrelay.console import terminal
 from mixrelay.console.backlog import shares, views
+from mixrelay.console.backlog.dropping import drop
 from mixrelay.console.helptext import Group, examples, lines
 from mixrelay.console.options import Where as Server
 from mixrelay.console.options import flat
@@ -66,7 +67,7 @@ class Scope:
 
 queue_group = typer.Typer(
     name="queue",
-    help="What waits to be sent: look into it, and see what it is made of.",
+    help="What waits to be sent: look into it, see what it is made of, drop some of it.",
     cls=Group,
     epilog=lines(
         "mixrelay queue top  # what waits, by type, event, token and distinct_id",
@@ -171,3 +172,13 @@ def top(
     for by in shares.BY:
         typer.echo("")
         console.print(views.shares_table(found, by, limit, console.width))
+
+
+queue_group.command(
+    "drop",
+    **examples(
+        "mixrelay queue drop --event Junk --why 'a loop in release 42' --dry-run",
+        "mixrelay queue drop --event Junk --why 'a loop in release 42'",
+        "mixrelay queue drop --lane event --distinct-id robot --why 'a load test' --yes",
+    ),
+)(flat(drop))

@@ -16,6 +16,7 @@ from mixrelay.shared.queue.backlog import Waiting, Where
 _WHOLE = 262_144
 """Bytes up to which a message is shown parsed; of a longer one its size."""
 _LEAST = 24
+_LINE = 160
 
 
 def message_of(one: Waiting) -> Any:
@@ -23,6 +24,11 @@ def message_of(one: Waiting) -> Any:
     if len(one.payload) > _WHOLE:
         return f"({len(one.payload):,} bytes, not shown)"
     return readable(one.payload)
+
+
+def line(one: Waiting) -> str:
+    """One line of a sample."""
+    return f"{one.number or '-'} {cut(json.dumps(message_of(one), ensure_ascii=False), _LINE)}"
 
 
 def as_json(one: Waiting) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Backlog:
     """What waits in all partitions."""
 
     def __init__(self, partitions: Sequence[Partition]) -> None:
-        self._partitions = partitions
+        self.partitions = partitions
 
     def stores(self, where: Where | None = None, lane: Lane | None = None) -> list[Store]:
         """The lists that hold something, in the order in which workers come to them.
@@ -104,7 +104,7 @@ class Backlog:
             store
             for kind in (Where.SCHEDULED, Where.LANE, Where.INCOMING)
             if where in (None, kind)
-            for one in self._partitions
+            for one in self.partitions
             for store in _stores(one, kind)
         ]
         return [one for one in found if one.length and lane in (None, one.lane)]
@@ -161,7 +161,7 @@ class Backlog:
                 yield Waiting.parse(store, stored)
 
     def _redis(self, store: Store) -> Redis:
-        return self._partitions[store.partition].redis
+        return self.partitions[store.partition].redis
 
 
 def _stores(one: Partition, where: Where) -> Iterator[Store]:
