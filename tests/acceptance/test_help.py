@@ -25,6 +25,7 @@ COMMANDS = [
     "queue peek",
     "queue top",
     "queue drop",
+    "erase",
     "dlq",
     "dlq list",
     "dlq show",

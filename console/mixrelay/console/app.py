@@ -10,6 +10,7 @@ from rich.markup import escape
 from mixrelay.console import terminal
 from mixrelay.console.alerting import command as alerting
 from mixrelay.console.backlog import command as backlog
+from mixrelay.console.backlog import erasing
 from mixrelay.console.config import command as config
 from mixrelay.console.dashboard import command as dashboard
 from mixrelay.console.demo import command as demo
@@ -71,6 +72,7 @@ status.register(app)
 alerting.register(app)
 holding.register(app)
 backlog.register(app)
+erasing.register(app)
 dlq.register(app)
 push.register(app)
 lookup.register(app)
