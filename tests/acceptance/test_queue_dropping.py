@@ -120,6 +120,19 @@ def test_it_pushes_no_other_letter_out(queue: Queue, redis_url: str) -> None:
     assert queue.books().dead == 0
 
 
+def test_what_workers_hold_is_left_and_said(queue: Queue, redis_url: str) -> None:
+    bench = Bench(queue)
+    bench.route(event("Junk"))
+    batch = bench.take()
+    queue.pause(Lane.EVENT, who="ann", why="junk")
+    written, said = drop(redis_url, "--lane", "event", "--event", "Junk")
+    assert "Dropped 0 messages" in written
+    assert "1 message in workers' hands were not looked at" in " ".join(said.split())
+    bench.park(batch, outage())
+    assert "Dropped 1 message" in drop(redis_url, "--lane", "event", "--event", "Junk")[0]
+    assert is_balanced(queue)
+
+
 def test_all_partitions_are_gone_through(redis: Redis, redis_url: str) -> None:
     queue = Queue(redis, partitions=3)
     queue.push([event("Junk", f"user-{i}") for i in range(60)])
@@ -135,10 +148,10 @@ def test_all_partitions_are_gone_through(redis: Redis, redis_url: str) -> None:
 def test_a_runaway_producer_is_dropped_restored_and_dropped_again_in_short_steps(
     queue: Queue, redis: Redis, redis_url: str
 ) -> None:
-    junk, good = 3_000, 100
-    for first in range(0, junk, 300):
-        queue.push([event("Junk", "robot")] * 300)
-        queue.push([event("Good", f"user-{first}-{i}") for i in range(good * 300 // junk)])
+    junk, good = 1_500, 50
+    for first in range(0, junk, 150):
+        queue.push([event("Junk", "robot")] * 150)
+        queue.push([event("Good", f"user-{first}-{i}") for i in range(good * 150 // junk)])
     queue.pause(Lane.EVENT, who="ann", why="junk")
     calls = steps(redis)
     redis.config_set("slowlog-log-slower-than", 1_000)

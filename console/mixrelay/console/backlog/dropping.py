@@ -224,7 +224,7 @@ def drop(server: Server, meant: Meant, how: How) -> None:
         began = time.monotonic()
         looked = dropping.carry_out()
         seconds = time.monotonic() - began
-        _tell(dropping, looked, seconds, queue.books())
+        _tell(dropping, looked, seconds, (books, queue.books()))
 
 
 def _demand_paused(books: Books, lanes: Sequence[Lane]) -> None:
@@ -258,7 +258,7 @@ def _agree(dropping: _Drop, how: How) -> None:
         raise CommandError("Nothing was changed.")
 
 
-def _tell(dropping: _Drop, looked: int, seconds: float, books: Books) -> None:
+def _tell(dropping: _Drop, looked: int, seconds: float, around: tuple[Books, Books]) -> None:
     taking = dropping.taking
     typer.echo(
         f"Dropped {count(taking.taken.messages, 'message')} of {looked:,} in {duration(seconds)}."
@@ -267,11 +267,13 @@ def _tell(dropping: _Drop, looked: int, seconds: float, books: Books) -> None:
         terminal.say(f"The longest step took Redis at most {taking.longest_ms:.0f} ms.")
     if taking.taken.messages and not dropping.how.for_good:
         terminal.say("Restore them: mixrelay dlq replay --reason dropped")
-    held = {hold.lane for hold in books.held}
+    held = {hold.lane for hold in around[1].held}
     if resumed := [lane for lane in dropping.meant.lanes if lane not in held]:
         terminal.warn(f"{', '.join(resumed)} was resumed meanwhile: some may have been sent.")
-    if in_hand := sum(books.leased[lane] for lane in dropping.meant.lanes):
+    # What came back meanwhile may have moved others to where nobody looked.
+    in_hand = max(sum(books.leased[lane] for lane in dropping.meant.lanes) for books in around)
+    if in_hand:
         terminal.warn(
             f"{count(in_hand, 'message')} in workers' hands were not looked at: run the command "
-            "again once they are back."
+            "again once they are sent or back."
         )
