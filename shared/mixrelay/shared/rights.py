@@ -85,7 +85,7 @@ WORKER = Role(
 )
 OPERATOR = Role(
     "operator",
-    f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
+    f"{_SCRIPTS} {_LOOKS} {_MOVES} info lset",
     on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem zcard",
     rq_keys=("rq:*",),
 )

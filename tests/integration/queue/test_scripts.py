@@ -26,6 +26,7 @@ from mixrelay.shared.queue import (
 )
 from mixrelay.shared.queue.clock import Ahead
 from mixrelay.shared.queue.scripts import NAMES, sha, source
+from mixrelay.shared.queue.taking_out import Gone, Taking
 from tests.support.bench import Bench, event, numbers, outage, update
 
 
@@ -151,6 +152,9 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "job_change": lambda bench, _: bench.queue.jobs.cancel("job", who="ann"),
     "job_stalled": lambda bench, _: bench.queue.jobs.stalled(),
     "hold": lambda bench, _: bench.queue.pause(Lane.EVENT, who="ann", why=""),
+    "take_out": lambda bench, _: Taking(
+        bench.queue.backlog, lambda _: None, "erased", "ann", ""
+    ).take_letters(0, [("0-1", Gone(1, 1))]),
     "alert": lambda bench, _: bench.queue.alerts.begin("oldest", "watcher", ""),
     "mend": lambda bench, _: bench.queue.mend(),
     "clock": lambda bench, _: bench.queue._partitions[0].clock.make_up(Ahead(600_000, 0), 0, 60),
@@ -185,6 +189,7 @@ OWN = {
     "job_change": ["jobs:live", "job:job:ids", "audit"],
     "job_stalled": ["jobs:live", "audit"],
     "hold": ["audit"],
+    "take_out": INDEXES,
     "alert": ["alerts"],
     "mend": ["mending"],
     "clock": ["tokens", "jobs:live", "job:job"],

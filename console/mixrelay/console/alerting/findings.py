@@ -17,6 +17,7 @@ from mixrelay.console.status.tokens import (
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
 from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
+from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import PausedDestination, PauseKind
 from mixrelay.shared.queue.holding import OPERATOR
 
@@ -123,6 +124,8 @@ def _about_letters(figures: Figures) -> Iterator[Finding]:
     letters: dict[str, int] = {}
     for (reason, _status, _kind), number in figures.books.dead_by.items():
         letters[reason] = letters.get(reason, 0) + number
+    # What an operator dropped is nobody's surprise.
+    letters.pop(Reason.DROPPED, None)
     for reason, number in sorted(letters.items()):
         shown = cut(reason, _REASON_SHOWN)
         yield Finding(

@@ -27,7 +27,8 @@ from mixrelay.console.status.unasked import (
 )
 from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
-from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import HOLDABLE, TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
 
 _OUTAGE_WARNS_AFTER = 300.0
@@ -88,7 +89,8 @@ class Figures:
     def remarks(self) -> list[str]:
         """What an operator should know although nothing is held back or lost."""
         quiet = [str(problem) for problem in self.mixpanel_problems() if not problem.is_urgent]
-        if dead := self.lately("dead"):
+        dropped = sum(self.lately(f"dead:{lane}:{Reason.DROPPED}") for lane in HOLDABLE)
+        if dead := self.lately("dead") - dropped:
             quiet.append(
                 f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."

@@ -13,6 +13,7 @@ from redis import Redis
 
 from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.arrivals import Arrivals
+from mixrelay.shared.queue.backlog import Backlog
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.gates import Gates
@@ -69,6 +70,7 @@ class Queue:
         self.jobs = MergedJobs(self._partitions, self.letters)
         self.audit = MergedAudit(self._partitions)
         self.corrections = MergedCorrections(self._partitions)
+        self.backlog = Backlog(self._partitions)
         self.history = MergedHistory(self._partitions)
         self.retention = MergedRetention(self._partitions)
         self.loads = MergedLoads(self._partitions)

@@ -65,8 +65,9 @@ local function reply(id, state, members)
   local lengths = {}
   for i, member in ipairs(members) do lengths[i] = #member end
   local rivals = {}
-  for i, rival in ipairs(state.rivals or {}) do
-    rivals[i] = redis.call("LINDEX", key("batch:" .. rival), 0)
+  for _, rival in ipairs(state.rivals or {}) do
+    -- An operator may have taken it out.
+    rivals[#rivals + 1] = redis.call("LINDEX", key("batch:" .. rival), 0) or nil
   end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
     table.concat(lengths, ","), joined(members), rivals, held_back() }
