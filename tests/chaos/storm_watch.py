@@ -18,6 +18,8 @@ from tests.support.patience import joined, slowness
 LOOK_EVERY = 1.0
 SILENT = 15.0
 """Seconds without a delivery while something can be sent; longer on a busy machine."""
+UNSEEN = 5.0
+"""Seconds in which all workers are seen again, which is longer than until a step is noticed."""
 WELL = "all is well"
 
 
@@ -40,6 +42,9 @@ class StormWatch:
     stall: float = 0.0
     """Seconds: the longest time without a delivery in which something could be sent."""
     silences: list[str] = field(default_factory=list)
+    unseen: int = 0
+    """Looks at which `status` saw fewer workers than run."""
+    _unseen_since: float | None = None
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _through: int = -1
@@ -88,8 +93,16 @@ class StormWatch:
             self._lie(f"suspended, and status says {says}")
         if says == WELL and silent > SILENT * slowness():
             self._lie(f"{WELL} after {silent:.0f} s without a delivery, {books.waiting} waiting")
-        if len(figures.workers or ()) < self.workers:
-            self._lie(f"{len(figures.workers or ())} of {self.workers} workers are seen: {says}")
+        seen = len(figures.workers or ())
+        if seen >= self.workers:
+            self._unseen_since = None
+            return
+        # Nobody knows yet that the clock was set ahead: a false alarm, for a moment.
+        now = time.monotonic()
+        self._unseen_since = self._unseen_since or now
+        self.unseen += 1
+        if now - self._unseen_since > UNSEEN * slowness():
+            self._lie(f"{seen} of {self.workers} workers are seen: {says}")
 
     def _silent(self, figures: Figures, *, may_send: bool) -> float:
         """Seconds without a delivery or a burial so far."""
