@@ -157,11 +157,12 @@ def empty_spool(traffic: Traffic, folder: Path) -> None:
 
 def settle(fleet: Fleet, storm: Storm) -> None:
     """Until all is delivered, and what is doomed is discarded."""
+    storm.wait_for_jobs()
     fleet.wait_until_drained(120)
     for _ in range(ROUNDS):
         if not fleet.queue.letters.count(LetterFilter()):
             return
         storm.letters_replayed()
         storm.doomed_discarded()
-        wait_until(lambda: not fleet.queue.redis.exists("mixpanel_queue:jobs:live"), 60, "jobs")
+        storm.wait_for_jobs()
         fleet.wait_until_drained(120)
