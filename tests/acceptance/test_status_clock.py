@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from rq.utils import now, utcformat
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from mixrelay.console.doctor.server import check_server
 from mixrelay.console.metrics.collector import QueueCollector
@@ -71,3 +73,21 @@ def test_nothing_is_told_of_a_clock_that_is_right(bench: Bench) -> None:
     assert (told["steps"], told["last_step"]) == (0, None)
     assert abs(told["ahead_seconds"]) < 60
     assert "clock" not in said
+
+
+def test_workers_whose_signs_expired_by_a_step_alone_still_run(bench: Bench, clock: Clock) -> None:
+    """RQ keeps a worker's signs of life for a minute and a half by Redis's clock."""
+    url, key = url_of(bench), "rq:worker:busy"
+    bench.redis.sadd(WORKERS_BY_QUEUE_KEY % "mixrelay", key)
+    bench.redis.hset(key, mapping={"birth": utcformat(now()), "last_heartbeat": utcformat(now())})
+    bench.redis.expire(key, 90)
+    bench.queue.push([event("b")])
+    assert [one.name for one in look(bench.queue, url).workers or ()] == ["busy"]
+    worker = Queue(bench.redis)
+    worker.reap(lease_seconds=30)
+    clock.set(600)
+    wait_until(lambda: worker.reap(lease_seconds=30) and sees(bench), 10, "it is seen")
+    figures = look(bench.queue, url)
+    assert not bench.redis.exists(key)
+    assert [(one.name, one.state) for one in figures.workers or ()] == [("busy", "unheard")]
+    assert not any("no worker runs" in one for one in figures.warnings())

@@ -235,6 +235,23 @@ def test_letters_of_a_time_ahead_are_meant_by_a_job(bench: Bench, clock: Clock) 
     assert (job.moved, job.state.is_over) == (4, True)
 
 
+def test_letters_that_were_replayed_before_it_was_set_back_are_meant(
+    bench: Bench, clock: Clock
+) -> None:
+    bench.route(event("a"))
+    bench.bury(bench.take())
+    bench.queue.replay([one.id for one in bench.queue.letters.find(LetterFilter())])
+    bench.bury(bench.take())
+    clock.set(BACK)
+    for kind in (JobKind.REPLAY, JobKind.DISCARD):
+        job = bench.queue.jobs.start(kind, LetterFilter(), job_id=new_job_id(), who="ann")
+        done = bench.queue.jobs.step(job).job
+        assert done is not None
+        assert done.moved == 1
+        if kind is JobKind.REPLAY:
+            bench.bury(bench.take())
+
+
 @pytest.mark.parametrize("by", [BACK, AHEAD])
 def test_a_job_keeps_its_rate(bench: Bench, clock: Clock, by: int) -> None:
     bench.route(*(event(str(n)) for n in range(30)))

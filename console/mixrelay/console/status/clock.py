@@ -20,7 +20,7 @@ def clock_remarks(books: Books, redis_ahead: float) -> Iterator[str]:
         redis_ahead: seconds that Redis's clock is ahead of this machine's.
     """
     step = books.clock_step
-    if step is not None and abs(books.now_ms - step.at_ms) < _TOLD_SECONDS * 1000:
+    if step is not None and stepped_within(books, _TOLD_SECONDS):
         since = duration(abs(books.now_ms - step.at_ms) / 1000)
         how = "back" if step.seconds < 0 else "ahead"
         yield (
@@ -34,6 +34,12 @@ def clock_remarks(books: Books, redis_ahead: float) -> Iterator[str]:
             f"Redis's clock is {duration(abs(redis_ahead))} {where} this machine's: events without "
             "a time get Redis's. Let NTP set both."
         )
+
+
+def stepped_within(books: Books, seconds: float) -> bool:
+    """Whether Redis's clock was set lately."""
+    step = books.clock_step
+    return step is not None and abs(books.now_ms - step.at_ms) < seconds * 1000
 
 
 def clock_as_json(books: Books, redis_ahead: float) -> dict[str, Any]:

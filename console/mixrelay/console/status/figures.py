@@ -6,7 +6,7 @@ from typing import Any
 
 from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
-from mixrelay.console.status.clock import clock_as_json, clock_remarks
+from mixrelay.console.status.clock import clock_as_json, clock_remarks, stepped_within
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
@@ -33,6 +33,11 @@ from mixrelay.shared.queue.holding import OPERATOR
 
 _OUTAGE_WARNS_AFTER = 300.0
 """Seconds: a shorter outage of Mixpanel is a longer queue and nothing else."""
+_STILL_AFTER = 60.0
+"""Seconds that the oldest message waits at least, where nothing is delivered: a request, its halves
+and its further tries are over by then."""
+_CLOCK_SETTLES = 180.0
+"""Seconds after a step of Redis's clock in which ages and counts of minutes tell nothing."""
 _MINUTE = 60
 _WHO_SHOWN, _WHY_SHOWN = 60, 200
 
@@ -133,7 +138,31 @@ class Figures:
             or self.rq.suspended
             or self.workers is None
             or (self.books.waiting and not self.workers)
+            or self.stands_still
         )
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether messages wait, workers give signs of life, and yet nothing is sent.
+
+        So it is where no worker gets through to this queue, hangs, or dies before it sends. What is
+        paused, held or suspended says so itself.
+        """
+        books = self.books
+        return bool(
+            books.waiting
+            and self.workers
+            and not (books.paused or books.held or self.rq.suspended or self.strays)
+            and self._waits_for > _STILL_AFTER
+            and not any(map(self.lately, ("delivered", "dead", "redelivered", "replayed")))
+            and not stepped_within(books, _CLOCK_SETTLES)
+        )
+
+    @property
+    def _waits_for(self) -> float:
+        """Seconds since the oldest message was taken up; one in the list may have come just now."""
+        oldest = self.books.oldest_ms
+        return 0.0 if oldest is None else max(0.0, (self.books.now_ms - oldest) / 1000)
 
     def as_json(self) -> dict[str, Any]:
         """The object of `mixrelay status --json` (a contract)."""
@@ -179,6 +208,13 @@ class Figures:
             yield (
                 f"{count(sum(self.strays.values()), 'message')} in {', '.join(self.strays)}, which "
                 "no worker knows of: set MIXRELAY_PARTITIONS for the workers too, and restart them."
+            )
+        elif self.stands_still:
+            yield (
+                f"{count(waiting, 'message')} waiting, the oldest for "
+                f"{duration(self._waits_for)}, and nothing was delivered in the last "
+                "minute although workers run: read their log; mixrelay doctor tries the ways to "
+                "Redis and Mixpanel."
             )
 
     def _about_the_server(self) -> Iterator[str]:

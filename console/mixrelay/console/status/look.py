@@ -4,8 +4,9 @@ import time
 
 from redis.exceptions import ResponseError
 
+from mixrelay.console.status.clock import stepped_within
 from mixrelay.console.status.figures import Figures
-from mixrelay.console.status.fleet import workers
+from mixrelay.console.status.fleet import HEARD_AGAIN_AFTER, workers
 from mixrelay.console.status.rq_state import rq_state
 from mixrelay.console.status.writes import refused_writes
 from mixrelay.console.strays import find_strays
@@ -18,7 +19,7 @@ def look(queue: Queue, rq_url: str) -> Figures:
     """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
     books = queue.books()
     rq_queue = queue_name(queue.name)
-    seen = workers(rq_url, rq_queue)
+    seen = workers(rq_url, rq_queue, is_clock_set=stepped_within(books, HEARD_AGAIN_AFTER))
     return Figures(
         queue=queue.name,
         books=books,

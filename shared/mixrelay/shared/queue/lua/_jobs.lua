@@ -3,6 +3,7 @@
 --   state     queued, running, cancelled, done, failed
 --   kind      replay, discard; filter JSON, or the letters named in job:<id>:ids
 --   till      letters buried then or later are not meant: what dies again does not come round
+--   turn      how many letters had been replayed when it was made: who was replayed since is not meant
 --   cursor    behind which letter it goes on; planned, looked, matched, moved, skipped count
 --   next_at   with a rate: when the next letter may go, by STEADY, as are the scores of jobs:live
 --   told      of the moved, how many the audit has; told_at when it was told

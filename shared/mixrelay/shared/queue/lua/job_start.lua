@@ -19,7 +19,8 @@ redis.call("HSET", job_key(id), "id", id, "kind", kind, "filter", filter, "rate"
   "why", why, "planned", planned, "background", background, "state", "queued",
   "till", string.format("%d", math.min(tonumber(till) or math.huge, buried)), "ids", #ARGV - FIRST + 1,
   "created", NOW, "started", "", "finished", "", "cursor", "", "looked", 0, "matched", 0,
-  "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", tells == "1" and "" or NOW, "next_at", STEADY, "error", "")
+  "moved", 0, "skipped", 0, "missing", "", "told", 0, "told_at", tells == "1" and "" or NOW, "next_at", STEADY, "error", "",
+  "turn", replays_so_far())
 local numbers = {}
 for i = FIRST, #ARGV do numbers[#numbers + 1] = ARGV[i] end
 if kind == "replay" then numbers = numbers_by_place(numbers) end

@@ -20,11 +20,13 @@ if rate and asked > 0 then
   next_at = math.max(next_at, STEADY - RATE_LAG_MS) + asked * 1000 / rate
 end
 
--- What died since the job began is another death, for another decision. Where the clock was set
--- back, its time does not tell that.
+-- What was replayed since the job began died another death, for another decision. No time tells
+-- that where the clock was set back in between; a job of an older version knows no better.
 local function died_again(letter)
   local death = letter.deaths and letter.deaths[#letter.deaths]
-  return death and death.replayed_at and death.replayed_at >= tonumber(job.created)
+  if not death then return false end
+  if job.turn then return (death.turn or 0) > tonumber(job.turn) end
+  return death.replayed_at and death.replayed_at >= tonumber(job.created)
 end
 local meant, meant_payloads, found = {}, {}, {}
 for i, letter in ipairs(letters) do
