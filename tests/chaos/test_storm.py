@@ -76,6 +76,7 @@ def fleet(proxy: FaultProxy, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Flee
     running.close()
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(2400 if FULL else 300)
 def test_a_fleet_under_a_storm_loses_nothing_and_says_what_is_so(  # noqa: PLR0917 - fixtures
     servers: list[RedisServer],

@@ -39,7 +39,7 @@ class Laned(StrEnum):
     IMPORT = "import"
     PROFILE_UPDATE = "profile_update"
     GROUP_UPDATE = "group_update"
-    ODD = "odd"
+    UNROUTABLE = "unroutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,12 @@ class Scope:
 
     def stores(self, queue: Queue) -> list[Store]:
         where = Where(self.place) if self.place else None
-        return queue.backlog.stores(where, Lane(self.lane) if self.lane else None)
+        return queue.backlog.stores(where, self._lane())
+
+    def _lane(self) -> Lane | None:
+        if self.lane is Laned.UNROUTABLE:
+            return Lane.ODD
+        return Lane(self.lane) if self.lane else None
 
 
 queue_group = typer.Typer(

@@ -45,7 +45,7 @@ def stats(
     """Count the letters that match by failure group: reason, field and error, with what to do.
 
     A group is named by its cause, so its name stays the same, and every command takes it as
-    --group. Numbers and ids in an error are not told apart.
+    --group. Numbers and ids in an error make no difference.
     """
     if kinds_only and as_json:
         raise typer.BadParameter("--json prints failure groups: leave out --kinds.")

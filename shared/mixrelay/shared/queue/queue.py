@@ -1,7 +1,6 @@
-"""The queue: what every other part uses. It knows how many partitions there are, and no one else.
+"""The queue: what every other part uses. It alone knows how many partitions there are.
 
-Every move is one atomic script on one partition (`partition.py`); with a single partition this
-adds nothing to it. A node that is away stops only the partitions that lie on it.
+Every move is one atomic script on one partition. A node that is away stops only its own.
 """
 
 import time
