@@ -10,7 +10,6 @@ import asyncio
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
-from weakref import WeakKeyDictionary, finalize
 
 from mixrelay.producer.async_pushing import AsyncPushing
 from mixrelay.producer.async_threads import in_thread
@@ -25,6 +24,7 @@ from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.redis_sink import masked
 from mixrelay.producer.shown_options import with_options_shown
+from mixrelay.producer.under_way import UnderWay
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -81,9 +81,7 @@ class AsyncRedisSink:
             self._made_with["redis"] = redis
         self.guard = Guard(self.settings, url, self._lists, error_handler, given)
         self._pushing = AsyncPushing(url, self.settings, given)
-        self._under_way: WeakKeyDictionary[asyncio.AbstractEventLoop, set[finalize[..., Any]]] = (
-            WeakKeyDictionary()
-        )
+        self._under_way: dict[asyncio.AbstractEventLoop, set[UnderWay]] = {}
 
     @property
     def counters(self) -> Counters:
@@ -157,7 +155,7 @@ class AsyncRedisSink:
     async def _shielded(self, groups: Groups) -> list[int]:
         """Deliver each list's tuples, in a task that goes on where the caller's is cancelled."""
         parts = [(to, tuples, Attempt()) for to, tuples in groups]
-        task = asyncio.ensure_future(_each([partial(self._deliver, *part) for part in parts]))
+        task = asyncio.create_task(_each([partial(self._deliver, *part) for part in parts]))
         self._see_to_its_end(task, parts)
         try:
             return await asyncio.shield(task)
@@ -168,30 +166,30 @@ class AsyncRedisSink:
                 task.add_done_callback(partial(self._ended, parts))
             raise
 
-    def _see_to_its_end(self, task: asyncio.Future[list[int]], parts: list[Part]) -> None:
+    def _see_to_its_end(self, task: asyncio.Task[list[int]], parts: list[Part]) -> None:
         """Have the tuples kept where an event loop is closed in the midst of it.
 
         That is told to nobody: not to a task that waits, nor to one that has not begun. It shows
-        at the first call in another loop, as the task's memory is freed, or as the program ends.
+        at the first call in another loop, or as the program ends. Until then the task is held: as
+        the garbage collector frees one that is pending, Python 3.11 may crash.
         """
-        under_way = self._under_way.get(task.get_loop())
-        if under_way is None:
+        loop = task.get_loop()
+        if loop not in self._under_way:
             self._see_to_closed_loops()
-            under_way = self._under_way[task.get_loop()] = set()
-        gone = finalize(task, self._interrupt, parts, os.getpid())
-        under_way.add(gone)
+        one = UnderWay(task, partial(self._interrupt, parts, os.getpid()))
+        self._under_way.setdefault(loop, set()).add(one)
 
         def over(_task: asyncio.Future[list[int]]) -> None:
-            gone.detach()
-            under_way.discard(gone)
+            one.forget()
+            self._under_way.get(loop, set()).discard(one)
 
         task.add_done_callback(over)
 
     def _see_to_closed_loops(self) -> None:
         for loop in [*self._under_way]:
             if loop.is_closed():
-                for gone in self._under_way.pop(loop, ()):
-                    gone()
+                for one in self._under_way.pop(loop, ()):
+                    one.end()
 
     def _ended(self, parts: list[Part], task: asyncio.Future[list[int]]) -> None:
         """See to the end of a delivery that nobody waits for any more."""
