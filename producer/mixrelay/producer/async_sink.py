@@ -251,6 +251,8 @@ class AsyncRedisSink:
         try:
             await self._pushing.push(to, tuples, attempt)
         except DeliveryError as error:
+            if attempt.is_settled:  # its loop was closed, and it is closed in its turn
+                raise
             kept = await in_thread(attempt, guard.rescue, to, tuples, error, attempt)
             ending = ending_in(error, attempt.outer)
             if ending is not None:
