@@ -115,7 +115,7 @@ class Draining:
             Queue(self._queue.redis, setup.settings.queue, partitions=setup.settings.partitions)
         )
         self._away = AwayTooLong()
-        self._gave_up = False
+        self._burst_is_over = False
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clocks = Clocks(self._queue)
@@ -200,17 +200,17 @@ class Draining:
         )
 
     def _is_drained(self) -> bool:
-        now = time.monotonic()
-        if now < self._drained_check_at:
-            return self._gave_up
-        self._drained_check_at = now + _DRAINED_CHECK_SECONDS
+        # Kept: it is asked again in the next moment, by who waits and by who loops.
+        if time.monotonic() >= self._drained_check_at:
+            self._drained_check_at = time.monotonic() + _DRAINED_CHECK_SECONDS
+            self._burst_is_over = self._look_whether_drained()
+        return self._burst_is_over
+
+    def _look_whether_drained(self) -> bool:
         try:
             waiting = self._queue.books().waiting
         except PASSING:
-            # Kept: it is asked again in the next moment, by who waits and by who loops.
-            self._gave_up = self._away.after_failure()
-            return self._gave_up
-        self._gave_up = False
+            return self._away.after_failure()
         self._away.answered()
         return not self._holdings and waiting == 0
 
