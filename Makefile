@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test browser fuzz audit protections chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat protections chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -31,6 +31,10 @@ fuzz: $(READY)
 # Known vulnerabilities of what is installed; says so where nobody could be asked.
 audit: $(READY)
 	$(BIN)/python -m tests.support.audit
+
+# The producer's tests with each redis-py that mixrelay runs with: 5.2, 5.3, 6, 7 and the newest.
+compat: $(READY)
+	$(BIN)/python -m tests.support.compat
 
 # Takes each protection away and sees its test fail.
 protections: $(READY)
@@ -75,4 +79,4 @@ demo: $(READY)
 	$(BIN)/mixrelay demo
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .compat .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,6 @@
 """A model of a fleet in time (simpy): arrivals, a queue, workers, and a Mixpanel with its limit.
 
-Every step takes what was measured (`Costs`); the rules are those of docs/internals.md: a lane
+Every step takes what was measured (`Costs`); the rules are those of docs/invariants.md: a lane
 gathers a batch within the linger, a failure pauses the destination for all, one batch probes, and
 slow start follows. Batches are simulated one by one, the messages in them by their number.
 """

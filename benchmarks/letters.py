@@ -40,7 +40,8 @@ def run(size: Size) -> Iterator[Row]:
         _bury(queue, letters)
         while queue.mend():
             pass
-        yield _told("buried", "queue", f"{letters:,} in {time.monotonic() - began:.0f} s")
+        took = f"{letters:,} in {time.monotonic() - began:.0f} s"
+        yield _told("become dead letters", "queue", took)
         yield _told("Valkey's memory", "queue", f"{_memory(at.redis) / letters:.0f} bytes a letter")
         yield from _ask(queue)
         lately = datetime.now(UTC) - timedelta(seconds=20)

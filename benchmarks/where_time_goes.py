@@ -23,6 +23,7 @@ from benchmarks.stand import MEASURED_CORE, pinned, stand
 from mixrelay.shared.mixpanel.endpoints import base_address
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Batch, Lane, Queue, new_id
+from mixrelay.worker.clocks import Clocks
 from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
@@ -126,7 +127,7 @@ class Drain:
             ledger=Ledger(queue, owner="bench", lease_seconds=LEASE_SECONDS, abandon=Event()),
             transport=self._transport,
             preparation=self._preparation,
-            now_ms=lambda: round(time.time() * 1000),
+            clocks=Clocks(queue),
             settings=settings,
             stopping=lambda: False,
             homes={},

@@ -36,6 +36,7 @@ from tests.support.fleet import wait_until
 from tests.support.letters import bury, event
 from tests.support.ports import free_port
 from tests.support.processes import Process
+from tests.support.redis_servers import RedisServer
 
 QUICK = ["--every", "0.1"]
 SECRET = "T0/B0/secret-path"
@@ -196,7 +197,8 @@ def test_what_waits_too_long_is_told(queue, redis, redis_url, receiver):
     mixrelay("alert", *options, MIXRELAY_REDIS_URL=redis_url, expect=ExitCode.FINDING)
     assert receiver.told() == [("firing", "oldest")]
     assert (
-        receiver.notices[0]["summary"] == "The oldest message waits for 17 min; 1 message waiting."
+        receiver.notices[0]["summary"]
+        == "The oldest message is 17 min old; 1 message in the backlog."
     )
 
 
@@ -295,6 +297,30 @@ def test_a_redis_that_is_away_is_told_too(server, receiver):
         assert process.poll() is None
     assert receiver.told()[0] == ("firing", "redis")
     assert receiver.told().count(("firing", "redis")) == 1
+
+
+def test_a_redis_that_becomes_a_replica_is_told_and_the_watching_goes_on(receiver):
+    with RedisServer() as server:
+        birth(server.client)
+        with watching(server.url, "--webhook", receiver.url) as process:
+            server.client.replicaof("127.0.0.1", "1")
+            wait_until(lambda: receiver.notices, 30, "it is told")
+            assert process.poll() is None
+            server.follow(None)
+            wait_until(lambda: len(receiver.notices) == 2, 30, "its end is told")
+            assert process.poll() is None
+    name = "writes_refused:replica"
+    assert receiver.told() == [("firing", name), ("resolved", name)]
+    assert receiver.notices[0]["summary"] == "Redis is a replica and takes no writes."
+
+
+def test_status_is_degraded_where_redis_takes_no_writes():
+    with RedisServer() as server:
+        birth(server.client)
+        mixrelay("status", MIXRELAY_REDIS_URL=server.url)
+        server.client.config_set("min-replicas-to-write", 1)
+        ended = mixrelay("status", MIXRELAY_REDIS_URL=server.url, expect=ExitCode.FINDING)
+    assert "min-replicas-to-write" in ended.stdout.decode()
 
 
 def test_an_address_that_never_answered_ends_the_command(receiver):

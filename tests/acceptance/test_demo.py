@@ -86,8 +86,8 @@ def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
                 seen.append(answer.read().decode())
             return all(word in seen[-1] for word in words)
 
-        wait_until(lambda: shows("Delivered a minute", "demo"), 20, "the page answers")
-        outage = ("paused-heading", "service temporarily unavailable", "They wait")
+        wait_until(lambda: shows("Delivered per minute", "demo"), 20, "the page answers")
+        outage = ("paused-heading", "service temporarily unavailable", "They are kept")
         wait_until(lambda: shows(*outage), 40, "the page shows the outage")
         assert "All is well" not in seen[-1]
         wait_until(lambda: not shows("paused-heading"), 40, "and its end")

@@ -147,7 +147,7 @@ def test_stats_count_letters_by_kind_with_an_instance(
     mixed: dict[str, list[Number]], redis_url: str
 ) -> None:
     assert mixed
-    text = dlq(redis_url, "stats")
+    text = dlq(redis_url, "stats", "--kinds")
     rows = {tuple(line.split()[:4]) for line in text.splitlines()[1:]}
     assert ("invalid", "400", "event", "2") in rows
     assert ("malformed", "-", "unknown", "1") in rows

@@ -28,12 +28,12 @@ def test_a_lane_is_paused_shown_with_its_reason_and_resumed(queue: Queue, redis_
     assert "@" in hold.who
 
     written, _ = on(redis_url, "status", expect=ExitCode.FINDING)
-    assert f"event is held by {hold.who} since" in written
+    assert f"event has been paused by {hold.who} for" in written
     assert "the project moves (mixrelay resume event)" in written
     assert "when resumed" in written
 
     written, _ = on(redis_url, "resume", "event", "--why", "it has moved")
-    assert "event goes on: 1 message waiting." in written
+    assert "event is resumed: 1 message queued." in written
     assert queue.books().held == ()
     audit, _ = on(redis_url, "dlq", "audit")
     assert "resume - - lane event it has moved" in audit
@@ -55,7 +55,7 @@ def test_the_object_of_status_has_a_held_lane_among_the_paused(
             "seconds": 0.0,
         }
     ]
-    assert "import is held by ann@ops since" in said
+    assert "import has been paused by ann@ops for" in said
 
 
 def test_pausing_twice_changes_nothing_and_says_whose_pause_it_is(
@@ -63,7 +63,7 @@ def test_pausing_twice_changes_nothing_and_says_whose_pause_it_is(
 ) -> None:
     queue.pause(Lane.EVENT, who="ann@ops", why="deploy")
     _, said = on(redis_url, "pause", "event", "--why", "incident")
-    assert "Nothing was changed: event is held by ann@ops since" in said
+    assert "Nothing was changed: event has been paused by ann@ops for" in said
     _, said = on(redis_url, "resume", "import")
     assert "Nothing was changed: import is not paused by an operator" in said
     assert [hold.why for hold in queue.books().held] == ["deploy"]
@@ -81,7 +81,7 @@ def test_what_workers_hold_is_told(queue: Queue, redis_url: str) -> None:
     queue.route()
     queue.reserve(Lane.EVENT, owner="o", claim=new_id(), lease_seconds=60, limits=AT_ONCE)
     _, said = on(redis_url, "pause", "event", "--why", "deploy")
-    assert "2 messages in workers' hands will still be sent" in said
+    assert "2 messages in flight will still be sent" in said
 
 
 def test_status_shows_paces_and_the_limits_of_letters(
@@ -97,7 +97,7 @@ def test_status_shows_paces_and_the_limits_of_letters(
     written, _ = on(redis_url, "status", expect=ExitCode.FINDING)
     assert "dead letters 1 (kept 1 at most)" in written
     assert "1 dead letters are 100% of MIXRELAY_DLQ_MAX_LETTERS" in written
-    assert "begins slowly batches at once, at most" in written
+    assert "recovering concurrency limit" in written
     assert "track:0badc0de 2" in written
 
 

@@ -121,7 +121,7 @@ def test_a_misspelt_variable_is_found_without_its_value(redis_url: str, name: st
         MIXRELAY_REDIS_URL=redis_url,
         **{name: "s3cret"},
     )
-    assert f"warning  {name}: Nobody reads this variable." in shown
+    assert f"warning  {name}: No part of mixrelay reads this variable." in shown
     assert "s3cret" not in shown
     assert os.environ.get(name) is None
 

@@ -144,7 +144,7 @@ def everything_arrives(queue: Queue, *boxes: Sandbox) -> None:
     books = queue.books()
     assert (books.totals["delivered"], books.dead, books.difference) == (COUNT, 0, 0)
     assert arrived(*boxes) == set(range(COUNT))
-    assert books.paused == ()
+    wait_until(lambda: queue.books().paused == (), PATIENCE, "idle circuits close")
     assert refused(queue) == []
 
 

@@ -43,7 +43,8 @@ def running(*arguments: str, **variables: str) -> Iterator[tuple[str, Process]]:
 def test_valkey_keeps_its_data_and_the_settings_that_a_queue_needs(
     tmp_path: Path, signum: signal.Signals
 ) -> None:
-    with running("valkey", "--dir", str(tmp_path), "--port", "0") as (url, server):
+    data = tmp_path / "data"
+    with running("valkey", "--dir", str(data), "--port", "0") as (url, server):
         with Redis.from_url(url) as client:
             client.rpush("mixpanel_queue", "kept")
             assert client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
@@ -51,7 +52,10 @@ def test_valkey_keeps_its_data_and_the_settings_that_a_queue_needs(
             assert client.config_get("appendfsync")["appendfsync"] == "everysec"
         server.send_signal(signum)
         assert server.wait(20) == ExitCode.OK
-    with running("valkey", "--dir", str(tmp_path), "--port", "0") as (url, server):
+    files = [data, *data.rglob("*")]
+    assert len(files) > 2
+    assert [path for path in files if path.stat().st_mode & 0o077] == [], "its user's alone"
+    with running("valkey", "--dir", str(data), "--port", "0") as (url, server):
         with Redis.from_url(url) as client:
             assert client.lrange("mixpanel_queue", 0, -1) == [b"kept"]
         server.terminate()
@@ -142,7 +146,7 @@ def test_a_worker_that_starts_before_redis_waits_and_leaves_on_sigterm() -> None
         [COMMAND, "worker"], env=environment(**variables), stderr=subprocess.PIPE
     ) as worker:
         assert worker.stderr
-        assert b"cannot be used, trying on" in worker.stderr.readline()
+        assert b"cannot be used now, trying again" in worker.stderr.readline()
         with within(5):
             worker.terminate()
             assert worker.wait(20) == ExitCode.OK

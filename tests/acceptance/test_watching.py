@@ -59,7 +59,7 @@ def test_the_page_fits_its_terminal_and_shows_its_latest_minutes(busy, width):
     shown = int(re.search(r"the last (\d+) minutes", title)[1])
     assert len(re.findall("[▁▂▃▄▅▆▇█]", received)) == shown
     assert re.search(rf"received +\d+ +{shown} ", received)  # the peak of these
-    side_by_side = any("queued" in one and "the last" in one for one in lines)
+    side_by_side = any("incoming" in one and "the last" in one for one in lines)
     assert side_by_side == (width >= 110)
 
 
@@ -91,7 +91,7 @@ def test_a_line_names_the_first_problem(queue, redis_url):
     queue.push([event("E")])
     told = line(look(queue, redis_url))
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z queued 1, ", told)
-    assert "degraded, 1 problem: 1 message waiting, and no worker runs" in told
+    assert "degraded, 1 problem: 1 message in the backlog, and no worker runs" in told
     assert all(f"{name}/min" in told for name in RATES[:2])
 
 
@@ -149,4 +149,4 @@ def test_a_page_follows_its_terminal_s_size_and_leaves_it_as_it_was(queue, redis
 
 
 def side_by_side(shown):
-    return any(b"queued" in one and b"the last" in one for one in shown.split(b"\n"))
+    return any(b"incoming" in one and b"the last" in one for one in shown.split(b"\n"))

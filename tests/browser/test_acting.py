@@ -204,11 +204,11 @@ def test_a_lane_is_paused_and_resumed_by_keyboard_alone(
     expect(page.get_by_role("status").first).to_contain_text("The lane is paused.")
     assert [hold.why for hold in bench.queue.books().held] == ["the project moves"]
     page.goto("/")
-    expect(page.locator("#live .banner")).to_contain_text("event is held by")
+    expect(page.locator("#live .banner")).to_contain_text("event has been paused by")
     tab_to(page, "#change-event")
     page.keyboard.press("Enter")
     page.wait_for_url("**/lanes/event")
     tab_to(page, "button")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status").first).to_contain_text("The lane goes on")
+    expect(page.get_by_role("status").first).to_contain_text("The lane is resumed")
     assert bench.queue.books().held == ()

@@ -55,7 +55,7 @@ def test_a_letter_with_a_past_fits(
 
     page = open_page(f"/letters/{number}", width=width)
 
-    expect(page.get_by_role("heading", name="Its past")).to_be_visible()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
     assert page.evaluate(OUTSIDE) == []
     assert wider(page) <= 0
 

@@ -71,12 +71,12 @@ def test_a_quiet_queue_says_that_all_is_well(open_page: Callable[..., Page]) -> 
 
 def test_the_figures_live(open_page: Callable[..., Page], bench: Bench) -> None:
     page = open_page("/")
-    waiting = page.locator("dt:text-is('Waiting') + dd")
-    expect(waiting).to_have_text("0")
+    backlog = page.locator("dt:text-is('Backlog') + dd")
+    expect(backlog).to_have_text("0")
 
     bench.route(*(event("one") for _ in range(1_234)))
 
-    expect(waiting).to_have_text("1,234")
+    expect(backlog).to_have_text("1,234")
 
 
 def test_the_charts_are_drawn_and_told_in_words(

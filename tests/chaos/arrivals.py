@@ -50,6 +50,8 @@ class Arrivals:
     _last: dict[str, int] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _readings: tuple[_Reading, _Reading] | None = None
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="audit")
@@ -74,18 +76,31 @@ class Arrivals:
         return {n for n in range(count) if n >= seen or self._keys[n] == _NOT_YET}
 
     def _run(self) -> None:
-        ledger = self.mixpanel._intake.ledger
-        events, updates = _Reading(ledger.events), _Reading(ledger.updates)
         while True:
             is_over = self._over.is_set()
+            if not self.look():
+                if is_over:
+                    return
+                time.sleep(LOOK_EVERY)
+
+    def look(self) -> bool:
+        """Takes what has come since the last look; whether there was anything."""
+        ledger = self.mixpanel._intake.ledger
+        with self._lock:
+            if not self._readings:
+                self._readings = (_Reading(ledger.events), _Reading(ledger.updates))
+            events, updates = self._readings
             with ledger.lock:
                 new_events, new_updates = events.fresh(), updates.fresh()
             self._take_events(new_events)
             self._take_updates(new_updates)
-            if not new_events and not new_updates:
-                if is_over:
-                    return
-                time.sleep(LOOK_EVERY)
+            return bool(new_events or new_updates)
+
+    def arrived(self) -> int:
+        """How many of the messages the sandbox has now."""
+        while self.look():
+            pass
+        return len(self.latencies)
 
     def _take_events(self, arrivals: Iterable[Arrival]) -> None:
         for one in arrivals:

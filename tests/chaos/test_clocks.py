@@ -1,8 +1,6 @@
 """Hosts whose clocks are ten minutes apart, and clocks that are set while workers run."""
 
 import json
-import shutil
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +14,7 @@ from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import JobKind, LetterFilter, Queue, new_job_id
 from tests.chaos.ledger import Findings, Ledger, number_of
+from tests.support.clocks import Clock, library
 from tests.support.fleet import Fleet, wait_until
 from tests.support.letters import bury, event
 from tests.support.patience import within
@@ -25,8 +24,6 @@ from tests.support.redis_cluster import RedisCluster
 Tell = Callable[[str, Findings], None]
 Size = Callable[[int, int], int]
 
-SOURCE = Path(__file__).parents[1] / "data" / "clock" / "wrong_clock.c"
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 LEASES = {
     "MIXRELAY_LEASE": "3",
     "MIXRELAY_EXTEND_EVERY": "1",
@@ -41,32 +38,9 @@ STEP = 660
 """Seconds: more than a job's timeout and the minute after which RQ ends it by force."""
 
 
-class Clock:
-    """The clock of one host, which can be set while its processes run."""
-
-    def __init__(self, library: Path, file: Path, ahead: int) -> None:
-        self._library, self._file = library, file
-        file.write_bytes(bytes(8))
-        self.set(ahead)
-
-    def set(self, ahead: int) -> None:
-        """So many seconds before the true time."""
-        with self._file.open("r+b") as file:  # in place: it is mapped
-            file.write(struct.pack("=q", ahead))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"LD_PRELOAD": str(self._library), "WRONG_CLOCK": str(self._file)}
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if not COMPILER or not sys.platform.startswith("linux"):
-        pytest.skip("no clock was set: that takes Linux and a C compiler (apt-get install gcc)")
-    built = tmp_path_factory.mktemp("clock") / "wrong_clock.so"
-    command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(built), str(SOURCE)]
-    finished(command, check=True, timeout=60)
-    return built
+@pytest.fixture(scope="module", name="library")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return library(tmp_path_factory.mktemp("clock"))
 
 
 @pytest.fixture

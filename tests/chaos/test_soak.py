@@ -1,12 +1,8 @@
 """Half an hour of steady traffic under random faults: nothing lost, and no memory that grows."""
 
 import os
-import threading
 import time
-from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -19,71 +15,20 @@ from tests.chaos.arrivals import KEPT, Arrivals
 from tests.chaos.ledger import Findings, Watch
 from tests.chaos.soak_faults import LEASE, Faults
 from tests.chaos.soak_figures import Memory, leftovers, tell_messages, tell_redis
+from tests.chaos.steady_traffic import Traffic
 from tests.support.fleet import Fleet, wait_until
 from tests.support.killable import KillableRedis
 from tests.support.traffic import TOKEN
 
 MINUTES = float(os.environ.get("MIXRELAY_SOAK_MINUTES", "30"))
-RATE = 300
 BETWEEN_FAULTS = (2.0, 6.0)
 WORKERS = 3
-A_REQUEST = 10
-"""Messages of one request, which are pushed together at its end."""
 GROWTH, ROOM_MIB = 1.15, 4.0
 """What the memory's median may differ by, between the first third and the last."""
 
-STAYS = {"id", "number", "empty_at", "schema", "accepted", "paces", "totals"}
+STAYS = {"id", "number", "empty_at", "schema", "clock", "accepted", "paces", "totals"}
 STAYS |= {"loads", "retention", "audit"}
 """Keys of a queue that has been used and is empty; their size is bounded or told."""
-
-
-@dataclass(slots=True)
-class Traffic:
-    """One tracker in a thread, at a steady rate; its updates are numbered in order."""
-
-    tracker: Tracker
-    count: int = 0
-    sent_at: "array[float]" = field(default_factory=lambda: array("d"))
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def flowing(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._run, name="traffic")
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join(60)
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        while not self._over.is_set():
-            ahead = self.count / RATE - (time.monotonic() - began)
-            if ahead > 0:
-                self._over.wait(ahead)
-            else:
-                self.request()
-
-    def request(self) -> None:
-        with self.tracker.batch():
-            for _ in range(A_REQUEST):
-                self._track()
-
-    def _track(self) -> None:
-        number, user = self.count, f"user-{self.count % 997}"
-        self.sent_at.append(time.time())
-        self.count += 1
-        match number % 10:
-            case 0:
-                self.tracker.import_event(user, "Imported", {"n": number, "time": 1_600_000_000})
-            case 1 | 2:
-                self.tracker.people.set(user, {"n": number})
-            case 3:
-                company = f"company-{number % 97}"
-                self.tracker.groups.set("Company", company, {"n": number})
-            case _:
-                self.tracker.track(user, "Tracked", {"n": number})
 
 
 @pytest.fixture

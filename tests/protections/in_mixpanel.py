@@ -171,7 +171,7 @@ IN_MIXPANEL = (
         name="redis-py's retries are off",
         against="a command whose reply was lost is carried out twice, unseen",
         file="shared/mixrelay/shared/connection/clients.py",
-        old='options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError,))',
+        old='options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError, MasterDownError))',
         new='options["retry"] = Retry(NoBackoff(), 3)',
         proof="unit/shared/test_connection.py",
         test="test_a_client_repeats_nothing_and_opens_nothing",

@@ -138,7 +138,7 @@ _REDIS = (
     Protection(
         name="RQ's bookkeeping ends nothing",
         against="a heartbeat without an answer ends the worker and leaves its horse",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq_bookkeeping.py",
         old="""        except RedisError as error:
             log.warning("rq_away: %s: %s", what, error)""",
         new="""        except ZeroDivisionError as error:
@@ -159,17 +159,17 @@ _REDIS = (
         name="a shift always waits",
         against="after a shift was lost nobody drains",
         file=f"{WORKER}/rq_worker.py",
-        old="                self._shifts.see_to_one_waiting()\n",
+        old="            self._shifts.see_to_one_waiting()\n",
         new="",
-        proof="integration/worker/test_process.py",
-        test="test_a_burst_ends_with_0_once_no_message_is_anywhere",
+        proof="integration/worker/test_continuity.py",
+        test="test_more_deaths_than_ids_stop_nobody",
     ),
     Protection(
         name="short jobs do not spin",
         against="a job that fails at once is run in a loop",
         file=f"{WORKER}/rq_worker.py",
-        old="            self._pause(self._short_jobs.next())\n",
-        new="            pass\n",
+        old="        self._pause(self._turns.after_job(seconds, was_drain=was_drain))\n",
+        new="",
         proof="integration/worker/test_rq_worker.py",
         test="test_jobs_that_end_at_once_do_not_make_it_spin",
     ),

@@ -21,9 +21,11 @@ from decimal import Decimal
 from enum import Enum
 
 import attrs
+import numpy as np
 from pydantic import BaseModel
+from werkzeug.datastructures import MultiDict
 
-from mixrelay.producer import InvalidPropertyError, Tracker
+from mixrelay.producer import AsyncTracker, InvalidPropertyError, Tracker
 from tests.support.patience import joined
 
 TRACKERS = 8
@@ -43,6 +45,11 @@ class Order:
 @attrs.define
 class Basket:
     lines: list = attrs.field(factory=list)
+
+
+@dataclass(slots=True)
+class Line:
+    parts: list = field(default_factory=list)
 
 
 class Model(BaseModel):
@@ -72,6 +79,8 @@ class Things:
         self.set = set()
         self.deque = deque()
         self.order, self.basket, self.model = Order(), Basket(), Model()
+        self.form, self.array = MultiDict(), np.zeros(50, dtype="int64")
+        self.lines = [Line(), Line()]
         self.selfish = []
         self.hooked = deque(maxlen=20)
         self.properties = {"own": 1}
@@ -85,6 +94,9 @@ class Things:
             "order": self.order,
             "basket": self.basket,
             "model": self.model,
+            "form": self.form,
+            "array": self.array,
+            "slotted": self.lines,
             "plan": [Plan.FREE, {"plan": Plan.FREE}],
             "selfish": self.selfish,
         }
@@ -107,6 +119,14 @@ def change(things, of):
     for one in (*things.dicts, things.order.totals, things.model.totals):
         one.clear()
         one.update(pairs)
+    things.form.clear()
+    for key in ("a", "b"):
+        things.form.setlist(key, many)
+    things.array[:] = generation
+    for line in things.lines:
+        line.parts = many if of.random() < 0.5 else []
+    if of.random() < 0.1:
+        things.lines[:] = [Line(many), Line(many)]
     things.set.clear()
     things.set.update(range(generation, generation + len(many)))
     things.deque.clear()
@@ -150,12 +170,14 @@ def check(text, *, hooked):
     if hooked:  # a hook's own record is changed in more than one step, and by whom it wants
         return
     order, model = properties["order"], properties["model"]
-    lists = (*properties["lists"], order["lines"], model["lines"], properties["basket"]["lines"])
+    lists = [*properties["lists"], order["lines"], model["lines"], properties["basket"]["lines"]]
+    lists += [*properties["form"].values(), *(line["parts"] for line in properties["slotted"])]
     for one in lists:
         assert len({plain_number(item) for item in one}) <= 1, (one, text)
     for one in properties["dicts"]:
         assert all(key.startswith("k") for key in one), text
     assert properties["set"] == sorted(properties["set"]), text
+    assert len(properties["array"]) == 50, text
 
 
 def convert(value):
@@ -171,7 +193,8 @@ def tracker_of(things, index, sink):
         return record
 
     options = {"before_send": hook} if index % 4 == 0 else {}
-    tracker = Tracker("token", sink=sink, default=convert, **options)
+    kind = AsyncTracker if asyncio.iscoroutinefunction(sink) else Tracker
+    tracker = kind("token", sink=sink, default=convert, **options)
     return tracker.with_properties(things.properties)
 
 
@@ -214,10 +237,14 @@ def track_awaited(things, index, until, counts):
 
     async def go():
         tracker = tracker_of(things, index, sink)
+        of = random.Random(index)
         while time.monotonic() < until:
-            assert await tracker.track("user", "Event", things.tracked())
+            assert await of.choice(calls(tracker, things))()
             async with tracker.batch():
-                assert await tracker.track("user", "Event", things.tracked())
+                for _ in range(2):
+                    assert await of.choice(calls(tracker, things))()
+                await tracker.people.set("user", things.properties)
+            await tracker.people.set_once("user", things.tracked())
 
     asyncio.run(go())
 

@@ -252,7 +252,11 @@ class FaultProxy:
                 ready, _, _ = select.select([client.sock, server.sock], [], [])
                 if client.sock not in ready:
                     return  # the server left: so its client hears of it at once
-            exchange = Exchange(self, client, server, self.read(client))
+            request = self.read(client)
+            if b"\r\nREPLY\r\n" in request and request.endswith(b"\r\nSKIP\r\n"):
+                # Neither it nor the command behind it is answered.
+                request += self.read(client) + self.read(client)
+            exchange = Exchange(self, client, server, request)
             self._chosen(exchange)(exchange)
 
     def _chosen(self, exchange: Exchange) -> Fault:

@@ -226,7 +226,7 @@ class Sentinels:
 
     def primary_port(self) -> int:
         """Whom the first of them names."""
-        return int(self.clients[0].sentinel_get_master_addr_by_name(self.service)[1])
+        return int(self.clients[0].sentinel_masters()[self.service]["port"])
 
     def know_replica(self) -> bool:
         """Whether each knows of a replica to fail over to."""
@@ -240,7 +240,8 @@ class Sentinels:
     def _agree(self) -> bool:
         with suppress(RedisError):
             return all(
-                client.sentinel_master(self.service)["num-other-sentinels"] == 2
+                # `sentinel_master` cannot read its answer in redis-py 6.4.
+                client.sentinel_masters()[self.service]["num-other-sentinels"] == 2
                 for client in self.clients
             )
         return False

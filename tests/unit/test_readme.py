@@ -7,9 +7,19 @@ import pytest
 from typer.main import get_command
 
 from mixrelay.console.app import app
-from tests.support.settings_table import README, table, written_table
+from mixrelay.shared.mixpanel.reasons import Reason
+from tests.support.settings_table import (
+    CONFIGURATION,
+    DEPLOYED,
+    README,
+    every_setting,
+    short_table,
+    table,
+    written_table,
+)
 
 ROOT = README.parent
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 GUIDES = sorted(path.name for path in ROOT.glob("docs/*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -18,10 +28,26 @@ CALLED = re.compile(r"^(?:[A-Z_]+=\S+ )*mixrelay ((?:[a-z][a-z-]* ?)*)(.*)$", re
 OPTION = re.compile(r"(?<!\S)--[a-z-]+")
 
 
-def test_the_settings_table_is_the_codes():
-    assert written_table(README.read_text()) == table(), (
-        "run: python -m tests.support.settings_table --write"
+MOST_WORDS_OF_THE_README = 700
+HINT = "run: python -m tests.support.settings_table --write"
+
+
+def test_the_configuration_page_has_every_setting_as_the_code_has_it():
+    assert written_table(CONFIGURATION.read_text()) == table(), HINT
+
+
+def test_the_readme_has_the_settings_of_a_deployment_and_no_others():
+    readme = README.read_text()
+    assert written_table(readme) == short_table(), HINT
+    named = {option.variable for option in every_setting()}
+    used_by_the_quickstart = {"MIXPANEL_API_HOST"}
+    assert set(re.findall(r"MIX[A-Z]+_[A-Z_]+", readme)) & named == (
+        set(DEPLOYED) | used_by_the_quickstart
     )
+
+
+def test_the_readme_is_read_in_three_minutes():
+    assert len(README.read_text().split()) <= MOST_WORDS_OF_THE_README
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
@@ -80,6 +106,16 @@ def test_the_extras_that_can_be_installed_exist():
     }
     assert named <= set(project["optional-dependencies"])
     assert named
+
+
+def test_the_operators_guide_has_every_reason_of_dead_letters():
+    guide = (ROOT / "docs/operate.md").read_text()
+    assert [one.value for one in Reason if f"\n| `{one.value}` | " not in guide] == []
+
+
+@pytest.mark.parametrize("path", re.findall(r"tests/[\w/]+\.py", CONTRIBUTING.read_text()))
+def test_every_test_that_contributing_names_is_there(path):
+    assert (ROOT / path).exists()
 
 
 def test_no_paper_speaks_of_this_machine():

@@ -9,6 +9,8 @@ from rich.markup import escape
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting import command as alerting
+from mixrelay.console.backlog import command as backlog
+from mixrelay.console.backlog import erasing
 from mixrelay.console.config import command as config
 from mixrelay.console.dashboard import command as dashboard
 from mixrelay.console.demo import command as demo
@@ -69,6 +71,8 @@ config.register(app)
 status.register(app)
 alerting.register(app)
 holding.register(app)
+backlog.register(app)
+erasing.register(app)
 dlq.register(app)
 push.register(app)
 lookup.register(app)

@@ -6,6 +6,7 @@ from redis import exceptions as redis
 from redis.sentinel import MasterNotFoundError
 
 from mixrelay.console.exits import ExitCode
+from mixrelay.console.refusals import refusal_of
 from mixrelay.shared.connection import NotACluster, certificate_trouble, is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError, MixrelayError, WrongKeyType
 
@@ -49,6 +50,9 @@ def explain_redis(error: redis.RedisError, url: str) -> CommandError:
             "Name its authority: rediss://host:6379/0?ssl_ca_certs=/path/to/ca.pem",
             code=ExitCode.REFUSED,
         )
+    if refusal := refusal_of(error):
+        what = f"{server} {refusal.what}."
+        return CommandError(what, refusal.todo, code=ExitCode.REFUSED)
     for kinds, code, what, todo in _ANSWERS:
         if isinstance(error, kinds) or (redis.NoPermissionError in kinds and _is_denied(said)):
             one_of_many = is_cluster(url) and kinds in _NO_ANSWER
@@ -82,18 +86,6 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         ExitCode.REFUSED,
         "{server} does not allow this user to do that: {said}",
         "Grant what the role needs (docs/redis.md), or use another user in MIXRELAY_REDIS_URL.",
-    ),
-    (
-        (redis.OutOfMemoryError,),
-        ExitCode.REFUSED,
-        "{server} is full (maxmemory reached): {said}",
-        "Let the workers drain the queue, or raise maxmemory.",
-    ),
-    (
-        (redis.ReadOnlyError,),
-        ExitCode.REFUSED,
-        "{server} is a replica and takes no writes.",
-        "Point MIXRELAY_REDIS_URL at the primary.",
     ),
     ((NotACluster,), ExitCode.REFUSED, "{server} cannot be used: {said}", ""),
     (
@@ -148,8 +140,7 @@ _NODE_AWAY = (
 # Answers that redis-py gives no class of its own.
 _WORDS = {
     "WRONGTYPE": "Another program writes to this key: set another MIXRELAY_QUEUE, or move it.",
-    "MISCONF": "Redis cannot write to its disk and refuses writes: look at its log.",
-    "NOREPLICAS": "Too few replicas are connected (min-replicas-to-write).",
+    "BUSY": "A script runs for too long: wait, look at SLOWLOG GET, or end it by SCRIPT KILL.",
     "SCHEMA": "A newer mixrelay keeps this queue: install the same version here.",
     "ERR": "mixrelay needs Redis 7.0 or Valkey 7.2, or newer, and a database that exists.",
 }

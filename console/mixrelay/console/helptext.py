@@ -1,8 +1,10 @@
 """Help that ends in examples, in every command, and in which no name is cut to fit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -11,8 +13,15 @@ from typer.core import TyperCommand, TyperGroup
 
 from mixrelay.console import terminal
 from mixrelay.console.exits import ExitCode
+from mixrelay.console.text import cut
 
 _WIDTH = 100
+# Typer keeps a copy of click, and shows of its usage errors this one alone.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+_SAID = 1_000
+"""Characters of a usage error."""
+_ANY_BYTES = frozenset({"FILE", "DIR", "URL", "PATH"})
+"""Values that may hold bytes of any encoding: names of files, passwords."""
 _OPTION_WIDTH = 36
 """Of the left column; what is longer there goes over two lines."""
 
@@ -29,6 +38,12 @@ def lines(*shown: str) -> str:
 class Command(TyperCommand):
     """A command whose epilog holds examples, a line each, shown as they stand."""
 
+    def invoke(self, ctx: Any) -> Any:
+        for parameter in self.params:
+            if parameter.metavar not in _ANY_BYTES:
+                _check_text(ctx, parameter)
+        return super().invoke(ctx)
+
     def format_help(self, ctx: Any, _formatter: Any) -> None:
         page = _Page()
         page.opening(self, ctx)
@@ -39,6 +54,14 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """The same for a group of commands."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _shortened():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _shortened():
+            return super().invoke(ctx)
+
     def format_help(self, ctx: Any, _formatter: Any) -> None:
         page = _Page()
         page.opening(self, ctx)
@@ -47,6 +70,29 @@ class Group(TyperGroup):
         if ctx.parent is None:
             page.exit_codes()
         page.examples(self.epilog or "")
+
+
+def _check_text(ctx: Any, parameter: Any) -> None:
+    """Raise BadParameter where a text holds bytes that are no UTF-8: no message or name does."""
+    value = ctx.params.get(parameter.name)
+    for text in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text):
+            raise typer.BadParameter(
+                f"{cut(text, _SAID)} holds a byte that is no UTF-8. Write it in UTF-8, or leave "
+                "it out.",
+                ctx=ctx,
+                param=parameter,
+            )
+
+
+@contextmanager
+def _shortened() -> Iterator[None]:
+    """Cut a usage error that repeats what was written, however long that is."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = cut(error.message, _SAID)
+        raise
 
 
 class _Page:

@@ -31,7 +31,12 @@ def readable(payload: bytes, *, raw: bool = False) -> Any:
 def pretty(payload: bytes) -> str:
     """The same for eyes: indented JSON, or the text."""
     shown = readable(payload)
-    return shown if isinstance(shown, str) else json.dumps(shown, indent=2, ensure_ascii=False)
+    if isinstance(shown, str):
+        return shown
+    try:
+        return json.dumps(shown, indent=2, ensure_ascii=False)
+    except RecursionError:  # an indented text takes more of the stack than a plain one
+        return json.dumps(shown, ensure_ascii=False)
 
 
 def _inner(parsed: Any) -> Any:

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from mixrelay.shared.reading import shown_value
+
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -24,6 +26,7 @@ def parse(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise ValueError(
-            f"{text!r} is no time: write 2026-11-24T10:00:00Z, or an age such as 90s, 15m, 2h, 3d."
+            f"{shown_value(text)} is no time: write 2026-11-24T10:00:00Z, or an age such as 90s, "
+            "15m, 2h, 3d."
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -115,7 +115,9 @@ class Drain:
         worker.run(seconds)
         waiting = self.queue.books().waiting
         if waiting:
-            raise AssertionError(f"{waiting} messages still wait after {seconds:g} s.")
+            raise AssertionError(
+                f"{waiting} messages are still in the backlog after {seconds:g} s."
+            )
         return self.delivered
 
     @property

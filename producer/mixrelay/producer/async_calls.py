@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
+from mixrelay.producer.batch import WRITE_ASYNC_WITH
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People
 
@@ -93,3 +94,16 @@ class AsyncBatch:
     ) -> None:
         """Send what was collected, and wait until it is."""
         await self._batch.__aexit__(kind, error, trace)
+
+    if not TYPE_CHECKING:  # a type checker refuses the block by itself
+
+        def __enter__(self) -> None:
+            """Raise TypeError: the end of the block is awaited."""
+            raise TypeError(WRITE_ASYNC_WITH)
+
+        def __exit__(self, *_: object) -> None:
+            """Never called; a ``with`` statement asks for it first."""
+
+        def __await__(self) -> None:
+            """Raise TypeError: it is a block."""
+            raise TypeError(WRITE_ASYNC_WITH)

@@ -81,6 +81,8 @@ class AsyncPushing:
             # redis-py bounds each step, and a handshake has several; this bounds all of them.
             async with asyncio.timeout(self._seconds), lines.turns:
                 length = await lines.nodes.run(to.name, exchange)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise  # as the program ends too, when nothing can be asked of redis-py any more
         except answers() as error:
             raise to.words.refused(error) from error
         except troubles() as error:
@@ -263,7 +265,10 @@ def _nodes_at(url: str, settings: QueueSettings) -> AsyncNodes | _OneNode:
     )
 
     options = client_options(
-        url, timeout=settings.timeout, connect_timeout=settings.connect_timeout
+        url,
+        timeout=settings.timeout,
+        connect_timeout=settings.connect_timeout,
+        is_async=True,
     )
     if is_cluster(url):
         address = ClusterAddress.parse(url)

@@ -7,6 +7,7 @@ await tracker.track("user-1", "Plan Upgraded")
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 
@@ -23,6 +24,7 @@ from mixrelay.producer.lists import Groups, Lists, QueueList, together
 from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.redis_sink import masked
 from mixrelay.producer.shown_options import with_options_shown
+from mixrelay.producer.under_way import UnderWay
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class AsyncRedisSink:
             self._made_with["redis"] = redis
         self.guard = Guard(self.settings, url, self._lists, error_handler, given)
         self._pushing = AsyncPushing(url, self.settings, given)
+        self._under_way: dict[asyncio.AbstractEventLoop, set[UnderWay]] = {}
 
     @property
     def counters(self) -> Counters:
@@ -152,25 +155,76 @@ class AsyncRedisSink:
     async def _shielded(self, groups: Groups) -> list[int]:
         """Deliver each list's tuples, in a task that goes on where the caller's is cancelled."""
         parts = [(to, tuples, Attempt()) for to, tuples in groups]
-        task = asyncio.ensure_future(_each([partial(self._deliver, *part) for part in parts]))
+        task = asyncio.create_task(_each([partial(self._deliver, *part) for part in parts]))
+        self._see_to_its_end(task, parts)
         try:
             return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(partial(self._ended, parts))
+        except (asyncio.CancelledError, GeneratorExit):
+            if task.done():  # a loop that is closed calls nobody back
+                self._ended(parts, task)
+            else:
+                task.add_done_callback(partial(self._ended, parts))
             raise
+
+    def _see_to_its_end(self, task: asyncio.Task[list[int]], parts: list[Part]) -> None:
+        """Have the tuples kept where an event loop is closed in the midst of it.
+
+        That is told to nobody: not to a task that waits, nor to one that has not begun. It shows
+        at the first call in another loop, or as the program ends. Until then the task is held: as
+        the garbage collector frees one that is pending, Python 3.11 may crash.
+        """
+        loop = task.get_loop()
+        if loop not in self._under_way:
+            self._see_to_closed_loops()
+        one = UnderWay(task, partial(self._interrupt, parts, os.getpid()))
+        self._under_way.setdefault(loop, set()).add(one)
+
+        def over(_task: asyncio.Future[list[int]]) -> None:
+            one.forget()
+            self._under_way.get(loop, set()).discard(one)
+
+        task.add_done_callback(over)
+
+    def _see_to_closed_loops(self) -> None:
+        for loop in [*self._under_way]:
+            if loop.is_closed():
+                for one in self._under_way.pop(loop, ()):
+                    one.end()
 
     def _ended(self, parts: list[Part], task: asyncio.Future[list[int]]) -> None:
         """See to the end of a delivery that nobody waits for any more."""
         if task.cancelled():  # as the event loop ends, perhaps before it began
-            for part in parts:
-                self.guard.interrupted(*part)
+            self._interrupt(parts, os.getpid())
         elif isinstance(error := task.exception(), Exception):
             self.guard.tell(error)
+
+    def _interrupt(self, parts: list[Part], process: int) -> None:
+        """Keep what a delivery did not come to; in a forked process it is the parent's to do so."""
+        if process != os.getpid():
+            return
+        for to, tuples, attempt in parts:
+            try:
+                if attempt.step is not None:
+                    attempt.step.finish()
+            except DeliveryError as error:
+                self.guard.tell(error)
+            if not attempt.is_settled:
+                self._interrupt_one(to, tuples, attempt)
+
+    def _interrupt_one(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> None:
+        fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
+        if fitting:
+            self.guard.interrupted(to, fitting, attempt)
+        if len(fitting) < len(tuples):
+            error = too_large(max(map(len, tuples)))
+            self.guard.tell(self.guard.lost(error, len(tuples) - len(fitting)))
+        attempt.is_settled = True
 
     async def _deliver(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
         kept = await self._deliver_fitting(to, fitting, attempt) if fitting else True
         if len(fitting) < len(tuples):
+            attempt.is_settled = True
             error = too_large(max(map(len, tuples)))
             raise self.guard.lost(error, len(tuples) - len(fitting))
         return kept
@@ -191,13 +245,15 @@ class AsyncRedisSink:
         guard = self.guard
         # The spool is files, and moving its lines is a round trip: neither is the event loop's.
         if not guard.ready(to, self._pushing.place_of(to)):
-            kept = await in_thread(self._hold_unless_clear, to, tuples, attempt)
+            kept = await in_thread(attempt, self._hold_unless_clear, to, tuples, attempt)
             if kept is not None:
                 return kept
         try:
             await self._pushing.push(to, tuples, attempt)
         except DeliveryError as error:
-            kept = await in_thread(guard.rescue, to, tuples, error, attempt)
+            if attempt.is_settled:  # its loop was closed, and it is closed in its turn
+                raise
+            kept = await in_thread(attempt, guard.rescue, to, tuples, error, attempt)
             ending = ending_in(error, attempt.outer)
             if ending is not None:
                 raise ending from None

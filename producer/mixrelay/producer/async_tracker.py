@@ -41,7 +41,8 @@ class AsyncTracker(Tracker[Pending]):
     before it is awaited, or made a task; then it returns True once Redis or the spool has the
     message, else False, and ``error_handler`` is called. It never raises because Redis is away,
     and takes at most ``connect_timeout`` and ``timeout`` together. A task that is cancelled in
-    the middle of it loses nothing: the push goes on, or the message is kept.
+    the middle of it loses nothing: the push goes on, or the message is kept, or the handler is
+    called, also where the event loop is closed meanwhile.
 
     One serves any number of event loops, one after the other or at once. Each has connections of
     its own, which close as the loop ends.

@@ -20,10 +20,17 @@ class PushExchange(Protocol):
     """Whether Redis said that it was."""
 
 
+class Step(Protocol):
+    """A call in a thread."""
+
+    def finish(self) -> None:
+        """Have it be over; raise what it raised."""
+
+
 class Attempt:
     """The tuples of one call for one list."""
 
-    __slots__ = ("exchange", "inode", "is_kept", "is_settled", "outer")
+    __slots__ = ("exchange", "inode", "is_kept", "is_settled", "outer", "step")
 
     def __init__(self) -> None:
         self.exchange: PushExchange | None = None
@@ -34,6 +41,8 @@ class Attempt:
         """Whether the spool has them."""
         self.is_settled = False
         """Whether they were counted as queued, spooled, dropped or failed."""
+        self.step: Step | None = None
+        """What a thread does with them, or did last."""
         self.outer = sys.exception()
         """What the caller was handling as it called: none of what may end this call."""
 

@@ -28,6 +28,8 @@ R = TypeVar("R")
 Messages: TypeAlias = "list[tuple[str, str]]"
 """Types and messages, in the order of their calls."""
 
+WRITE_ASYNC_WITH = "This tracker's calls are awaited: write async with tracker.batch()."
+
 _NOWHERE = -1
 
 MOST_MESSAGES = 500
@@ -91,7 +93,7 @@ class Batch(Generic[R]):
             TypeError: calls of this tracker are awaited, and so is the end of its blocks.
         """
         if self.outlet.is_async:
-            raise TypeError("This tracker's calls are awaited: write async with tracker.batch().")
+            raise TypeError(WRITE_ASYNC_WITH)
         self.begin()
         return self
 

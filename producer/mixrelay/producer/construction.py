@@ -8,8 +8,10 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.options import QueueSettings
+from mixrelay.producer.telling import ErrorHandler
 from mixrelay.shared.options import is_empty, load, named_as, options, perhaps
 from mixrelay.shared.reading import shown_value, trimmed
 from mixrelay.shared.variables import API_HOST, DISABLED, QUEUE, REDIS_URL, REGION, TOKEN
@@ -59,7 +61,45 @@ def given_client(redis: Any, redis_url: str | None) -> Given | None:
         raise ConfigurationError("Give either redis= or redis_url=: both say where the queue is.")
     from mixrelay.shared.connection import Given  # noqa: PLC0415 - loads redis-py, as Pushing does
 
-    return Given.of(redis)
+    return Given.of(own_client(redis))
+
+
+def own_client(redis: Any, name: str = "redis") -> Any:
+    """Return the client that is given, that a dotted path names, or that a function of it makes.
+
+    Args:
+        redis: a client or pool, a function without arguments that returns one, or a path to either.
+        name: how the user wrote the argument.
+
+    Raises:
+        ConfigurationError: the path leads nowhere, or the function failed.
+    """
+    if isinstance(redis, str) and "://" in redis:
+        # Not the address itself, which may hold a password.
+        raise ConfigurationError(
+            f"{name} is an address; give a client, or the address as {_beside(name)}."
+        )
+    client = resolved(redis, name)
+    if isinstance(client, type):
+        raise ConfigurationError(
+            f"{name} is the class {client.__name__}; make one of it: {client.__name__}(…)."
+        )
+    if not inspect.isroutine(client):
+        return client
+    try:
+        return client()
+    except Exception as error:
+        if is_ending(error):
+            raise
+        raise ConfigurationError(
+            f"{name} is a function that made no client ({type(error).__name__}); it is called "
+            "without arguments."
+        ) from error
+
+
+def _beside(name: str) -> str:
+    """The setting of the address, beside that of the client: ``MIXRELAY["REDIS_URL"]``."""
+    return name.replace("redis", "redis_url").replace("REDIS", "REDIS_URL")
 
 
 def read_queue(
@@ -189,7 +229,9 @@ def _checked_hook(hook: Any, name: str, takes: tuple[str, ...]) -> Any:
             f"{name} is the class {hook.__name__}; make one of it: {hook.__name__}()."
         )
     called = getattr(hook, "__call__", None)  # noqa: B004 - of an object with an async __call__
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(called):
+    # What an ErrorHandler's own __call__ calls.
+    handled = getattr(hook, "handle", None) if isinstance(hook, ErrorHandler) else None
+    if any(map(inspect.iscoroutinefunction, (hook, called, handled))):
         raise ConfigurationError(
             f"{name} is a coroutine function, and nothing would await it; write it with def."
         )

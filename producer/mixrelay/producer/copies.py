@@ -37,13 +37,16 @@ class Copied:
 def refuse_client(made_with: dict[str, Any]) -> None:
     """Refuse to pickle what was made with the application's own client, which is a process's.
 
+    The path of one can be pickled.
+
     Raises:
         ConfigurationError: it was.
     """
-    if "redis" in made_with:
+    if not isinstance(made_with.get("redis", ""), str):
         raise ConfigurationError(
             "A tracker with redis= cannot be pickled, since a client's connections belong to one "
-            "process: give it redis_url= or MIXRELAY_REDIS_URL, or make it in the other process."
+            "process: give it redis_url=, MIXRELAY_REDIS_URL or the client's dotted path, or make "
+            "it in the other process."
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.batch import NOT_TAKEN, TAKEN, Messages, open_batch
@@ -132,7 +133,8 @@ class Outlet(Generic[R]):
             return answered
         import asyncio  # noqa: PLC0415 - loaded already where calls are awaited
 
-        return cast("R", self._awaited(asyncio.to_thread(send, kind, message)))
+        sent = asyncio.to_thread(send, kind, message)
+        return cast("R", self._awaited(sent, sees_to_its_end=False))
 
     def hand_over(self, sink: Sink[Any], kind: str, message: str) -> Any:
         """Call a sink, and keep from the caller whatever it raises."""
@@ -167,7 +169,8 @@ class Outlet(Generic[R]):
             return returned
         if self.is_async:
             return cast("R", self._one_by_one_awaited(messages))
-        results = [self.hand_over(self._sink, *message) for message in messages]
+        with self._each_once(messages) as waiting:
+            results = [self.hand_over(self._sink, *message) for message in waiting]
         return cast("R", all(result is not False for result in results))
 
     def send_left(self, messages: Messages) -> None:
@@ -232,12 +235,19 @@ class Outlet(Generic[R]):
             return True if result is None else result
         return self._awaited(result, count)
 
-    async def _awaited(self, pending: Awaitable[Any], count: int = 1) -> Any:
+    async def _awaited(
+        self, pending: Awaitable[Any], count: int = 1, *, sees_to_its_end: bool | None = None
+    ) -> Any:
         outer = sys.exception()
         try:
             result = await pending
         except Exception as error:  # noqa: BLE001 - no failure to deliver may reach a request
             return self._not_sent(error, count, outer)
+        except BaseException:
+            # The queue's sink goes on, or keeps the messages; nobody knows what another did.
+            if not (not self._counts if sees_to_its_end is None else sees_to_its_end):
+                self._lost(DeliveryError(_CANCELLED, maybe_delivered=True, count=count), count)
+            raise
         if self._counts:
             self.counters.add("queued", count)
         return True if result is None else result
@@ -255,13 +265,36 @@ class Outlet(Generic[R]):
         return False
 
     async def _one_by_one_awaited(self, messages: Messages) -> bool:
-        results = [await cast("Any", self.hand_over(self._sink, *one)) for one in messages]
+        with self._each_once(messages) as waiting:
+            results = [await cast("Any", self.hand_over(self._sink, *one)) for one in waiting]
         return all(result is not False for result in results)
+
+    @contextmanager
+    def _each_once(self, messages: Messages) -> Generator[Iterator[tuple[str, str]], None, None]:
+        """Hand out messages; where the block is ended in between, the handler hears of the rest."""
+        waiting = iter(messages)
+        try:
+            yield waiting
+        except BaseException:
+            left = sum(1 for _ in waiting)
+            if left:
+                self._lost(DeliveryError(_NOT_BEGUN, count=left), left)
+            raise
 
     def _lost(self, error: Exception, count: int) -> None:
         if self._counts or not isinstance(error, DeliveryError):
             self.counters.add("failed", count)
         tell(self._error_handler, error)
+
+
+_CANCELLED = (
+    "The call was cancelled while the sink had the message: nobody knows whether it was delivered. "
+    "Shield the sink (asyncio.shield), or let the call end."
+)
+_NOT_BEGUN = (
+    "The block was cancelled before all of its messages were given to the sink. Give the sink a "
+    "method send_all, which takes them at once, or let the block end."
+)
 
 
 async def _then_false(sent: Awaitable[Any]) -> bool:

@@ -94,7 +94,7 @@ class Drain:
         fitting = LINES_AT_MOST if self._most is None else self._most // 10
         lines = min(max(fitting, 1), LINES_AT_MOST)
 
-        with FileIO(segment) as file:
+        with FileIO(self._spool.open_segment(segment)) as file:
             whole = os.fstat(file.fileno())
             remembered = self._remembered(whole.st_ino)
             start = remembered or find_start(self._loads, file)
@@ -120,7 +120,7 @@ class Drain:
             # what was read from the beginning says that all of this one is in.
             return
         if part is None or part.offset >= whole.st_size:
-            segment.unlink()
+            self._spool.remove(segment)
             self._known = None
 
     def _remembered(self, inode: int) -> Start | None:

@@ -12,7 +12,6 @@ list they are for.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import defaultdict
 from itertools import count
@@ -21,12 +20,13 @@ from typing import TYPE_CHECKING
 
 from mixrelay.producer.breaker import Breaker, recovered
 from mixrelay.producer.counters import Counters
-from mixrelay.producer.drain import Drain, Left, open_drain
+from mixrelay.producer.drain import Left
 from mixrelay.producer.endings import ending_in, is_ending
 from mixrelay.producer.errors import DeliveryError, NotDurableError, QueueFullError, SpoolError
+from mixrelay.producer.process_spool import ProcessSpool
 from mixrelay.producer.redis_words import answers, retold, troubles
 from mixrelay.producer.safe_twice import is_safe_twice
-from mixrelay.producer.spool_folder import open_spool
+from mixrelay.producer.spool_words import UntrustedFolderError, not_used
 from mixrelay.producer.telling import ErrorHandler, Handler, tell
 from mixrelay.shared.errors import WrongKeyType
 
@@ -73,19 +73,23 @@ class Guard:
         self.counters = Counters()
         self.error_handler = error_handler
         self._settings = settings
-        self._url = redis_url
-        self._where = given or redis_url
         self.is_fake = given is not None and given.is_fake
         """Whether the queue is in fakeredis, and so no server's."""
         self._lists = lists
         self._breakers: defaultdict[Hashable, Breaker] = defaultdict(Breaker)
         # Lines of all lists are drained together, wherever these lie.
         self._draining = lists.first.breaker
-        self._opened_in = 0
-        self._opened_spool: Spool | None = None
-        self._opened_drain: Drain | None = None
+        self._own = ProcessSpool(
+            settings,
+            redis_url,
+            lists.first.name,
+            given=given,
+            counters=self.counters,
+            tell=self.tell,
+        )
         self._look_at = 0.0
         self._untold: DeliveryError | None = None
+        self._is_untrusted_told = False
         self._appends = count()
 
     def ready(self, to: QueueList, place: Hashable) -> bool:
@@ -109,6 +113,9 @@ class Guard:
             return True
         try:
             return not self._look(spool) or self._drain_some(spool, to)
+        except UntrustedFolderError as error:
+            self._cannot_use(spool, error)
+            return True
         except OSError as error:
             if is_ending(error):
                 raise
@@ -202,6 +209,7 @@ class Guard:
     ) -> None:
         spool = self._spool()
         if spool is None:
+            attempt.is_settled = True
             raise self.lost(why, len(tuples))
         try:
             self._append(spool, tuples, attempt)
@@ -262,17 +270,17 @@ class Guard:
         try:
             # Who must queue behind the spool waits for a step that is under way: else threads
             # that are quicker than one another's steps would fill it as fast as they empty it.
-            left = self._drain(spool).step(STEP_SECONDS if to.own else 0.0)
+            left = self._own.drain(spool).step(STEP_SECONDS if to.own else 0.0)
         except failures as error:
             ending = ending_in(error, outer)
             if ending is not None:
-                self._drain(spool).close()
+                self._own.drain(spool).close()
                 raise ending from None
             if isinstance(error, OSError):  # the files', since redis-py wraps those of sockets
                 raise
             return self._not_drained(error, spool, to)
         except BaseException:
-            self._drain(spool).close()  # or the next step would read this one's answer
+            self._own.drain(spool).close()  # or the next step would read this one's answer
             raise
         if left is not Left.BUSY:
             recovered(self._draining)
@@ -311,6 +319,13 @@ class Guard:
                 self.tell(why)
         return not (to.own or to.breaker.is_open)
 
+    def _cannot_use(self, spool: Spool, why: UntrustedFolderError) -> None:
+        for one in self._lists.all:
+            one.own.clear()
+        if not self._is_untrusted_told:
+            self._is_untrusted_told = True
+            self.tell(not_used(spool, why))
+
     def _cannot_drain(self, spool: Spool, why: str) -> None:
         for one in self._lists.all:
             one.own.clear()
@@ -325,22 +340,8 @@ class Guard:
         tell(self.error_handler, error)
 
     def _spool(self) -> Spool | None:
-        if self._opened_in != os.getpid():
-            # Of each process anew: its user may be another, and so may be its connection.
-            self._opened_drain = None
-            self._opened_spool = open_spool(self._settings, self._url, self._lists.first.name)
-            self._opened_in = os.getpid()  # last, since an ending may come in between
-        return self._opened_spool
+        return self._own.spool()
 
     def close(self) -> None:
         """Close the connection that emptied the spool, if this process opened one."""
-        if self._opened_drain is not None and self._opened_in == os.getpid():
-            self._opened_drain.close()
-        self._opened_drain = None
-
-    def _drain(self, spool: Spool) -> Drain:
-        if self._opened_drain is None:
-            self._opened_drain = open_drain(
-                spool, self._settings, self._where, self._lists.first.name, self.counters
-            )
-        return self._opened_drain
+        self._own.close()

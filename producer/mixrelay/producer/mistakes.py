@@ -1,10 +1,11 @@
 r"""What becomes of a call that is a mistake of the caller's: ``Tracker(on_invalid=…)``.
 
-``raise`` raises ``InvalidPropertyError`` at the call, as in development and tests one wants it.
-In production an order should not fail for its analytics: ``log`` counts the call, gives the error
-to the error handler and returns False. ``dead-letter`` does the same, and queues the record as far
-as it can be written, with the error beside it, so that a worker makes a dead letter of it that
-anyone can see, edit and replay:
+``raise`` raises ``InvalidPropertyError`` at the call, as in development and tests one wants it,
+and whatever a value's own methods raise, such as a lazy object whose database is away. In
+production an order should not fail for its analytics: ``log`` counts the call, gives the error to
+the error handler and returns False. ``dead-letter`` does the same, and queues the record as far as
+it can be written, with the error beside it, so that a worker makes a dead letter of it that anyone
+can see, edit and replay:
 
     ["event", "{\"invalid\":{\"field\":…,\"message\":…},\"data\":{…}}"]
 """
@@ -18,7 +19,9 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
+from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import ConfigurationError, InvalidPropertyError
+from mixrelay.shared.reading import trimmed
 
 if TYPE_CHECKING:
     from mixrelay.producer.delivery import Outlet
@@ -40,15 +43,22 @@ Rebuild: TypeAlias = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Returns a record of a token and a call's arguments by name, unchecked."""
 
 
+Call: TypeAlias = tuple[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]]
+"""A method, whose it is, and its arguments."""
+
+
 def checked_policy(policy: str, sink: object) -> OnInvalid:
-    """Return a policy.
+    """Return a policy, read as the environment's words are: trimmed, in any case.
 
     Raises:
         ConfigurationError: there is none of that name, or the sink is no queue, for dead letters.
     """
+    given = policy
+    if isinstance(policy, str):
+        policy = trimmed(policy).lower()
     if policy not in POLICIES:
         raise ConfigurationError(
-            f"on_invalid={policy!r}: there is no such policy; choose one of {', '.join(POLICIES)}."
+            f"on_invalid={given!r}: there is no such policy; choose one of {', '.join(POLICIES)}."
         )
     if policy == "dead-letter" and not hasattr(sink, "guard"):
         raise ConfigurationError(
@@ -73,22 +83,37 @@ def forgiving(kind: str, rebuild: Rebuild) -> Callable[[F], F]:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
                 return method(self, *args, **kwargs)
-            except InvalidPropertyError as error:
+            except Exception as error:
                 outlet: Outlet[Any] = self._outlet
-                if outlet.on_invalid == "raise":
+                if outlet.on_invalid == "raise" or is_ending(error):
                     raise
+                mistake = _mistake(error, method)
                 message = None
                 if outlet.on_invalid == "dead-letter":
-                    # Made here and not at each start: no call need ever be a mistake.
-                    signature = inspect.signature(method)
-                    given = dict(signature.bind(self, *args, **kwargs).arguments)
-                    del given["self"]
-                    message = _message(error, rebuild, self._token, given)
-                return outlet.invalid(error, kind, message)
+                    message = _message(mistake, rebuild, self._token, (method, self, args, kwargs))
+                return outlet.invalid(mistake, kind, message)
 
         return cast("F", call)
 
     return decorate
+
+
+def _mistake(error: Exception, method: Callable[..., Any]) -> InvalidPropertyError:
+    """Return what to tell of a call that failed: a value's own methods may raise anything.
+
+    As a lazy object does whose database is away, or a proxy of Flask's outside of a request.
+    """
+    if isinstance(error, InvalidPropertyError):
+        return error
+    trace = error.__traceback__
+    if isinstance(error, TypeError) and trace is not None and trace.tb_next is None:
+        why = str(error)  # the arguments do not fit the method
+    else:
+        # Not its text, which may hold anything.
+        why = f"one of the values raised {type(error).__name__} as it was read"
+    mistake = InvalidPropertyError(f"{method.__name__}()", why)
+    mistake.__cause__ = error
+    return mistake
 
 
 def event_of(name: str | None = None) -> Rebuild:
@@ -143,13 +168,16 @@ _EVENT_NAMES = {
 }
 
 
-def _message(
-    error: InvalidPropertyError, rebuild: Rebuild, token: str, given: dict[str, Any]
-) -> str | None:
+def _message(error: InvalidPropertyError, rebuild: Rebuild, token: str, call: Call) -> str | None:
     """Return the message of a dead letter; None where the record cannot be written at all."""
+    method, caller, args, kwargs = call
     try:
+        # Made here and not at each start: no call need ever be a mistake.
+        given = dict(inspect.signature(method).bind(caller, *args, **kwargs).arguments)
+        del given["self"]
         why = {"field": error.path, "message": error.reason}
-        text = json.dumps({"invalid": _plain(why, 0), "data": _plain(rebuild(token, given), 0)})
+        record = rebuild(token, given)
+        text = json.dumps({"invalid": _plain(why, 0), "data": _plain(record, 0)})
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything; the call goes on
         return None
     return text if len(text) <= MAX_BYTES else None

@@ -41,7 +41,7 @@ class QueueSettings:
     partitions: int = option(
         1,
         "MIXRELAY_PARTITIONS",
-        "The lists that the queue consists of; 1 to 64. Raise it for the workers first.",
+        "How many lists the queue has, 1 to 64. Raise it for the workers first.",
         unit="lists",
         minimum=1,
         maximum=MOST_PARTITIONS,
@@ -49,22 +49,22 @@ class QueueSettings:
     connect_timeout: float = option(
         DEFAULT_TIMEOUT,
         "MIXRELAY_PUSH_CONNECT_TIMEOUT",
-        "To look up the host of Redis and to connect to it.",
+        "The time limit for looking up Redis's host and connecting to it.",
         unit="seconds",
         minimum=0.001,
     )
     timeout: float = option(
         DEFAULT_TIMEOUT,
         "MIXRELAY_PUSH_TIMEOUT",
-        "For Redis's reply to a push.",
+        "The time limit for Redis's reply to a push.",
         unit="seconds",
         minimum=0.001,
     )
     connections: int = option(
         32,
         "MIXRELAY_PUSH_CONNECTIONS",
-        "The most to Redis that a process uses at once; an async tracker in each event loop. A "
-        "call waits for its turn up to connect_timeout, then its message is kept in the spool.",
+        "The most connections to Redis of one process; for an async tracker, of one event loop. "
+        "A call waits up to connect_timeout for one, then its message goes to the spool.",
         unit="connections",
         minimum=1,
         maximum=10_000,
@@ -72,32 +72,32 @@ class QueueSettings:
     spool_dir: str = option(
         "",
         "MIXRELAY_SPOOL_DIR",
-        "The folder for messages that Redis cannot take now; off (or False) for none. Else "
-        "$XDG_STATE_HOME/mixrelay, ~/.local/state/mixrelay or, where neither can be written, "
-        "mixrelay-<uid> among the temporary files.",
+        "The folder for messages that Redis cannot take now; off (or False) for none. Default: "
+        "$XDG_STATE_HOME/mixrelay, ~/.local/state/mixrelay or, if neither can be written, "
+        "mixrelay-<uid> in the folder for temporary files.",
         form=Form.PATH,
         word="off",
     )
     spool_bytes: int = option(
         256 * 1024 * 1024,
         "MIXRELAY_SPOOL_BYTES",
-        "Up to which messages are kept there, by all processes together.",
+        "The most that all processes together keep in the spool.",
         unit="bytes",
         minimum=1,
     )
     spool_fsync: str = option(
         "never",
         "MIXRELAY_SPOOL_FSYNC",
-        "Whether a call waits until the disk has what it keeps. Never outlives the death of a "
-        "process, always also that of the machine.",
+        "Whether a call waits until its message in the spool is on disk. With never, the spool "
+        "survives a crash of the process; with always, a crash of the machine too.",
         choices=("never", "always"),
     )
     on_ambiguous: str = option(
         "retry",
         "MIXRELAY_PUSH_ON_AMBIGUOUS",
-        "What becomes of an increment, an append or a charge that went out and was not answered: "
-        "pushed again, and perhaps counted twice, or given to the error handler. Everything else "
-        "is safe to push twice, and is.",
+        "What to do with an increment, an append or a charge that was sent to Redis and not "
+        "answered: push it again, which may count it twice, or drop it and report it to the error "
+        "handler. All other messages are safe to push twice, and are.",
         choices=("retry", "drop"),
     )
     durability: str = option(
@@ -110,15 +110,15 @@ class QueueSettings:
     max_queue: int = option(
         0,
         "MIXRELAY_MAX_QUEUE",
-        "Messages that may wait, in the list and in the lanes behind it; 0 for any number. Of "
-        "several partitions each may have its share.",
+        "The most messages in the incoming list and the lanes; 0 for no limit. With several "
+        "partitions each has an equal share.",
         unit="messages",
         minimum=0,
     )
     when_full: str = option(
         "spool",
         "MIXRELAY_WHEN_FULL",
-        "What becomes of a message beyond max_queue: kept in the spool until there is room, "
-        "refused (the call is False and the error handler hears), or dropped and only counted.",
+        "What to do with a message beyond max_queue: spool keeps it until there is room, refuse "
+        "returns False and reports it to the error handler, drop only counts it.",
         choices=("spool", "refuse", "drop"),
     )

@@ -57,7 +57,8 @@ class RedisSink:
             queue: name of the list; else ``MIXRELAY_QUEUE``, else ``mixpanel_queue``.
             error_handler: see the attribute.
             redis: the application's own client or pool, in place of ``redis_url``: of redis-py or
-                valkey-py, sync or async, of a cluster, through Sentinel, or fakeredis. Pushes go
+                valkey-py, sync or async, of a cluster, through Sentinel, or fakeredis; a function
+                without arguments that returns one, or the dotted path of either. Pushes go
                 over connections of our own that are made as its are, with our timeouts and
                 without its retries; it is neither changed nor closed.
             options: see ``QueueSettings``; what is not given comes from the environment.

@@ -45,13 +45,13 @@ class Words:
         """Something was sent, and no answer came."""
         where = f"No answer from Redis at {self.address} to a push to {self._queue!r}"
         return QueueUnavailableError(
-            f"{where}: {_said(error)}. It went out, so it may be in the queue.",
+            f"{where}: {_said(error)}. It was sent, so the message may be in the queue.",
             maybe_delivered=True,
         )
 
     def interrupted(self, *, was_sent: bool) -> QueueUnavailableError:
         """The application ended the call."""
-        what = "It went out, so it may be in the queue" if was_sent else "Nothing was sent"
+        what = "It was sent, so the message may be in the queue" if was_sent else "Nothing was sent"
         return QueueUnavailableError(
             f"The application ended a push to {self._queue!r} at {self.address}. {what}.",
             maybe_delivered=was_sent,
@@ -60,7 +60,7 @@ class Words:
     def not_tried(self, seconds: float) -> QueueUnavailableError:
         """An earlier call failed a moment ago."""
         return QueueUnavailableError(
-            f"Redis at {self.address} took nothing at the last try, and is not tried again for "
+            f"Redis at {self.address} failed at the last try; the next one is in "
             f"{seconds:.1f} s. Nothing was sent to {self._queue!r}."
         )
 
@@ -137,5 +137,7 @@ def _first_word(error: Exception) -> str:
 
 def _advice(error: Exception) -> str:
     return (
-        _ADVICE.get(type(error).__name__) or _ADVICE.get(_first_word(error)) or "See what it says."
+        _ADVICE.get(type(error).__name__)
+        or _ADVICE.get(_first_word(error))
+        or "See the message of Redis above."
     )

@@ -11,6 +11,7 @@ Each file begins with blanks and tabs of its own: what is in the queue by now is
 content (``mixrelay.shared.queue.logs``), and two outages, or hosts, may well keep equal messages.
 A line is appended under a lock on the file, by one write; so processes and threads may share it,
 and a full disk leaves no half of one. The messages can hold secrets: only their owner may read.
+Files are opened below the folder's descriptor, once it is known to be ours (``trusted_folder``).
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import stat
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mixrelay.producer.attempt import Attempt
 from mixrelay.producer.endings import is_ending
 from mixrelay.producer.errors import SpoolError
+from mixrelay.producer.file_locks import flush, lock, release
+from mixrelay.producer.spool_files import SpoolFiles
+from mixrelay.producer.spool_words import UntrustedFolderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,25 +47,38 @@ _CURRENT = "spool.jsonl"
 _SEGMENT = re.compile(r"spool-([0-9]+)\.jsonl")
 _LOCK = "lock"
 _BLANKS = b" \t" * 128
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_FIRST = "spool-00000000.jsonl"
+"""Before all segments of a folder's own: what lay in the one of its former name."""
 
 
 class Spool:
     """The files of one queue."""
 
-    def __init__(self, folder: Path, most_bytes: int, *, fsync: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        most_bytes: int,
+        *,
+        fsync: bool,
+        former: Spool | None = None,
+        refused: str = "",
+    ) -> None:
         """Open nothing.
 
         Args:
-            folder: of this queue alone; made when first needed.
+            folder: of this queue alone; made when first needed. An absolute path.
             most_bytes: of all its files together.
             fsync: whether ``append`` waits for the disk.
+            former: of the folder that this queue had in an older version: what it holds comes
+                first, and is moved here.
+            refused: why it does not lie where it would by default.
         """
         self.folder = folder
-        self._checked = False
+        self.refused = refused
+        self._former = former
+        self._files = SpoolFiles(folder)
         self._most_bytes = most_bytes
         self._fsync = fsync
-        self._current = folder / _CURRENT
         self._writers: set[int] = set()
         self._late: deque[bytes] = deque()
 
@@ -83,13 +99,18 @@ class Spool:
             lines = b"".join(line + b"\n" for line in tuples)
             inode, flushed = self._append(lines, attempt or Attempt())
             if flushed is not None:
-                _flush(flushed)
+                flush(flushed)
         except OSError as error:
             if is_ending(error):  # as a TimeoutError of the application's
                 raise
+            wanted = (
+                "that no other user can write to"
+                if isinstance(error, UntrustedFolderError)
+                else "that can be written"
+            )
             raise SpoolError(
                 f"The spool {self.folder} takes nothing: {error.strerror or error}. Put that "
-                "right, or set MIXRELAY_SPOOL_DIR to a folder that can be written.",
+                f"right, or set MIXRELAY_SPOOL_DIR to a folder {wanted}.",
                 count=len(tuples),
             ) from error
         return inode
@@ -139,25 +160,26 @@ class Spool:
                 self._close_segment()
             return before.st_ino, os.dup(file) if self._fsync else None
         finally:
-            _release(file)
+            release(file)
 
     def inodes(self) -> set[int]:
-        """Return the files that hold lines, by what they keep when they are renamed."""
-        found = set()
+        """Return the files that hold lines, by what they keep when they are renamed.
+
+        Raises:
+            OSError: the folder cannot be looked at, or is another user's.
+        """
+        found = set() if self._former is None else self._former.inodes()
         # In this order: between the two looks the current file may become a segment.
-        with suppress(FileNotFoundError):
-            found.add(self._current.stat().st_ino)
-        with suppress(FileNotFoundError), os.scandir(self.folder) as files:
-            found.update(file.inode() for file in files if _SEGMENT.fullmatch(file.name))
-        return found
+        current = self._files.look(_CURRENT)
+        if current is not None:
+            found.add(current.st_ino)
+        files = self._files.inodes().items()
+        return found | {inode for name, inode in files if _SEGMENT.fullmatch(name)}
 
     def segments(self) -> list[Path]:
         """Return the files that grow no more, oldest first."""
-        try:
-            names = os.listdir(self.folder)  # noqa: PTH208 - Path.iterdir makes an object a name
-        except FileNotFoundError:
-            return []
-        return [self.folder / name for name in sorted(names) if _SEGMENT.fullmatch(name)]
+        names = sorted(self._files.inodes())
+        return [self.folder / name for name in names if _SEGMENT.fullmatch(name)]
 
     def oldest(self) -> Path | None:
         """Return the oldest segment, made of the current file if there is no other.
@@ -168,20 +190,55 @@ class Spool:
             OSError: the files cannot be moved.
         """
         segments = self.segments()
-        if segments or not self._current.exists():
+        if self._former is not None and not (segments and segments[0].name == _FIRST):
+            self._take_over(self._former)
+            segments = self.segments()
+        if segments or self._files.look(_CURRENT) is None:
             return segments[0] if segments else None
         me = threading.get_ident()
+        if me in self._writers:
+            # A signal handler's, in the middle of this thread's own: it must not wait for that.
+            return None
         self._writers.add(me)
         try:
             file = self._open_locked()
             try:
                 self._close_segment()
             finally:
-                _release(file)
+                release(file)
         finally:
             self._writers.discard(me)
             self._write_late()
         return self.segments()[0]
+
+    def open_segment(self, segment: Path) -> int:
+        """Open one of ``segments`` to read it; the caller closes it.
+
+        Raises:
+            OSError: it cannot be opened, or is no file of ours.
+        """
+        return self._files.open(segment.name, os.O_RDONLY)
+
+    def remove(self, segment: Path) -> None:
+        """Remove one of ``segments``, whose lines are in the queue.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        self._files.remove(segment.name)
+
+    def _take_over(self, former: Spool) -> None:
+        """Move the oldest file of the former folder here, before all others.
+
+        Its place in the queue goes along, since that is noted by the file's content.
+        """
+        if not former.inodes():
+            return
+        with former.drain_lock(0.0) as mine:
+            # Where a process of the older version drains it at this moment, it goes on.
+            segment = former.oldest() if mine else None
+            if segment is not None:
+                former._files.rename(segment.name, _FIRST, to=self._files)
 
     @contextmanager
     def drain_lock(self, wait: float) -> Iterator[bool]:
@@ -193,10 +250,14 @@ class Spool:
         Raises:
             OSError: the folder cannot be written.
         """
-        self._prepare()
-        file = _open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT)
+        if threading.get_ident() in self._writers:
+            # A signal handler's, in the middle of this thread's own write: it would wait for the
+            # lock of the current file, which its own thread holds.
+            yield False
+            return
+        file = self._files.open(_LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            if not _lock(file, time.monotonic() + wait):
+            if not lock(file, time.monotonic() + wait):
                 yield False
                 return
             try:
@@ -215,23 +276,22 @@ class Spool:
             lines = b"\n" + lines
         used = size + self._size_of_segments()
         if used + len(lines) > self._most_bytes:
-            raise OSError(f"{used} bytes of MIXRELAY_SPOOL_BYTES={self._most_bytes} wait there")
+            raise OSError(f"the spool has {used} of MIXRELAY_SPOOL_BYTES={self._most_bytes} bytes")
         if os.write(file, lines) != len(lines):
             os.ftruncate(file, size)
-            raise OSError(f"no room for {len(lines)} bytes")
+            raise OSError(f"the disk has no room for {len(lines)} bytes")
 
     def _size_of_segments(self) -> int:
-        size = 0
-        for path in self.segments():
-            with suppress(FileNotFoundError):  # it is in the queue by now
-                size += path.stat().st_size
-        return size
+        # One may be in the queue by now, and gone.
+        seen = (self._files.look(path.name) for path in self.segments())
+        return sum(found.st_size for found in seen if found is not None)
 
     def _close_segment(self) -> None:
         """Make the current file, whose lock is held, the newest segment."""
         segments = self.segments()
         newest = int(_SEGMENT.fullmatch(segments[-1].name)[1]) if segments else 0  # type: ignore[index]
-        self._current.rename(self.folder / f"spool-{newest + 1:08}.jsonl")
+        name = f"spool-{newest + 1:08}.jsonl"
+        self._files.rename(_CURRENT, name)
 
     def _open_locked(self) -> int:
         """Open the file that is appended to, locked; for a ``finally`` that unlocks it.
@@ -245,8 +305,8 @@ class Spool:
         while True:
             file = self._open_current()
             try:
-                if not _lock(file, deadline):
-                    raise TimeoutError(f"{self._current} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
+                if not lock(file, deadline):
+                    raise TimeoutError(f"{self.folder / _CURRENT} was locked for {LOCK_SECONDS} s")  # noqa: TRY301 - closed below
                 if self._is_current(file):
                     return file
             except BaseException:
@@ -257,74 +317,13 @@ class Spool:
             os.close(file)
 
     def _open_current(self) -> int:
-        self._prepare()
-        return _open(self._current, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-
-    def _prepare(self) -> None:
-        """Make the folder, or check that nobody else made it: what lies in it will be pushed."""
-        if self._checked and self.folder.exists():
-            return
-        self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder.mkdir(exist_ok=True, mode=0o700)
-        self._check_whose()
-        self._checked = True
-
-    def _check_whose(self) -> None:
-        """Messages must neither be read by others on their way, nor be put in by them."""
-        found, above = self.folder.lstat(), self.folder.parent.stat()
-        if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
-            raise PermissionError(f"{self.folder} is another user's")
-        if found.st_mode & _WRITABLE_BY_OTHERS:
-            raise PermissionError(f"others may write to {self.folder}: chmod 700 it")
-        # As in /tmp, where another user can make our folder's folder before we do, and so swap
-        # ours for one of theirs.
-        is_shared = self.folder.parent.parent.stat().st_mode & stat.S_IWOTH
-        if is_shared and above.st_uid not in {0, os.geteuid()}:
-            raise PermissionError(f"{self.folder.parent} is another user's")
+        return self._files.open(_CURRENT, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
     def _is_current(self, file: int) -> bool:
-        with suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(file), self._current.stat())
-        return False
-
-
-def _release(file: int) -> None:
-    try:
-        # By itself: a fork may have left a copy of the file to a child.
-        fcntl.flock(file, fcntl.LOCK_UN)
-    finally:
-        os.close(file)
+        current = self._files.look(_CURRENT)
+        return current is not None and os.path.samestat(os.fstat(file), current)
 
 
 def _mark() -> bytes:
     """Return what no other file begins with: 64 random bits, and nothing to a reader of JSON."""
     return os.urandom(64).translate(_BLANKS)
-
-
-def _open(path: Path, flags: int) -> int:
-    """Open one of the spool's files, readable by its owner alone; never what a link points to."""
-    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
-def _lock(file: int, deadline: float) -> bool:
-    while not _try_lock(file):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.0005)
-    return True
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _flush(file: int) -> None:
-    # Not under the lock, since it takes milliseconds.
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

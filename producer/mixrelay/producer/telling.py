@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import cache
 from time import monotonic
 from typing import TypeAlias
@@ -26,6 +28,7 @@ class ErrorHandler:
     """
 
     # Of the class, since a subclass in the manner of Ruby's calls no __init__ of this one.
+    _text = "%s%s"
     _silent_until = 0.0
     _unsaid = 0
 
@@ -41,17 +44,55 @@ class ErrorHandler:
             return
         more = f" ({self._unsaid} more since the last line)" if self._unsaid else ""
         self._silent_until, self._unsaid = now + LINE_SECONDS, 0
-        logger.warning("%s%s", error, more)
+        logger.warning(self._text, error, more)
+
+
+class _OfHandlers(ErrorHandler):
+    """Hears of what an error handler's own calls failed to deliver."""
+
+    _text = "A call that an error handler made failed too: %s%s"
+
+
+_of_handlers = _OfHandlers()
+
+_running: ContextVar[tuple[Handler, ...]] = ContextVar("mixrelay_handlers", default=())
+"""The handlers that this context is in. A task that a handler starts has a copy: what it tracks
+and fails to deliver would else start the next one, without an end."""
 
 
 def tell(handler: Handler, error: Exception) -> None:
-    """Call a handler; what it raises itself is logged, since it must not reach a request."""
+    """Call a handler; what it raises itself is logged, since it must not reach a request.
+
+    A handler may track. What such a call fails to deliver is logged, at most once in 10 s, and not
+    given to the same handler again, which would track again.
+    """
+    running = _running.get()
+    if any(one is handler for one in running):
+        _of_handlers(error)
+        return
+    entered = _running.set((*running, handler))
     try:
-        handler(error)
+        _check_done(handler(error))
     except Exception as failure:
         if is_ending(failure):
             raise
-        logger.exception("The error handler failed while it was told: %s", error)
+        logger.exception("The error handler failed on: %s", error)
+    finally:
+        _running.reset(entered)
+
+
+def _check_done(returned: object) -> None:
+    """Refuse what a handler leaves to be awaited: its call has done nothing.
+
+    Raises:
+        TypeError: it is a coroutine.
+    """
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError(
+            "The error handler returned a coroutine, which nothing awaits; start it as a task of "
+            "the event loop, or write the handler without async."
+        )
 
 
 @cache

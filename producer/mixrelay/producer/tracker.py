@@ -22,6 +22,7 @@ from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.copies import Copied
 from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
 from mixrelay.producer.encoding import record_text
+from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.events import (
     EVENT_NAMES,
     Id,
@@ -184,8 +185,8 @@ class Tracker(Copied, EventCalls[R]):
                 ``InvalidPropertyError``; ``log`` counts it (``counters.invalid``), gives the error
                 to the error handler and returns False; ``dead-letter`` also queues the record, as
                 far as it can be written, to become a dead letter with the reason.
-            redis: the application's own client, pool or fakeredis, in place of ``redis_url``: see
-                ``RedisSink``.
+            redis: the application's own client, pool or fakeredis, a function that returns one, or
+                the dotted path of either, in place of ``redis_url``: see ``RedisSink``.
             options: of the queue, such as ``timeout`` and ``spool_dir``: see ``QueueSettings``.
 
         Raises:
@@ -240,12 +241,19 @@ class Tracker(Copied, EventCalls[R]):
         no defaults.
 
         Raises:
-            InvalidPropertyError: they are no mapping, or have another project's ``token``.
+            InvalidPropertyError: they are no mapping, or have another project's ``token``; where
+                ``on_invalid`` does not raise, the tracker has none of them.
         """
-        given = checked_mapping(properties, "properties")
-        if given.get("token", self._token) != self._token:
-            raise foreign_token('properties["token"]')
         other = copy.copy(self)
+        try:
+            given = checked_mapping(properties, "properties")
+            if given.get("token", self._token) != self._token:
+                raise foreign_token('properties["token"]')
+        except InvalidPropertyError as error:
+            if self._outlet.on_invalid == "raise":
+                raise
+            self._outlet.invalid(error, "event", None)
+            return other
         other._defaults = {**self._defaults, **given}  # noqa: SLF001 - its own copy
         return other
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -152,6 +152,9 @@ def _converted(value: object, default: Default) -> object:
     except TypeError as error:
         # How a converter of json's says that it does not know a type.
         raise NotJSONError(f"{_named(value)} cannot be written as JSON: {error}") from error
+    if isinstance(found, Coroutine):
+        found.close()
+        raise NotJSONError("default= returned a coroutine, which nothing awaits; write it with def")
     if found is value:
         raise NotJSONError(f"default= returned {_named(value)} as it was, which is not JSON")
     return found
@@ -188,6 +191,8 @@ _BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
 def _advice(value: object) -> str:
     if isinstance(value, _BYTES):
         return f"{type(value).__name__} is not JSON; send text, as by .decode() or .hex()"
+    if isinstance(value, Coroutine):
+        return "a coroutine is not JSON; await it, and send what it returns"
     return f"{_named(value)} cannot be written as JSON; convert it, or give Tracker(default=…)"
 
 

@@ -55,9 +55,9 @@ def _error_body(status: int) -> str:
         429: "Project exceeded rate limits. Please retry the request with exponential backoff.",
     }
     try:
-        return answers.coded(status, told.get(status, "the sandbox was told to fail")).body
+        return answers.coded(status, told.get(status, "the sandbox is set to fail")).body
     except ValueError:  # a status without a name of its own
-        return json.dumps({"code": status, "error": "the sandbox was told to fail"})
+        return json.dumps({"code": status, "error": "the sandbox is set to fail"})
 
 
 async def _reset(request: web.Request, _: Fault, __: Answer) -> web.StreamResponse:

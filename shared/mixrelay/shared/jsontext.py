@@ -62,6 +62,17 @@ def elements(text: str) -> list[str]:
         position = _skip(text, position, ",")
 
 
+def items(text: str) -> list[str]:
+    """Return the texts of a list's own elements, in order; a list in it is one of them."""
+    found: list[str] = []
+    position = _skip(text, text.index("[") + 1)
+    while text[position] != "]":
+        end = _end_of_value(text, position)
+        found.append(text[position:end])
+        position = _skip(text, end, ",")
+    return found
+
+
 def second_element(text: str) -> str:
     """Return the text of the second element of a list that has one."""
     first = _skip(text, text.index("[") + 1)

@@ -1,7 +1,7 @@
 """Settings as one table: a field of a settings class says its variable, unit, bounds and help.
 
 Producers, workers, every command and the page read by this table, and so alike. The command line
-makes its options from the same table, and the README's list is tested against it.
+makes its options from the same table, and the tables of the documentation.
 """
 
 import dataclasses

@@ -15,6 +15,7 @@ _AROUND = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u30
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t", "enable", "enabled"})
 _FALSE = frozenset({"0", "false", "no", "off", "n", "f", "disable", "disabled"})
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}(_[0-9]{1,40})*", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?([0-9][0-9_]*(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 HASH_TAG = re.compile(r"\{([^}]+)\}")
 """What a cluster hashes of a key's name, where there is one."""
@@ -68,6 +69,11 @@ def boolean(text: str) -> bool:
     if word not in _TRUE | _FALSE:
         raise Unusable("on or off")
     return word in _TRUE
+
+
+def count(text: str) -> int | None:
+    """Read a count in ASCII digits, of at most fifteen: Python reads no number of 5,000."""
+    return int(text) if _COUNT.fullmatch(text) else None
 
 
 def number(text: str, kind: type[int] | type[float]) -> Any:

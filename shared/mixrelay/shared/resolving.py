@@ -50,7 +50,9 @@ class _Resolver:
     """The lookups of one process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant, like every lock that a tracking call takes: a signal handler may track while
+        # its own thread holds it.
+        self._lock = threading.RLock()
         self._under_way: dict[tuple[str, int], _Lookup] = {}
         self.known: dict[tuple[str, int], list[Address]] = {}
 

@@ -45,10 +45,12 @@ class Role:
     on_rq: str = ""
     rq_keys: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    spares: str = ""
+    """Commands that spare the server work, and without which the role is played all the same."""
 
     @property
     def commands(self) -> tuple[str, ...]:
-        return tuple(sorted({*self.on_queue.split(), *self.on_rq.split()}))
+        return tuple(sorted({*self.on_queue.split(), *self.on_rq.split(), *self.spares.split()}))
 
     def keys(self, queue: str, partitions: int = 1) -> tuple[str, ...]:
         """Patterns of keys; those of a partition have one slot of a cluster."""
@@ -79,18 +81,19 @@ WORKER = Role(
     on_rq=_RQ_WORKS,
     rq_keys=("rq:*",),
     channels=("rq:pubsub:*",),
+    spares="blmove client|reply",
 )
 OPERATOR = Role(
     "operator",
-    f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
-    on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem",
+    f"{_SCRIPTS} {_LOOKS} {_MOVES} info lset",
+    on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem zcard",
     rq_keys=("rq:*",),
 )
 READER = Role(
     "reader",
     f"{_SCRIPTS} {_LOOKS} info",
-    on_rq="exists hgetall smembers info",
-    rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*"),
+    on_rq="exists hgetall smembers info zcard",
+    rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*", "rq:suspended", "rq:failed:*"),
 )
 ROLES = (PRODUCER, SPOOLING, WORKER, OPERATOR, READER)
 

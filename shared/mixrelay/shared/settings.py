@@ -43,7 +43,7 @@ class Settings:
     partitions: int = option(
         1,
         "MIXRELAY_PARTITIONS",
-        "Lists that the queue has, each on any node of a cluster: raise it for workers first, "
+        "How many lists the queue has, each on any node of a cluster. Raise it for workers first, "
         "then for producers.",
         minimum=1,
         maximum=MOST_PARTITIONS,
@@ -57,8 +57,8 @@ class Settings:
     events_endpoint: str = option(
         "import",
         "MIXRELAY_EVENTS_ENDPOINT",
-        "Where workers send events: /import, which names what it refuses, or /track, which drops "
-        "it without a word.",
+        "Where workers send events: /import, which names the records that it refuses, or /track, "
+        "which drops them without an error.",
         choices=("import", "track"),
     )
     prove_tokens: bool = option(

@@ -127,17 +127,18 @@ def take(payload: bytes, at_most: int | None) -> tuple[list[bytes], bytes | None
     message = read(payload)
     texts = message.texts()
     cut = len(texts) if at_most is None else at_most
-    first = [_written(message.kind, message.api_key, text) for text in texts[:cut]]
+    first = [written(message.kind, message.api_key, text) for text in texts[:cut]]
     rest = join(message.kind, message.api_key, texts[cut:]) if texts[cut:] else None
     return first, rest
 
 
 def join(kind: Kind, api_key: str | None, texts: list[str]) -> bytes:
     """Return one tuple that holds a list of records, given as JSON texts."""
-    return _written(kind, api_key, f"[{','.join(texts)}]")
+    return written(kind, api_key, f"[{','.join(texts)}]")
 
 
-def _written(kind: Kind, api_key: str | None, data: str) -> bytes:
+def written(kind: Kind, api_key: str | None, data: str) -> bytes:
+    """Return the tuple whose record, or list of records, is a JSON text."""
     key = f',"api_key":{orjson.dumps(api_key).decode()}' if api_key else ""
     return write(kind, f'{{"data":{data}{key}}}')
 
@@ -201,11 +202,22 @@ def _unwrapped(kind: Kind, message: Any, text: str) -> Message:
         member = last_member(text, "data")
         text = text[member.start : member.end]
     if isinstance(data, list):
-        if not elements(text):
+        if not _holds_anything(data):
             raise MalformedTupleError("the list of records is empty")
     elif not isinstance(data, dict):
         raise MalformedTupleError(f"a record is an object; this is {_called(data)}")
     return Message(kind, api_key, data, text, invalid)
+
+
+def _holds_anything(listed: list[Any]) -> bool:
+    """Whether a list, or one within it, holds anything but lists."""
+    waiting = [listed]
+    while waiting:
+        for one in waiting.pop():
+            if not isinstance(one, list):
+                return True
+            waiting.append(one)
+    return False
 
 
 def _api_key(value: Any) -> str | None:

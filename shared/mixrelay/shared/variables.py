@@ -18,7 +18,11 @@ REDIS_URL: Option = named_option(
     form=Form.ADDRESS,
 )
 QUEUE: Option = named_option(
-    "queue", "mixpanel_queue", "MIXRELAY_QUEUE", "The name of the list.", form=Form.LIST
+    "queue",
+    "mixpanel_queue",
+    "MIXRELAY_QUEUE",
+    "The name of the queue's list in Redis.",
+    form=Form.LIST,
 )
 TOKEN: Option = named_option(
     "token", "", "MIXPANEL_TOKEN", "The project token.", secret=True, form=Form.WORD
@@ -34,7 +38,7 @@ API_HOST: Option = named_option(
     "api_host",
     "",
     "MIXPANEL_API_HOST",
-    "A base address in place of the region's: a proxy, the sandbox.",
+    "A base address to use in place of the region's, such as a proxy or the sandbox.",
     form=Form.ADDRESS,
 )
 PROJECT_ID: Option = named_option(
@@ -64,22 +68,22 @@ CA_FILE: Option = named_option(
     "ca_file",
     "",
     "MIXRELAY_CA_FILE",
-    "A file of certificates (PEM) to trust in place of the usual, on the way to Mixpanel.",
+    "A file of certificates (PEM) to trust for Mixpanel, in place of the usual ones.",
     form=Form.PATH,
 )
 PROXY: Option = named_option(
     "proxy",
     "",
     "MIXRELAY_PROXY",
-    "An HTTP proxy on the way to Mixpanel, as http://host:port; HTTPS_PROXY and its like are "
-    "ignored.",
+    "An HTTP proxy for requests to Mixpanel, as http://host:port; HTTPS_PROXY and similar "
+    "variables are ignored.",
     form=Form.PROXY,
 )
 OTEL: Option = named_option(
     "otel",
     False,
     "MIXRELAY_OTEL",
-    "A span of OpenTelemetry for each request to Mixpanel (mixrelay[otel]).",
+    "Record an OpenTelemetry span for each request to Mixpanel; needs mixrelay[otel].",
 )
 DISABLED: Option = named_option(
     "disabled",

@@ -6,6 +6,8 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
 
@@ -95,8 +97,6 @@ def _expanded(member: Member, one: Expansion) -> Iterator[Member]:
     assert one.payloads
     for part, payload in enumerate(one.payloads, start=1):
         yield member._replace(number=Number(f"{member.number}.{part}"), payload=payload)
-    if one.rest is not None:
-        yield member._replace(payload=one.rest)
 
 
 class Sending:
@@ -116,6 +116,9 @@ class Sending:
         assert 0 < self.count <= _SETTINGS.batch_records
         self.answer = answer(self._source)
         return self.answer
+
+
+_CLOCKS: Any = SimpleNamespace(now_ms=lambda: NOW, steady_ms=lambda: NOW)
 
 
 def delivery(data: bytes) -> None:
@@ -142,7 +145,7 @@ def _handled(held: Held, notes: Notes, transport: Sending, preparation: Preparat
         ledger=notes,  # type: ignore[arg-type]
         transport=transport,  # type: ignore[arg-type]
         preparation=lambda _queue_id: preparation,
-        now_ms=lambda: NOW,
+        clocks=_CLOCKS,
         settings=_SETTINGS,
         stopping=lambda: False,
         homes={},

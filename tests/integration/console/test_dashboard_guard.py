@@ -1,6 +1,8 @@
 """Who is let in, and what another page may not do with an operator's browser."""
 
+import json
 import re
+from base64 import b64encode
 
 import pytest
 from starlette.applications import Starlette
@@ -69,6 +71,81 @@ def test_a_password_is_asked_for(dashboard_of, auth, status):
 
     assert answer.status_code == status
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+PASSWORDS = (
+    "a,b",
+    "a,b:c",
+    "co:lon",
+    "100%",
+    "%2C",
+    " spaces ",
+    'quo"te\\',
+    "ключ-пароль",
+    "{}",
+    "ann",
+)
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_may_be_anything(dashboard_of, password):
+    page = dashboard_of(users=json.dumps({"ann": password, "bob": "his"}))
+
+    def status(name, given):
+        header = b64encode(f"{name}:{given}".encode()).decode()
+        return page.get("/healthz2", headers={"Authorization": f"Basic {header}"}).status_code
+
+    assert status("ann", password) == 404, "let in"
+    assert status("ann", password + "x") == status("bob", password) == 401
+    # What a list of name:password pairs would have made of it.
+    assert status("ann", "a") == status("b", "c") == 401
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        "ann:a,b",
+        "ann:",
+        ":s3cret",
+        "ann:s3cret,ann:other",
+        "s3cret",
+        '{"ann": "s3cret"',
+        '{"ann": 5}',
+        '{"ann": ["s3cret"]}',
+        '{"ann": {"s3cret": "x"}}',
+        '{"ann": "s3cret", "ann": "other"}',
+        '{"a:b": "s3cret"}',
+        '{"": "s3cret"}',
+        '{"ann": ""}',
+    ],
+)
+def test_users_that_cannot_be_meant_are_refused_without_their_passwords(users):
+    with pytest.raises(
+        ConfigurationError, match="MIXRELAY_DASHBOARD_USERS is not usable"
+    ) as raised:
+        DashboardSettings(users=users).check()
+    assert "s3cret" not in str(raised.value)
+    assert '{"name": "password"}' in str(raised.value)
+
+
+def test_a_password_that_is_no_utf_8_is_asked_for_too(dashboard_of):
+    """As of a variable in another encoding: nobody can send it, and nothing fails."""
+    page = dashboard_of(token="s3cret\udcff", users="ann:\udcfe")
+    for auth in (("ann", "x"), ("me", "s3cret")):
+        assert page.get("/", auth=auth).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 5_000, "\u202e", ""])
+def test_a_name_that_nobody_has_is_no_name_in_the_audit(dashboard_of, queue, name):
+    page = dashboard_of(token="s3cret")
+    form = {"form_token": form_token(page, "/lanes/event", auth=(name, "s3cret")), "why": "x"}
+    assert page.post("/lanes/event/pause", data=form, auth=(name, "s3cret")).status_code == 303
+    assert queue.audit.newest(1)[0].who == "anyone"
+
+
+@pytest.mark.parametrize("users", ["ann:co:lon,bob:100%", " ann:co:lon , bob:100% ,"])
+def test_a_list_of_users_is_read_as_ever(users):
+    assert DashboardSettings(users=users).passwords == {"ann": "co:lon", "bob": "100%"}
 
 
 @pytest.mark.parametrize(
@@ -162,6 +239,7 @@ def test_one_users_form_is_not_anothers(dashboard_of, letter, queue):
 
 def test_looking_changes_nothing(page, letter, bench):
     number = letter.letters[0].id
+    page.get("/")  # makes the key that signs forms
     before = bench.dump()
 
     for path in ("/", "/letters", f"/letters/{number}", "/jobs", "/audit", "/workers", "/metrics"):

@@ -35,7 +35,7 @@ def test_a_lane_is_paused_with_a_reason_and_resumed(page, bench, queue):
 
     shown = follow(page, post(page, "/lanes/event/resume", why="it has moved"))
 
-    assert "The lane goes on" in shown
+    assert "The lane is resumed" in shown
     bench.take()
     audit = text(page.get("/audit"))
     assert all(word in audit for word in ("lane event", "pause", "resume", "it has moved", "local"))
@@ -45,7 +45,7 @@ def test_a_pause_without_a_reason_is_refused(page, queue):
     answer = post(page, "/lanes/event/pause", why="  ")
 
     assert answer.status_code == 422
-    assert "Say why the lane is paused" in text(answer)
+    assert "Give a reason for the pause" in text(answer)
     assert queue.books().held == ()
 
 
@@ -93,7 +93,7 @@ def test_the_overview_says_who_holds_a_lane_since_when_and_how_it_ends(page, que
 
     for path in ("/", "/live"):
         shown = page.get(path).text
-        assert "event is held by ann@ops since" in shown
+        assert "event has been paused by ann@ops for" in shown
         assert "(mixrelay resume event)" in shown
         assert "<b>deploy" not in shown
         assert 'aria-label="Resume event"' in shown
@@ -113,7 +113,7 @@ def test_the_overview_says_what_begins_slowly(page, bench):
     assert other.id
     assert bench.queue.books().paces
 
-    assert "begins slowly: at most" in page.get("/live").text
+    assert "concurrency limit: " in page.get("/live").text
 
 
 def test_the_overview_warns_before_letters_are_dropped(page, bench, queue):

@@ -45,6 +45,47 @@ def test_what_an_attacker_wrote_stays_text(page, bench):
 
 
 @pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("reasn=invalid", "'reasn' is no filter: did you mean reason?"),
+        ("paige=2", "'paige' is no filter"),
+        ("reason=invald", "'invald' is no reason: did you mean invalid?"),
+        ("type=evnt", "'evnt' is no type: did you mean event?"),
+        ("group=cart", "'cart' is no failure group"),
+    ],
+)
+def test_a_filter_that_is_none_is_refused_in_words_and_never_means_all(page, bench, query, said):
+    bury(bench, event("E"))
+    for path in (
+        "/letters",
+        "/letters/counted",
+        "/jobs/plan/discard",
+        "/jobs/plan/discard/counted",
+    ):
+        answer = page.get(f"{path}?{query}")
+        assert answer.status_code in {400, 422}, path
+        assert said in text(answer), path
+        assert 'name="typed"' not in answer.text
+    name, value = query.split("=")
+    until = "2030-01-01T00:00:00+00:00"
+    form = {"until": until, "typed": "1", "planned": "1", "why": "x", name: value}
+    assert post(page, "/jobs/start/discard", **form).status_code == 422
+    assert (bench.queue.jobs.newest(), bench.queue.books().dead) == ([], 1)
+
+
+def test_a_failure_group_stands_in_the_address_and_is_kept_by_the_form(page, bench):
+    bury(bench, event("one"), error="lists nest at most 3 deep", field="properties.Cart")
+    bury(bench, event("two"), error="no such user")
+    [letter] = bench.queue.letters.find(LetterFilter(event="one"))
+
+    shown = text(page.get(f"/letters?group={letter.group}"))
+
+    assert 'data-count="1"' in shown
+    assert f'name="group" size="9" value="{letter.group}"' in shown
+    assert f"/jobs/plan/replay?group={letter.group}" in shown
+
+
+@pytest.mark.parametrize(
     ("query", "found"),
     [
         ("reason=invalid", ["invalid"]),

@@ -70,7 +70,7 @@ def test_a_failure_is_told_in_our_words_and_logged_in_full(dashboard_of, monkeyp
         answer = page.get("/")
 
     assert answer.status_code == 500
-    assert "the log of this server" in answer.text
+    assert "The log of this server" in answer.text
     assert "s3cret" not in answer.text
     assert "Traceback" not in answer.text
     assert answer.headers["Cache-Control"] == "no-store"

@@ -5,6 +5,7 @@ import gc
 import inspect
 import json
 import pickle
+import socket
 import sys
 import threading
 import warnings
@@ -156,8 +157,14 @@ def test_a_call_that_nobody_awaits_is_warned_of_and_does_nothing(
 
 
 def test_a_with_block_in_place_of_async_with_raises(tracker: AsyncTracker, redis_url: str) -> None:
-    with pytest.raises(TypeError), tracker.batch():  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="write async with"), tracker.batch():  # type: ignore[attr-defined]
         pass
+
+    async def wait() -> None:
+        await tracker.batch()  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="write async with"):
+        asyncio.run(wait())
     older = Tracker("token", sink=AsyncRedisSink(redis_url))
     with pytest.raises(TypeError, match="async with"), older.batch():
         pass
@@ -227,6 +234,60 @@ def test_a_loop_that_is_closed_bare_leaves_its_connection_only_to_the_next_call(
     assert clients(redis) <= before + 2
     asyncio.run(tracker.track("1", "E"))
     gc.collect()
+
+
+ENDS = {
+    "cancelled before": (
+        "async def call():\n"
+        "    try:\n"
+        "        await asyncio.wait_for(tracker.track('1', 'E'), 0.05)\n"
+        "    except TimeoutError:\n"
+        "        pass\n"
+        "loop.run_until_complete(call())\n"
+    ),
+    "a task of its own": (
+        "async def call():\n"
+        "    tasks.append(asyncio.create_task(tracker.track('1', 'E')))\n"
+        "    await asyncio.sleep(0.05)\n"
+        "loop.run_until_complete(call())\n"
+    ),
+    "of another thread": (
+        "thread = threading.Thread(target=loop.run_forever)\n"
+        "thread.start()\n"
+        "tasks.append(asyncio.run_coroutine_threadsafe(tracker.track('1', 'E'), loop))\n"
+        "time.sleep(0.05)\n"
+        "loop.call_soon_threadsafe(loop.stop)\n"
+        "thread.join(30)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_call_whose_loop_is_closed_bare_is_kept(spool: Path, how: str) -> None:
+    """Nothing is told of such an end: no task is cancelled, no generator closed."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        script = (
+            "import asyncio, threading, time\n"
+            "from mixrelay.producer import AsyncTracker\n"
+            f"url = 'redis://127.0.0.1:{hung.getsockname()[1]}/0'\n"
+            "tracker = AsyncTracker('token', redis_url=url, timeout=30, connect_timeout=30)\n"
+            "loop, tasks = asyncio.new_event_loop(), []\n"
+            f"{ENDS[how]}"
+            "loop.close()\n"
+        )
+        finished([sys.executable, "-c", script], capture_output=True, timeout=60)
+    kept = [line for one in spool.rglob("*.jsonl") for line in one.read_bytes().split() if line]
+    assert len(kept) == 1
+    assert b'\\"event\\":\\"E\\"' in kept[0]
+
+
+def test_a_call_on_a_loop_that_is_closed_raises_as_asyncio_does(tracker: AsyncTracker) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    late = tracker.track("1", "Late")
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        asyncio.run_coroutine_threadsafe(late, loop)
+    assert asyncio.run(late) is True, "another loop takes it"
 
 
 def test_a_call_in_atexit_is_queued_or_kept(redis_url: str, redis: Redis, spool: Path) -> None:

@@ -16,6 +16,7 @@ from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.redis_sink import RedisSink
 from mixrelay.producer.spool import Spool
+from mixrelay.shared.connection.versions import VERSION
 from tests.support.patience import joined
 from tests.support.processes import finished
 
@@ -96,6 +97,45 @@ def test_signal_handlers_that_track_meet_no_lock(url, store, tmp_path):
         assert len(set(names(lines))) == len(lines)
 
 
+UNDER_A_LOCK = {
+    "a lookup of a host": "from mixrelay.shared import resolving as owner; name = '_Lookup'",
+    "the map of a cluster": (
+        "from mixrelay.shared.connection.topology import Topology as owner; name = '_told'"
+    ),
+    "a pool of connections": "from redis import ConnectionPool as owner; name = 'make_connection'",
+    "the events of a pool": (
+        "from redis.event import ReAuthConnectionListener as owner; name = 'listen'"
+    ),
+}
+RING = """
+inner = getattr(owner, name)
+rung = []
+def ring(*args, **options):
+    if not rung:
+        rung.append(1)
+        signal.raise_signal(signal.SIGUSR1)
+    return inner(*args, **options)
+signal.signal(signal.SIGUSR1, lambda *_: tracker.track('1', 'H'))
+setattr(owner, name, ring)
+assert tracker.track('1', 'E') and rung
+"""
+
+
+@pytest.mark.parametrize("where", UNDER_A_LOCK)
+def test_a_signal_handler_that_tracks_meets_no_lock_of_its_own_thread(url, store, tmp_path, where):
+    if where == "the events of a pool" and VERSION < (5, 3):
+        pytest.skip("redis-py 5.2 has none")
+    if where == "the map of a cluster":
+        url = "redis+cluster://127.0.0.1:1"
+    if where == "a lookup of a host":
+        url = url.replace("127.0.0.1", "localhost")
+    run(f"{UNDER_A_LOCK[where]}\n{RING}", url, tmp_path)
+    kept = store.lrange("q", 0, -1)
+    for file in tmp_path.rglob("*.jsonl"):
+        kept += [line for line in file.read_bytes().splitlines() if line.strip()]
+    assert names(kept) == ["E", "H"]
+
+
 def test_a_signal_handler_in_the_middle_of_a_spools_write_waits_for_nobody(tmp_path, monkeypatch):
     spool = Spool(tmp_path / "spool", 10**6, fsync=False)
     inner = Spool._write
@@ -110,6 +150,32 @@ def test_a_signal_handler_in_the_middle_of_a_spools_write_waits_for_nobody(tmp_p
     monkeypatch.setattr(Spool, "_write", write)
     spool.append([b'["first"]'])
     assert (tmp_path / "spool" / "spool.jsonl").read_bytes().split() == [b'["first"]', b'["late"]']
+
+
+def test_a_signal_handler_in_the_middle_of_a_spools_write_moves_no_lines(tmp_path, monkeypatch):
+    """As a call does whose turn it is to try Redis again, before it keeps its own message."""
+    spool = Spool(tmp_path / "spool", 10**6, fsync=False)
+    spool.append([b'["before"]'])
+    inner = Spool._write
+    nested = []
+
+    def write(self, file, lines):
+        if not nested:
+            nested.append("handler")
+            with self.drain_lock(0.02) as may_move:
+                nested.append(may_move)
+                if may_move:
+                    self.oldest()
+            self.append([b'["late"]'])
+        inner(self, file, lines)
+
+    monkeypatch.setattr(Spool, "_write", write)
+    spool.append([b'["first"]'])
+    assert nested == ["handler", False]
+    kept = (tmp_path / "spool" / "spool.jsonl").read_bytes().split()
+    assert kept == [b'["before"]', b'["first"]', b'["late"]']
+    with spool.drain_lock(0.02) as may_move:
+        assert may_move
 
 
 def test_a_buffered_consumer_sends_each_record_once_though_its_sink_tracks():
@@ -152,6 +218,27 @@ def test_a_sink_survives_pickling(kind):
     sink = kind("redis://127.0.0.1:1", "q", spool_dir="off", timeout=2.0)
     other = pickle.loads(pickle.dumps(Tracker("token", sink=sink)))._outlet._sink
     assert (repr(other), other.settings) == (repr(sink), sink.settings)
+
+
+def test_trackers_made_for_each_request_leave_no_connection(url, store, tmp_path):
+    code = (
+        "import gc, redis\n"
+        "gc.disable()\n"  # it would close what is in a cycle, some time later
+        "def request():\n"
+        f"    other = Tracker('token', redis_url={url!r}, queue='q', spool_dir='off')\n"
+        "    assert other.track('1', 'E')\n"
+        "for _ in range(20):\n"
+        "    request()\n"
+        f"store = redis.Redis.from_url({url!r})\n"
+        "ends = time.monotonic() + 30\n"
+        "def left():\n"
+        "    return sum(1 for one in store.client_list() if one['cmd'] == 'rpush')\n"
+        "while left():\n"
+        "    assert time.monotonic() < ends, left()\n"
+        "    time.sleep(0.01)\n"
+    )
+    run(code, url, tmp_path)
+    assert store.llen("q") == 20
 
 
 def test_counters_of_many_threads_and_a_fork_are_exact():

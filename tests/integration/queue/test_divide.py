@@ -145,3 +145,31 @@ def test_the_parts_of_what_was_sent_without_an_answer_are_ambiguous_too(bench: B
         part = bench.take(Lane.PROFILE_UPDATE)
         assert part.ambiguous
         bench.deliver(part)
+
+
+def test_parts_that_go_home_let_what_came_meanwhile_go_first(bench: Bench) -> None:
+    bench.route(event("a"), event("b"))
+    batch = bench.take()
+    bench.route(event("c"))
+    division = Division([Part(["0-2"])], home=True)
+    assert bench.queue.divide(batch, division, op="op") is Settled.DONE
+    assert bench.queue.divide(batch, division, op="op") is Settled.ALREADY
+    assert bench.lane(Lane.EVENT) == [event("c"), event("b")]
+    assert numbers(bench.take(claim=batch.claim)) == ["0-1"]
+    assert bench.queue.books().difference == 0
+
+
+def test_what_was_tried_or_has_an_order_does_not_go_home(bench: Bench) -> None:
+    bench.route(event("a"), event("b"))
+    bench.park(bench.take(), Park("503"))
+    tried = bench.take()
+    bench.queue.divide(tried, Division([Part(["0-2"])], home=True))
+    assert bench.lane(Lane.EVENT) == []
+    assert bench.take().attempts == 1
+    bench.route(update("p", 1), update("p", 2), update("p", 3))
+    batch = bench.take(Lane.PROFILE_UPDATE)
+    bench.route(update("p", 4))
+    bench.queue.divide(batch, Division([Part(["0-4"]), Part(["0-5"])], home=True))
+    assert bench.lane(Lane.PROFILE_UPDATE) == [update("p", 4)]
+    bench.deliver(batch)
+    assert [numbers(bench.take_read(Lane.PROFILE_UPDATE))[0]] == ["0-4"]

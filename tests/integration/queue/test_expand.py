@@ -39,7 +39,7 @@ def test_a_list_of_one_counts_one(bench: Bench) -> None:
 def test_numbers_go_on_when_the_rest_has_its_turn(bench: Bench) -> None:
     bench.route(LIST)
     batch = bench.take()
-    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y")], rest=LIST)])
+    bench.queue.expand(batch, [Expansion("0-1", [event("x"), event("y"), LIST])])
     assert bench.totals("received") == [3]
     bench.queue.expand(batch, [Expansion("0-1.3", [event("z"), event("w")])])
     assert numbers(bench.take(claim=batch.claim)) == ["0-1.1", "0-1.2", "0-1.3", "0-1.4"]
@@ -115,7 +115,7 @@ def test_many_lists_are_expanded_in_one_call_each_in_its_place(bench: Bench) -> 
     batch = bench.take()
     lists = [
         Expansion("0-1", [event("a"), event("b")]),
-        Expansion("0-3", [event("c")], rest=LIST),
+        Expansion("0-3", [event("c"), LIST]),
     ]
     assert bench.queue.expand(batch, lists) is Settled.DONE
     members = bench.take(claim=batch.claim).members
@@ -136,7 +136,7 @@ def test_a_record_that_was_edited_into_a_list_takes_no_neighbour_s_number(bench:
     bench.queue.replay(["0-1.2"])
 
     batch = bench.take()
-    bench.queue.expand(batch, [Expansion("0-1.2", [event("p"), event("q")], rest=LIST)])
+    bench.queue.expand(batch, [Expansion("0-1.2", [event("p"), event("q"), LIST])])
     assert numbers(bench.take(claim=batch.claim)) == ["0-1.2.1", "0-1.2.2", "0-1.2.3"]
     bench.queue.expand(batch, [Expansion("0-1.2.3", [event("r"), event("s")])])
     grown = bench.take(claim=batch.claim)
@@ -165,4 +165,17 @@ def test_such_a_list_may_be_edited_once_more(bench: Bench) -> None:
         bench.queue.expand(batch, [Expansion(number, [event("p"), event("q")])])
         assert numbers(bench.take(claim=batch.claim)) == [f"{number}.1", f"{number}.2"]
         number = f"{number}.1"
+    assert bench.queue.books().difference == 0
+
+
+def test_a_shorter_list_has_the_numbers_of_its_records(bench: Bench) -> None:
+    bench.route(LIST, event("b"))
+    batch = bench.take()
+    bench.queue.expand(batch, [Expansion("0-1", [LIST, LIST], [1_000, 500])])
+    assert numbers(bench.take(claim=batch.claim)) == ["0-1.1", "0-1.1001", "0-2"]
+    bench.queue.expand(batch, [Expansion("0-1.1001", [event("x"), event("y")])])
+    bench.queue.expand(batch, [Expansion("0-1.1", [event("v"), event("w")])])
+    grown = numbers(bench.take(claim=batch.claim))
+    assert grown == ["0-1.1", "0-1.2", "0-1.1001", "0-1.1002", "0-2"]
+    assert bench.totals("received") == [5]
     assert bench.queue.books().difference == 0

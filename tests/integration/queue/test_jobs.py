@@ -182,6 +182,7 @@ def test_a_command_that_is_gone_fails_its_job_and_a_workers_job_is_offered_again
     buried(bench, 2)
     own = started(bench, LetterFilter(), background=False)
     handed = started(bench, LetterFilter())
+    assert bench.queue.jobs.stalled() == [handed.id], "a new one is found at once"
     assert bench.queue.jobs.stalled() == []
     for job in (own, handed):
         bench.redis.zadd(bench.key("jobs:live"), {job.id: 1})
@@ -191,6 +192,29 @@ def test_a_command_that_is_gone_fails_its_job_and_a_workers_job_is_offered_again
     assert failed is not None
     assert failed.state is JobState.FAILED
     assert "command" in failed.error
+
+
+def test_a_job_that_its_runner_leaves_is_offered_at_once(bench: Bench) -> None:
+    buried(bench, 2)
+    job = started(bench, LetterFilter())
+    jobs = bench.queue.jobs
+    assert jobs.stalled() == [job.id], "a new one is found at once"
+    assert jobs.stalled() == []
+    jobs.leave(job.id)
+    assert jobs.stalled() == [job.id]
+    run(bench.queue, job)
+    jobs.leave(job.id)
+    assert jobs.stalled() == [], "what is over is nobody's to run"
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan"), 1e300, 1e-9])
+def test_a_rate_that_is_none_starts_nothing_and_changes_nothing(bench: Bench, rate: float) -> None:
+    buried(bench, 1)
+    with pytest.raises(ValueError, match="no rate"):
+        started(bench, LetterFilter(), rate=rate)
+    job = started(bench, LetterFilter(), rate=2)
+    with pytest.raises(ValueError, match="no rate"):
+        bench.queue.jobs.set_rate(job.id, rate, who="ann")
 
 
 def test_old_jobs_are_forgotten_and_counted_and_live_ones_are_not(bench: Bench) -> None:

@@ -44,7 +44,7 @@ def test_letters_of_an_older_version_are_indexed_in_bounded_steps(bench: Bench) 
     assert bench.redis.zrange(bench.key(GROUP), 0, -1) == bench.redis.zrange(
         bench.key("dead:type:event"), 0, -1
     )
-    assert bench.redis.get(bench.key("schema")) == b"2"
+    assert bench.redis.get(bench.key("schema")) == b"3"
     assert not bench.redis.exists(bench.key("mending"))
     assert bench.queue.mend() == 0
 
@@ -75,8 +75,8 @@ def test_a_letter_that_only_the_index_still_names_is_not_moved(bench: Bench) -> 
 
 def test_a_program_that_is_older_than_the_queue_changes_nothing(bench: Bench) -> None:
     bench.queue.push([event("a")])
-    bench.redis.set(bench.key("schema"), 3)
-    with pytest.raises(ResponseError, match=r"SCHEMA 3 .* knows up to 2"):
+    bench.redis.set(bench.key("schema"), 4)
+    with pytest.raises(ResponseError, match=r"SCHEMA 4 .* knows up to 3"):
         bench.queue.route()
     assert bench.redis.llen(bench.queue.name) == 1
 

@@ -22,7 +22,7 @@ NOWHERE = [
     b'["clicks",{}]',
     b'["Event",{}]',
     b'["event ",{}]',
-    b'[ "ev\\u0065nt",{}]',
+    b'[ "ev\\u0045nt",{}]',
     b'{"event":1}',
     b"[" * 100_000,
     b'["event',

@@ -24,13 +24,15 @@ from mixrelay.shared.queue import (
     Returned,
     Settlement,
 )
+from mixrelay.shared.queue.clock import Ahead
 from mixrelay.shared.queue.scripts import NAMES, sha, source
+from mixrelay.shared.queue.taking_out import Gone, Taking
 from tests.support.bench import Bench, event, numbers, outage, update
 
 
 def test_each_script_says_what_it_may_do() -> None:
     flags = {name: source(name).splitlines()[0] for name in NAMES}
-    for looking in ("books", "page", "groups", "gates", "leased"):
+    for looking in ("books", "page", "in_order", "groups", "gates", "leased"):
         assert flags.pop(looking) == "#!lua flags=no-writes"
     for pushing in ("load", "import", "hot"):
         assert flags.pop(pushing) == "#!lua"
@@ -85,6 +87,9 @@ FIXED = [
     "number",
     "empty_at",
     "partitions",
+    "clock",
+    "mending",
+    "dead:order",
     "lane:event",
     "lane:import",
     "lane:profile_update",
@@ -147,8 +152,12 @@ MOVES: dict[str, Callable[[Bench, Batch], Any]] = {
     "job_change": lambda bench, _: bench.queue.jobs.cancel("job", who="ann"),
     "job_stalled": lambda bench, _: bench.queue.jobs.stalled(),
     "hold": lambda bench, _: bench.queue.pause(Lane.EVENT, who="ann", why=""),
+    "take_out": lambda bench, _: Taking(
+        bench.queue.backlog, lambda _: None, "erased", "ann", ""
+    ).take_letters(0, [("0-1", Gone(1, 1))]),
     "alert": lambda bench, _: bench.queue.alerts.begin("oldest", "watcher", ""),
     "mend": lambda bench, _: bench.queue.mend(),
+    "clock": lambda bench, _: bench.queue._partitions[0].clock.make_up(Ahead(600_000, 0), 0, 60),
     "books": lambda bench, _: bench.queue.books(),
 }
 
@@ -180,8 +189,10 @@ OWN = {
     "job_change": ["jobs:live", "job:job:ids", "audit"],
     "job_stalled": ["jobs:live", "audit"],
     "hold": ["audit"],
+    "take_out": INDEXES,
     "alert": ["alerts"],
     "mend": ["mending"],
+    "clock": ["tokens", "jobs:live", "job:job"],
 }
 
 
@@ -231,7 +242,7 @@ def ready(bench: Bench) -> Batch:
 
 def foreign(bench: Bench, key: str) -> None:
     bench.redis.delete(key)
-    strings = (":id", ":number", ":empty_at", ":partitions", ":mending")
+    strings = (":id", ":number", ":empty_at", ":partitions", ":mending", ":clock")
     if key == bench.key("batches") or not key.endswith(strings):
         bench.redis.set(key, "foreign")
     else:

@@ -98,6 +98,10 @@ class Walk:
         for group in counts:
             listed = {n.decode() for n, _ in self.take(f"dead:group:{group}", [])}
             assert listed == {number for number, name in groups.items() if name == group}
+        placed = {place.decode().rpartition(" ")[2] for place, _ in self.take("dead:order", [])}
+        assert placed == {
+            x["id"] for x in letters if x["lane"] in ("profile_update", "group_update")
+        }
         for index in ("reason", "status", "type"):
             for value in {letter[index] for letter in letters}:
                 listed = {n.decode() for n, _ in self.take(f"dead:{index}:{value}", [])}
@@ -119,6 +123,8 @@ class Walk:
                 "audit",
                 "id",
                 "number",
+                "schema",
+                "clock",
                 "empty_at",
                 "accepted",
                 "pauses",

@@ -354,8 +354,7 @@ class Workers(RuleBasedStateMachine):
                 [
                     Expansion(
                         number,
-                        [child.payload for child in children],
-                        rest=tail[0].payload if tail else None,
+                        [child.payload for child in [*children, *tail]],
                     )
                 ],
                 op=op,

@@ -106,7 +106,7 @@ def test_a_certificate_that_is_not_valid_pauses_the_destination_and_loses_nothin
     assert any(
         part in pause.reason.replace("self signed", "self-signed") for part in why.split("|")
     )
-    assert f"misconfigured: {pause.destination}" in running.log
+    assert f"misconfigured: {pause.destination}: its circuit is open" in running.log
     assert works.books.waiting == 1
     assert works.books.dead == 0
 

@@ -221,6 +221,7 @@ def _without_message(key: bytes, value: bytes) -> bytes:
         "dlq stats",
         "dlq export",
         "dlq replay --all --dry-run",
+        "dlq fix --all --set properties.fixed=1 --dry-run",
         "worker --help",
         "doctor",
         "status --redis-url redis://worker:{wrong}@127.0.0.1:1/0",

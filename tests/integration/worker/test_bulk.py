@@ -6,6 +6,7 @@ import time
 
 import pytest
 from redis import Redis
+from rq import Queue as RqQueue
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import (
@@ -21,8 +22,7 @@ from mixrelay.shared.queue import (
     Settlement,
     new_id,
 )
-from mixrelay.worker import bulk
-from mixrelay.worker.rq_queue import enqueue_bulk
+from mixrelay.worker import Job as RqJob
 from tests.support.works import Running, Works, event, wait_until
 
 LIST = "mixpanel_queue"
@@ -48,11 +48,15 @@ def bury(queue: Queue, *tuples: bytes) -> None:
         queue.settle(batch, Settlement(dead=dead))
 
 
-def start(works: Works, redis: Redis, wanted: LetterFilter = ALL) -> str:
+def start(works: Works, wanted: LetterFilter = ALL) -> str:
     """Has a worker discard letters."""
-    job = works.queue.jobs.start(JobKind.DISCARD, wanted, job_id=new_id(), who="ann@here")
-    bulk.hand_over(redis, LIST, job.id)
-    return job.id
+    return works.queue.jobs.start(JobKind.DISCARD, wanted, job_id=new_id(), who="ann@here").id
+
+
+def put_into_rq(redis: Redis, function: str, *args: object) -> str:
+    """Bulk work as older versions put it into RQ; answers the RQ job's id."""
+    queue = RqQueue("mixrelay", connection=redis, job_class=RqJob, serializer="json")
+    return str(queue.enqueue(function, args=(LIST, *args), job_timeout=600).id)
 
 
 def ended(works: Works, job_id: str, seconds: float = 40) -> Job:
@@ -85,7 +89,7 @@ def test_bulk_work_whose_horse_ends_in_the_middle_is_done_by_the_next(
     works: Works, redis: Redis, signum: signal.Signals
 ) -> None:
     bury(works.queue, *[event(f"u{n}") for n in range(MANY)])
-    job_id = start(works, redis)
+    job_id = start(works)
     running = works.start()
     os.kill(in_the_middle(works, running, "discarded"), signum)
     job = ended(works, job_id)
@@ -96,7 +100,7 @@ def test_bulk_work_whose_horse_ends_in_the_middle_is_done_by_the_next(
 
 def test_bulk_work_gives_way_to_a_deploy_and_is_kept(works: Works, redis: Redis) -> None:
     bury(works.queue, *[event(f"u{n}") for n in range(MANY)])
-    job_id = start(works, redis)
+    job_id = start(works)
     running = works.start()
     in_the_middle(works, running, "discarded")
     running.kill(signal.SIGTERM)
@@ -112,7 +116,7 @@ def test_bulk_work_leaves_what_dies_after_its_start(works: Works, redis: Redis) 
     began = redis.time()
     # The time of a death is counted in milliseconds.
     wait_until(lambda: redis.time()[0] > began[0] or redis.time()[1] > began[1] + 2_000, "2 ms")
-    job_id = start(works, redis)
+    job_id = start(works)
     bury(works.queue, event("after"))
     works.start()
     ended(works, job_id)
@@ -121,7 +125,7 @@ def test_bulk_work_leaves_what_dies_after_its_start(works: Works, redis: Redis) 
 
 def test_bulk_work_finds_the_few_behind_many_others(works: Works, redis: Redis) -> None:
     bury(works.queue, *[event(f"u{n}") for n in range(3_000)], event("rare"))
-    job_id = start(works, redis, LetterFilter(distinct_id="rare"))
+    job_id = start(works, LetterFilter(distinct_id="rare"))
     works.start()
     ended(works, job_id)
     assert works.books.dead == 3_000
@@ -129,7 +133,7 @@ def test_bulk_work_finds_the_few_behind_many_others(works: Works, redis: Redis) 
 
 def test_bulk_work_outlives_a_redis_that_hangs(works: Works, redis: Redis) -> None:
     bury(works.queue, *[event(f"u{n}") for n in range(MANY)])
-    job_id = start(works, redis)
+    job_id = start(works)
     running = works.start()
     in_the_middle(works, running, "discarded")
     redis.execute_command("CLIENT", "PAUSE", 7_000, "ALL")
@@ -165,7 +169,7 @@ def test_a_job_with_a_rate_goes_on_beside_the_messages(works: Works) -> None:
 def test_a_job_that_an_older_version_put_into_rq_is_done(works: Works, redis: Redis) -> None:
     bury(works.queue, event("a"), event("b"))
     wanted = {"reason": "rejected", "until": "2100-01-01T00:00:00+00:00"}
-    rq_id = enqueue_bulk(redis, "mixrelay.worker.bulk.discard", LIST, args=(LIST, wanted))
+    rq_id = put_into_rq(redis, "mixrelay.worker.bulk.discard", wanted)
     works.start()
     job = ended(works, rq_id)
     assert (job.moved, job.who) == (2, "mixrelay 0.1")
@@ -173,7 +177,7 @@ def test_a_job_that_an_older_version_put_into_rq_is_done(works: Works, redis: Re
 
 def test_a_cancel_takes_effect_while_a_worker_moves_letters(works: Works, redis: Redis) -> None:
     bury(works.queue, *[event(f"u{n}") for n in range(MANY)])
-    job_id = start(works, redis)
+    job_id = start(works)
     in_the_middle(works, works.start(), "discarded")
     cancelled = works.queue.jobs.cancel(job_id, who="ann", why="wrong filter")
     assert cancelled is not None

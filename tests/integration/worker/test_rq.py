@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from rq.webhook import Webhook
 
 from mixrelay.shared.queue import JobKind, LetterFilter, new_id
-from mixrelay.worker import Job, bulk
+from mixrelay.worker import Job
 from mixrelay.worker.rq_queue import Shifts, queue_name
 from tests.support.works import Works, event, wait_until
 
@@ -165,21 +165,21 @@ def test_no_secret_is_in_what_rq_keeps(works: Works, redis: Redis) -> None:
         assert b"token-of-ours" not in (redis.dump(key) or b"")
 
 
-def started(works: Works, redis: Redis, kind: JobKind) -> None:
+def started(works: Works, kind: JobKind) -> None:
     wanted = LetterFilter(reason="too_large")
-    job = works.queue.jobs.start(kind, wanted, job_id=new_id(), who="ann")
-    bulk.hand_over(redis, works.queue.name, job.id)
+    works.queue.jobs.start(kind, wanted, job_id=new_id(), who="ann")
 
 
-def test_a_shift_makes_room_for_bulk_work(works: Works, redis: Redis) -> None:
+def test_bulk_work_is_done_while_a_shift_drains(works: Works) -> None:
     works.push(*[event(f"u{n}") for n in range(20)])
     works.box.fault("status", status=413)
     works.drain()
     works.box.clear_faults()
     running = works.start(MIXRELAY_SHIFT="300")
     wait_until(lambda: "shift_started" in running.log, "a shift")
-    started(works, redis, JobKind.REPLAY)
+    started(works, JobKind.REPLAY)
     wait_until(lambda: len(works.users()) == 20, "the replayed events")
+    assert "shift_ended" not in running.log
 
 
 def test_our_worker_runs_under_rqs_own_command(works: Works) -> None:
@@ -191,15 +191,13 @@ def test_our_worker_runs_under_rqs_own_command(works: Works) -> None:
 
 
 @pytest.mark.parametrize("kind", JobKind)
-def test_bulk_work_is_done_by_a_worker_in_the_background(
-    works: Works, redis: Redis, kind: JobKind
-) -> None:
+def test_bulk_work_is_done_by_a_worker_in_the_background(works: Works, kind: JobKind) -> None:
     works.push(*[event(f"u{n}") for n in range(20)])
     works.box.fault("status", status=413)
     works.drain()
     assert works.books.dead == 20
     works.box.clear_faults()
-    started(works, redis, kind)
+    started(works, kind)
     works.start()
     wait_until(lambda: works.books.dead == 0, "no letters")
     works.wait_until_all_is_settled()

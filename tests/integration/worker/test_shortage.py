@@ -140,7 +140,7 @@ def test_without_any_thread_the_job_ends_and_holds_nothing(
     run(works)
     assert refused
     assert (works.books.waiting, works.books.in_flight) == (1, 0)
-    assert "worker_short: no threads to begin with" in caplog.text
+    assert "worker_short: no threads to start" in caplog.text
 
 
 def test_a_bug_is_still_one(works: Works, monkeypatch) -> None:

@@ -1,9 +1,11 @@
 """Three projects share a queue: one is refused or limited, the others do not notice (rule 3)."""
 
+import statistics
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from benchmarks import projects
 from mixrelay.sandbox import Options, Sandbox
 from tests.support.works import TOKEN, Works, event, update
 
@@ -15,7 +17,14 @@ TROUBLES: dict[str, tuple[Callable[[Sandbox], object], Callable[[Sandbox], objec
         lambda box: box.fault("reject_token", status=429, match=A),
         lambda box: box.clear_faults(),
     ),
+    "away": (
+        lambda box: box.fault("reject_token", status=503, match=A),
+        lambda box: box.clear_faults(),
+    ),
 }
+BACKLOG, STEADY_SECONDS, ROUNDS_AT_MOST = 1_000, 1.0, 5
+LEAST_RATE, MOST_WAIT = 0.25, 2.0
+"""Of what they are alone; the machine may be busy. `benchmarks.projects` has what they are."""
 
 
 @pytest.fixture
@@ -71,3 +80,30 @@ def test_the_others_go_on_and_what_waited_comes_in_order(
     books = works.books
     assert (books.waiting, books.dead, books.difference) == (0, 0, 0)
     assert books.totals["delivered"] == 3 * ROUNDS * (1 + PROFILES)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_the_others_are_about_as_fast_as_alone(works: Works, trouble: str) -> None:
+    works.start(MIXPANEL_TOKEN=A)
+    measured = projects.Projects(works.queue, works.box)
+    measured.backlog(10, with_troubled=True)
+    rounds: list[projects.Seen] = []
+
+    def is_alike() -> bool:
+        """By the best of each, so that what else the machine does is no verdict."""
+        alone, beside = zip(*(one.rates for one in rounds), strict=True)
+        wait_alone, wait = zip(*(one.p95 for one in rounds), strict=True)
+        return bool(
+            max(beside) > LEAST_RATE * statistics.median(alone)
+            and min(wait) < MOST_WAIT * max(wait_alone)
+        )
+
+    for _ in range(ROUNDS_AT_MOST):
+        rounds.append(projects.measure(measured, works.box, trouble, BACKLOG, STEADY_SECONDS))
+        if is_alike():
+            break
+    told = "\n".join(projects.table([(trouble, one) for one in rounds]))
+    print(told)
+    assert is_alike(), told
+    assert measured.inversions() == 0

@@ -1,5 +1,6 @@
 """What a worker sees to beside the messages: limits for dead letters, letters of older versions."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -34,6 +35,31 @@ def test_letters_over_the_age_are_dropped(works: Works) -> None:
     works.start(MIXRELAY_DLQ_MAX_AGE="0.5")
     wait_until(lambda: works.books.dead == 0, "no letters")
     assert works.books.totals["discarded:expired"] == 3
+
+
+@pytest.mark.parametrize("wrong", [-3_900, 3_900])
+def test_no_letter_is_dropped_for_its_age_while_clocks_disagree(
+    works: Works, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wrong: int
+) -> None:
+    """What is dropped for a clock that is wrong is lost."""
+    buried(works, 3)
+    with monkeypatch.context() as set_wrong:
+        set_wrong.setattr("mixrelay.worker.upkeep.time", WrongClock(wrong))
+        works.drain_while(lambda: "MIXRELAY_DLQ_MAX_AGE" not in caplog.text, dlq_max_age=0.5)
+    assert "clock_skew" in caplog.text
+    assert works.books.dead == 3
+    works.drain_while(lambda: works.books.dead > 0, dlq_max_age=0.5)
+
+
+class WrongClock:
+    """The module `time` of a host whose clock is wrong."""
+
+    def __init__(self, ahead: float) -> None:
+        self._ahead = ahead
+        self.monotonic = time.monotonic
+
+    def time(self) -> float:
+        return time.time() + self._ahead
 
 
 @pytest.mark.parametrize("former", [True, False])

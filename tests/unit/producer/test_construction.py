@@ -226,5 +226,45 @@ def test_a_framework_takes_a_client_and_a_policy():
     assert made._outlet.on_invalid == "log"
     with pytest.raises(ConfigurationError, match="MIXRELAY_ON_INVALID='ignore'"):
         tracker_from({"token": "t", "on_invalid": "ignore"}, "MIXRELAY_{}")
-    with pytest.raises(ConfigurationError, match="redis= takes a client, such as"):
-        tracker_from({"token": "t", "redis": "redis://localhost"}, "MIXRELAY_{}")
+    assert tracker_from({"token": "t", "on_invalid": "LOG"}, "{}")._outlet.on_invalid == "log"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("redis://:hidden@localhost", r"MIXRELAY_REDIS is an address; .* as MIXRELAY_REDIS_URL\.$"),
+        ("shop.nowhere", "MIXRELAY_REDIS is 'shop.nowhere', which cannot be imported"),
+        (5, "MIXRELAY_REDIS takes a client, such as"),
+    ],
+)
+def test_a_frameworks_client_that_is_none_is_named_as_it_was_written(given, said):
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        tracker_from({"token": "t", "redis": given}, "MIXRELAY_{}")
+    assert "hidden" not in str(caught.value)
+
+
+CLIENT = Redis(port=6390)
+HEARD = []
+
+
+def redacted(_type, record):
+    record["properties"].pop("Password", None)
+    return record
+
+
+def test_a_framework_resolves_the_paths_of_a_client_and_of_hooks():
+    paths = {
+        "redis": f" {__name__}.CLIENT ",
+        "before_send": f"{__name__}.redacted",
+        "error_handler": f"{__name__}.heard",
+        "default": "builtins.str",
+    }
+    tracker = tracker_from({"token": "t", "spool_dir": "off", **paths}, "MIXRELAY_{}")
+    assert "'redis://localhost:6390/0'" in repr(tracker)
+    assert tracker.track("u", "Signed In", {"Password": 1j}) is False
+    (error,) = HEARD
+    assert "6390" in str(error)
+
+
+def heard(error):
+    HEARD.append(error)

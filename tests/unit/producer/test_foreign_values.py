@@ -395,6 +395,18 @@ def test_default_serves_every_way_out():
     assert json.loads(base64.urlsafe_b64decode(data))["properties"]["a"] == "w"
 
 
+async def awaited(value):
+    return value
+
+
+def test_a_coroutine_among_the_values_is_to_be_awaited():
+    forgotten = awaited("text")
+    tracker = Tracker("token", lambda *_: True)
+    with pytest.raises(InvalidPropertyError, match="a coroutine is not JSON; await it"):
+        tracker.track("1", "Event", {"a": forgotten})
+    forgotten.close()
+
+
 @pytest.mark.parametrize(
     ("default", "what"),
     [
@@ -403,6 +415,7 @@ def test_default_serves_every_way_out():
         (lambda _: object(), "is no JSON after 190 conversions"),
         (lambda _: 1 / 0, "reading this object failed with ZeroDivisionError: division by zero"),
         (lambda _: float("nan"), "NaN is not JSON"),
+        (lambda value: awaited(value), "default= returned a coroutine, which nothing awaits"),  # noqa: PLW0108 - no coroutine function, which is refused earlier
     ],
 )
 def test_a_default_that_does_not_convert_is_refused(default, what):

@@ -79,5 +79,6 @@ def test_help_lists_every_option_with_its_words(kind):
     assert "options" not in parameters
     assert parameters["timeout"].default == 0.5
     shown = pydoc.plain(pydoc.render_doc(kind))
-    assert "timeout: For Redis's reply to a push. Else ``MIXRELAY_PUSH_TIMEOUT``" in shown
+    words = "The time limit for Redis's reply to a push."
+    assert f"timeout: {words} Else ``MIXRELAY_PUSH_TIMEOUT``" in shown
     assert "**options" not in shown

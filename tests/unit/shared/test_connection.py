@@ -1,12 +1,19 @@
+import asyncio
+
 import pytest
 from redis import Redis
 from redis.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import MasterDownError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
+from mixrelay.producer import QueueUnavailableError, RedisSink
+from mixrelay.producer.async_pushing import _nodes_at
+from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
+from mixrelay.shared.connection.cluster_client import ClusterClient
+from mixrelay.shared.connection.slots import Place
 from mixrelay.shared.errors import ConfigurationError
 
 
@@ -31,6 +38,7 @@ def test_a_client_repeats_nothing_and_opens_nothing(url):
     assert tries(told["retry"], RedisConnectionError("gone")) == 1
     assert tries(told["retry"], RedisTimeoutError("late")) == 1
     assert tries(told["retry"], ReadOnlyError("a replica, where nothing ran")) == 2
+    assert tries(told["retry"], MasterDownError("a replica that serves nothing")) == 2
     assert told["socket_timeout"] == 3
     assert told["socket_connect_timeout"] == 1
 
@@ -121,6 +129,43 @@ def test_a_server_may_be_asked_for_a_database(url):
     connect(url).close()
 
 
+def pools_of(url):
+    """Return what connections to a server, to a cluster's nodes and to sentinels come from."""
+    client = connect(url)
+    sync = [client.connection_pool]
+    if "+cluster" in url:
+        sync = [client.nodes.pool_at(Place("one", 6379))]
+    settings = RedisSink(url).settings
+    nodes = _nodes_at(url, settings)
+    awaited = nodes._pool(Place("one", 6379)) if "+cluster" in url else nodes.pool
+    for pool in (*sync, awaited):
+        manager = getattr(pool, "sentinel_manager", None)
+        if manager is not None:
+            yield from (one.connection_pool for one in manager.sentinels)
+        yield pool
+
+
+@pytest.mark.parametrize("url", ["rediss://one", "rediss+cluster://one", "rediss+sentinel://one/s"])
+def test_every_certificate_must_name_its_host(url):
+    found = [pool.make_connection() for pool in pools_of(url)]
+    assert len(found) == (4 if "sentinel" in url else 2)
+    for connection in found:
+        checked = getattr(connection, "ssl_context", connection).check_hostname
+        assert checked is True, (type(connection), checked)
+
+
+@pytest.mark.parametrize("kind", [RedisSink, AsyncRedisSink])
+def test_an_error_of_sentinels_names_them_and_shows_no_password(kind):
+    url = "redis+sentinel://:theirs@127.0.0.1:1,127.0.0.1:2/s?sentinel_password=hidden"
+    sink = kind(url, spool_dir="off")
+    with pytest.raises(QueueUnavailableError) as raised:
+        sink.push(b"x") if kind is RedisSink else asyncio.run(sink.push(b"x"))
+    said = str(raised.value)
+    assert "hidden" not in said
+    assert "theirs" not in said
+    assert "No master found for 's'" in said
+
+
 def test_a_client_of_a_cluster_opens_nothing_and_repeats_nothing():
     client = connect("redis+cluster://ann:secret@one,two:7000", timeout=3, connect_timeout=1)
     told = client.connection_pool.connection_kwargs
@@ -154,10 +199,53 @@ def test_an_address_without_a_password_is_shown_as_it_is():
 
 @pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
 @pytest.mark.parametrize(
-    "asked", ["ssl_cert_reqs=none", "ssl_cert_reqs=CERT_NONE", "ssl_check_hostname=False"]
+    "asked",
+    [
+        "ssl_cert_reqs=none",
+        "ssl_cert_reqs=CERT_NONE",
+        "ssl_cert_reqs=optional",
+        "ssl_cert_reqs=nonsense",
+        "ssl_check_hostname=False",
+        "ssl_check_hostname=off",
+    ],
 )
 def test_certificates_are_always_verified(scheme, asked):
     with pytest.raises(ConfigurationError, match="certificates are always verified") as raised:
         connect(f"{scheme}://user:secret@host:6380/0?{asked}")
     assert asked in str(raised.value)
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "asked", ["decode_responses=true", "encoding=utf-16", "retry_on_timeout=1", "retry_on_error=x"]
+)
+@pytest.mark.parametrize("place", ["redis://user:secret@host/0", "unix:///run/redis.sock"])
+def test_what_changes_how_replies_are_read_or_repeated_is_refused_by_name(place, asked):
+    with pytest.raises(ConfigurationError, match=asked.partition("=")[0]) as raised:
+        connect(f"{place}?{asked}")
+    assert asked in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "asked", ["decode_responses=false", "encoding=utf-8", "retry_on_timeout=0"]
+)
+def test_what_changes_nothing_is_taken(asked):
+    connect(f"redis://host/0?{asked}").close()
+
+
+@pytest.mark.parametrize("asked", ["", "?ssl_cert_reqs=required&ssl_check_hostname=true"])
+@pytest.mark.parametrize(
+    "url", ["rediss://h:6380/0", "rediss+sentinel://h/name/0", "rediss+cluster://h1,h2"]
+)
+def test_a_certificates_name_is_looked_at_whatever_redis_py_does_by_default(url, asked):
+    """It does not before its version 6."""
+    if asked and "+" in url:
+        pytest.skip("redis-py's own options are for one server")
+    client = connect(url + asked)
+    if isinstance(client, ClusterClient):
+        options = client.nodes.topology.options
+    else:
+        options = client.connection_pool.connection_kwargs
+    assert options["ssl_check_hostname"] is True
+    assert options.get("ssl_cert_reqs", "required") == "required"

@@ -50,6 +50,7 @@ def dispatching(lanes: Lanes, routing: Routing | None = None) -> tuple[Dispatche
         senders=Senders(4, lambda _: None),
         holdings=holdings,
         is_over=lambda: False,
+        lease_seconds=30.0,
         upkeep=lambda: None,
     )
     return dispatcher, holdings

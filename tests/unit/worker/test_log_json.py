@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mixrelay.shared.queue
 import mixrelay.worker.logs
 from mixrelay.shared.options import options
 from mixrelay.worker.log_json import FIELDS, OTHER, about
@@ -16,6 +17,7 @@ from mixrelay.worker.settings import WorkerSettings
 from tests.support.processes import finished
 
 CODE = Path(mixrelay.worker.logs.__file__).parent
+QUEUE_CODE = Path(mixrelay.shared.queue.__file__).parent
 GUIDE = Path(__file__).parents[3] / "docs" / "workers.md"
 FORGED = 'a\nFAKE\x1b[31m\r\x00"}\u2028\ud800'
 
@@ -110,8 +112,8 @@ def test_the_settings_know_every_form_and_level():
 
 
 def log_calls():
-    """Each call of a worker's that logs an event: its name, level, and node."""
-    for path in sorted(CODE.glob("*.py")):
+    """Each call that logs an event, of a worker's or of the end of leases: its name, and level."""
+    for path in sorted([*CODE.glob("*.py"), QUEUE_CODE / "lease_ends.py"]):
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue

@@ -1,9 +1,10 @@
 import io
 import logging
 import os
+import sys
 from pathlib import Path
 
-from mixrelay.worker.logs import MAX_LINE, MAX_TRACE_LINES, LineFormatter, LineHandler
+from mixrelay.worker.logs import MAX_LINE, MAX_TRACE_LINES, LineFormatter, LineHandler, handler
 
 FORGED = "a\nFAKE\x1b[31m\r\x00"
 
@@ -50,3 +51,10 @@ def test_an_event_is_one_write(tmp_path: Path) -> None:
         LineHandler(file.fileno()).handle(record_of("caf\u00e9 \ud800"))
         os.lseek(file.fileno(), 0, io.SEEK_SET)
         assert file.read().decode().endswith("dead: caf\u00e9 \\ud800\n")
+
+
+def test_an_error_stream_without_a_file_is_written_to_all_the_same(monkeypatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    handler("human").handle(logging.makeLogRecord({"msg": "redis_away: gone", "levelno": 30}))
+    assert "redis_away: gone" in said.getvalue()

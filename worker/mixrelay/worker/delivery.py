@@ -1,6 +1,6 @@
 """One batch on its way: read, made fit for one request, sent, judged, written down.
 
-1. Messages that are lists become a message a record (`_expand`).
+1. Messages that are lists become a message a record (`expanding`).
 2. Each member is read and checked; what breaks a rule is a dead letter, what belongs to
    another lane moves there (`sorting`).
 3. What cannot share the request leaves for batches of its own: a cornered head's profile,
@@ -20,7 +20,6 @@ from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import (
     Dead,
     Division,
-    Expansion,
     Lane,
     Number,
     Park,
@@ -28,6 +27,8 @@ from mixrelay.shared.queue import (
     Request,
     Settlement,
 )
+from mixrelay.worker.clocks import Clocks
+from mixrelay.worker.expanding import expand
 from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
@@ -40,7 +41,7 @@ from mixrelay.worker.proofs import REFUSED_MS, Clearance, Proofs
 from mixrelay.worker.records import Preparation
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.sorted import Record, Sorted
-from mixrelay.worker.sorting import at_once, profile_of, sort
+from mixrelay.worker.sorting import profile_of, sort
 from mixrelay.worker.tracing import Tracing
 from mixrelay.worker.verdicts import Delivered, Partial, judge
 
@@ -64,7 +65,7 @@ class Delivery:
         ledger: Ledger,
         transport: Sending,
         preparation: Callable[[str], Preparation],
-        now_ms: Callable[[], int],
+        clocks: Clocks,
         settings: WorkerSettings,
         stopping: Callable[[], bool],
         homes: Mapping[Lane, str],
@@ -78,7 +79,7 @@ class Delivery:
             ledger: writes down what happens.
             transport: sends.
             preparation: what turns messages into records, for a queue's own id.
-            now_ms: the time by Redis's clock.
+            clocks: the present, and the queue's own time.
             settings: the worker's.
             stopping: whether no further request may begin.
             homes: where this worker's own records of each lane go.
@@ -89,7 +90,7 @@ class Delivery:
         self._ledger = ledger
         self._transport = transport
         self._preparation = preparation
-        self._now_ms = now_ms
+        self._clocks = clocks
         self._settings = settings
         self._stopping = stopping
         self._homes = homes
@@ -110,9 +111,15 @@ class Delivery:
                 if self._proofs:
                     self._proofs.look_elsewhere()
             except LeaseLost:
-                log.warning("lease_lost: batch %s of %s", batch.id, batch.lane)
+                log.warning(
+                    "lease_lost: batch %s of %s belongs to another worker now", batch.id, batch.lane
+                )
             except Abandoned:
-                log.warning("redis_away: batch %s of %s is left", batch.id, batch.lane)
+                log.warning(
+                    "redis_away: batch %s of %s stays in flight until its lease ends",
+                    batch.id,
+                    batch.lane,
+                )
             except MemoryError:
                 self._lighten(held)
                 raise
@@ -148,30 +155,16 @@ class Delivery:
         return self._send(held, found)
 
     def _sorted(self, held: Held) -> Sorted:
-        preparation = self._preparation(held.batch.queue_id)
-        found = sort(held.batch, preparation, self._now_ms(), self._reader)
+        found = self._read(held)
         while found.lists:
-            self._expand(held, found)
-            found = sort(held.batch, preparation, self._now_ms(), self._reader)
+            expand(held, found, self._ledger, self._settings.records_of(held.batch.lane))
+            found = self._read(held)
         return found
 
-    def _expand(self, held: Held, found: Sorted) -> None:
-        """Unpacks lists until the batch is full; what is behind gets a batch of its own first."""
-        lists = {one.number: one for one in found.lists}
-        unpacked: list[Expansion] = []
-        size = 0
-        for place, member in enumerate(held.batch.members):
-            one = lists.get(member.number)
-            more = len(one.payloads) if one else 1
-            if place and size + more > self._settings.records_of(held.batch.lane):
-                self._part_off(held, [one.number for one in held.batch.members[place:]])
-                break
-            size += more
-            if one:
-                unpacked.append(one)
-        for some in at_once(unpacked):
-            self._ledger.expand(held, some)
-        self._ledger.refresh(held)
+    def _read(self, held: Held) -> Sorted:
+        preparation = self._preparation(held.batch.queue_id)
+        limit = self._settings.list_bytes
+        return sort(held.batch, preparation, self._clocks.now_ms(), self._reader, limit)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:
         """The policy for what may have been counted already (`on_ambiguous`)."""
@@ -179,7 +172,7 @@ class Delivery:
             return
         if self._settings.on_ambiguous == "retry":
             log.warning(
-                "ambiguous: %d records of %s were sent before without an answer; sent again",
+                "ambiguous: %d records of %s had no answer before; they are sent again",
                 found.doubtful,
                 held.batch.lane,
                 extra={"records": found.doubtful},
@@ -306,7 +299,7 @@ class Delivery:
         held.sending = True
         # Who may not own the batch until the answer is there must not ask.
         self._ledger.secure(held, self._settings.deadline)
-        began, began_ms, body = time.monotonic(), self._now_ms(), found.body()
+        began, began_ms, body = time.monotonic(), self._clocks.steady_ms(), found.body()
         answer = self._post(held, found, body)
         verdict = judge(
             answer,

@@ -1,11 +1,13 @@
 """The loop of a shift: routes, reserves, hands batches to the senders, reaps.
 
-It runs in the horse's main thread and sleeps only when nothing is there, a tick at a time, so
-that a lone message leaves within the linger, or a tick where that is longer. A Redis that is away
-is waited for: nothing is lost by it, and the batches that are held are settled when it is back.
+It runs in the horse's main thread and waits only when nothing is there: for its senders a tick at
+a time, else for a push, which Redis tells it of at once (`Arrivals`). Where nothing is in the whole
+queue it is silent: it waits, and looks by itself every minute. A Redis that is away is waited
+for: nothing is lost by it, and the batches that are held are settled when it is back.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable
 
@@ -21,6 +23,14 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 REAP_SECONDS = 1.0
+QUIET_SECONDS = 5.0
+"""The longest wait where nothing is in the queue; what waits in Redis answers after one second."""
+LOOK_SECONDS = 60.0
+"""Between two looks all the same at a list in which nothing is: a server that became a replica
+shows it to those who write."""
+SPREAD_SECONDS = 0.1
+"""Within which workers that heard of a push and came too late look at the lanes: ten that ask at
+once keep the first from sending."""
 ROUTED_AT_ONCE = 2_000
 """Messages after which lanes are asked again; Mixpanel takes that many in a request."""
 ROUTED_AHEAD = 20_000
@@ -38,9 +48,11 @@ class Dispatcher:
         senders: Senders,
         holdings: Holdings,
         is_over: Callable[[], bool],
-        upkeep: Callable[[], None],
+        upkeep: Callable[..., None],
+        lease_seconds: float,
     ) -> None:
         self._queue = queue
+        self._lease_seconds = lease_seconds
         self._reserver = reserver
         self._senders = senders
         self._holdings = holdings
@@ -50,6 +62,10 @@ class Dispatcher:
         self._backoff = Backoff()
         self._ahead = 0
         self._reap_at = 0.0
+        self._look_at = 0.0
+        self._told_polling = False
+        self._came = False
+        """Something was pushed: the whole fleet hears of it, and one takes it."""
         self._suspects_in: Lane | None = None
         """A batch that killed workers waits there for one that holds nothing."""
         self.messages = 0
@@ -73,13 +89,17 @@ class Dispatcher:
         while not self._is_over() and self.crash is None and not self.is_short:
             try:
                 worked = self._work()
+                is_idle = not (worked or self._senders.busy)
+                if is_idle:
+                    self._wait_for_arrivals()
             except PASSING as error:
                 if is_bug(error):
                     raise
                 self._wait_for_redis(error)
             else:
                 self._backoff.reset()
-                self._collect(0.0 if worked else self._idle_seconds())
+                if not is_idle:
+                    self._collect(0.0 if worked else self._idle_seconds())
 
     def finish(self, seconds: float) -> None:
         """Waits that long for the batches that are still in the senders."""
@@ -88,10 +108,25 @@ class Dispatcher:
             self._collect(min(left, TICK_SECONDS))
 
     def _work(self) -> bool:
+        now, is_quiet = time.monotonic(), self._queue.arrivals.is_quiet
+        self._upkeep(is_quiet=is_quiet)
+        if is_quiet and not self._came:
+            return self._look_all_the_same(now)
+        self._look_at = now + LOOK_SECONDS
+        if self._came:
+            self._came = False
+            if not self._route():
+                self._rotation.later(random.uniform(0, SPREAD_SECONDS))  # noqa: S311
         self._reap()
-        self._upkeep()
         found = self._reserve()
         return self._route() or found
+
+    def _look_all_the_same(self, now: float) -> bool:
+        if now < self._look_at:
+            return False
+        self._look_at = now + LOOK_SECONDS
+        self._reap()
+        return self._route()
 
     def _route(self) -> bool:
         # What waits in the list behind a full lane may belong to an idle one.
@@ -147,15 +182,35 @@ class Dispatcher:
         if now < self._reap_at:
             return
         self._reap_at = now + REAP_SECONDS
-        batches, messages = self._queue.reap()
+        batches, messages = self._queue.reap(lease_seconds=self._lease_seconds)
         if batches:
             count = {"records": messages}
-            log.warning("redelivered: %d messages whose worker was lost", messages, extra=count)
+            log.warning(
+                "redelivered: %d messages of a lost worker are sent again", messages, extra=count
+            )
             self._rotation.changed()
 
     def _idle_seconds(self) -> float:
         wait = self._rotation.seconds() if self._senders.free else TICK_SECONDS
         return min(max(wait, 0.001), TICK_SECONDS)
+
+    def _wait_for_arrivals(self) -> None:
+        """Nothing is being sent: until something is pushed, or a lane is to be asked again."""
+        arrivals = self._queue.arrivals
+        if self._rotation.is_bare and not arrivals.is_quiet:
+            # Others may have filled them by now, and there is more than lanes.
+            arrivals.look()
+        is_quiet = self._rotation.is_bare and arrivals.is_quiet
+        seconds = QUIET_SECONDS if is_quiet else max(self._rotation.seconds(), 0.001)
+        self._came = arrivals.wait(seconds, self._is_over)
+        if arrivals.refusal and not self._told_polling:
+            self._told_polling = True
+            log.warning(
+                "idle_polling: Redis does not let this worker wait for a push (%s), so it asks "
+                "again and again, also while it is idle. The worker's user needs BLMOVE and "
+                "CLIENT REPLY (docs/redis.md)",
+                arrivals.refusal,
+            )
 
     def _collect(self, seconds: float) -> None:
         """Takes back what the senders are done with; waits that long for the first."""
@@ -182,8 +237,8 @@ class Dispatcher:
     def _end_short(self, error: BaseException) -> None:
         self.is_short = True
         log.error(
-            "worker_short: no %s; this drain job gives back what it holds and ends, and the next "
-            "begins with a fresh process",
+            "worker_short: no %s; this drain job gives back its batches and ends, and the next "
+            "one begins in a fresh process",
             shortage_words(error),
         )
 

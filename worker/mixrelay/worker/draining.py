@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -16,6 +15,9 @@ from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
+from mixrelay.worker.bulk_runner import BulkRunner
+from mixrelay.worker.burst import AwayTooLong
+from mixrelay.worker.clocks import Clocks
 from mixrelay.worker.delivery import Delivery
 from mixrelay.worker.dispatcher import TICK_SECONDS, Dispatcher
 from mixrelay.worker.holdings import Holdings
@@ -109,9 +111,14 @@ class Draining:
         )
         reader = ShardReader(base=setup.settings.base, token=setup.settings.token)
         self._shards = ShardCounts(self._queue, reader)
+        self._bulk = BulkRunner(
+            Queue(self._queue.redis, setup.settings.queue, partitions=setup.settings.partitions)
+        )
+        self._away = AwayTooLong()
+        self._burst_is_over = False
         self._drained_check_at = 0.0
         self._ends_at = 0.0
-        self._clock: float | None = None
+        self._clocks = Clocks(self._queue)
         self._dispatcher: Dispatcher | None = None
 
     @property
@@ -131,8 +138,10 @@ class Draining:
         dispatcher = self._dispatcher = self._dispatching(senders)
         try:
             if self._start(senders):
+                self._bulk.start()
                 dispatcher.run()
         finally:
+            self._bulk.stop()
             dispatcher.finish(self._setup.worker.grace)
             self._end(died=dispatcher.crash is not None)
         if dispatcher.crash is not None:
@@ -149,7 +158,7 @@ class Draining:
             if not is_shortage(error):
                 raise
             log.error(  # noqa: TRY400 - no bug, so no traceback
-                "worker_short: no %s to begin with; this drain job ends. Raise the process's "
+                "worker_short: no %s to start; this drain job ends. Raise the process's "
                 "limits (ulimit -u, the container's pids and memory), or run fewer workers here",
                 shortage_words(error),
             )
@@ -176,7 +185,8 @@ class Draining:
                 abandon=give_up,
             )
         except Exception as error:  # noqa: BLE001 - the leases end by themselves
-            log.warning("redis_away: leases are left to run out: %s", error)
+            log.warning("redis_away: leases end by themselves: %s", error)
+        self._queue.arrivals.close()
         self._shards.end()
         if self._tracing:
             self._tracing.flush()
@@ -190,14 +200,19 @@ class Draining:
         )
 
     def _is_drained(self) -> bool:
-        now = time.monotonic()
-        if now < self._drained_check_at:
-            return False
-        self._drained_check_at = now + _DRAINED_CHECK_SECONDS
+        # Kept: it is asked again in the next moment, by who waits and by who loops.
+        if time.monotonic() >= self._drained_check_at:
+            self._drained_check_at = time.monotonic() + _DRAINED_CHECK_SECONDS
+            self._burst_is_over = self._look_whether_drained()
+        return self._burst_is_over
+
+    def _look_whether_drained(self) -> bool:
         try:
-            return not self._holdings and self._queue.books().waiting == 0
+            waiting = self._queue.books().waiting
         except PASSING:
-            return False
+            return self._away.after_failure()
+        self._away.answered()
+        return not self._holdings and waiting == 0
 
     def _dispatching(self, senders: Senders) -> Dispatcher:
         worker = self._setup.worker
@@ -216,7 +231,8 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
-            upkeep=Upkeep(self._queue, self._setup.settings, worker, self._shards),
+            upkeep=Upkeep(self._queue, worker, self._shards),
+            lease_seconds=worker.lease,
         )
 
     def _delivery(self) -> Delivery:
@@ -230,7 +246,7 @@ class Draining:
             ),
             transport=self._transport,
             preparation=Preparations(self._preparation),
-            now_ms=self._now_ms,
+            clocks=self._clocks,
             settings=worker,
             stopping=lambda: self._stop.requested,
             homes=own_destinations(self._setup.settings),
@@ -249,7 +265,7 @@ class Draining:
             base=settings.base,
             proof_seconds=worker.deadline,
             pause=lambda: pause_of(worker, PauseKind.CONFIGURATION),
-            now_ms=self._now_ms,
+            now_ms=self._clocks.steady_ms,
             stopping=lambda: self._stop.requested,
             abandon=self._abandon,
         )
@@ -264,16 +280,6 @@ class Draining:
             account=settings.account,
             events=Endpoint(settings.events_endpoint),
         )
-
-    def _now_ms(self) -> int:
-        """Redis's time, asked once and counted on by a clock that no one sets."""
-        if self._clock is None:
-            try:
-                seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
-            except RedisError:
-                return round(time.time() * 1000)
-            self._clock = seconds + micros / 1e6 - time.monotonic()
-        return round((self._clock + time.monotonic()) * 1000)
 
 
 def _linger(worker: WorkerSettings) -> float:

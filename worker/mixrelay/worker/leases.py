@@ -39,14 +39,12 @@ class LeaseKeeper:
                 self._extend()
             except PASSING as error:
                 delay = backoff.next()
-                log.warning("redis_away: leases could not be extended: %s", error)
+                log.warning("redis_away: leases cannot be renewed: %s", error)
             except (MemoryError, RuntimeError) as error:
                 if not is_shortage(error):
                     raise
                 delay = backoff.next()
-                log.warning(
-                    "worker_short: leases could not be extended: no %s", shortage_words(error)
-                )
+                log.warning("worker_short: leases cannot be renewed: no %s", shortage_words(error))
             else:
                 backoff.reset()
                 delay = self._extend_every

@@ -50,10 +50,11 @@ def about(**fields: Any) -> Iterator[None]:
 class JsonFormatter(logging.Formatter):
     """A line is ASCII: no text from outside ends it, and any reader takes it."""
 
-    def __init__(self, cut: Callable[[str], str]) -> None:
-        """`cut` bounds and escapes a text as in the lines for people."""
+    def __init__(self, cut: Callable[[str], str], part: str = "worker") -> None:
+        """`cut` bounds and escapes a text as in the lines for people; `part` is whose pid it is."""
         super().__init__()
         self._cut = cut
+        self._part = part
 
     def format(self, record: logging.LogRecord) -> str:
         event, text = _parted(record)
@@ -61,7 +62,7 @@ class JsonFormatter(logging.Formatter):
             "ts": _moment(record.created),
             "level": record.levelname.lower(),
             "event": event,
-            "worker": record.process,
+            self._part: record.process,
             **self._fields(record),
             "message": self._cut(text),
         }

@@ -24,8 +24,8 @@ _TRACE_MARK = "  | "
 class LineFormatter(logging.Formatter):
     """Cuts, and writes control characters out: no text from outside makes a line of its own."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s worker[%(process)d] %(message)s", "%H:%M:%S")
+    def __init__(self, part: str = "worker") -> None:
+        super().__init__(f"%(asctime)s %(levelname)-7s {part}[%(process)d] %(message)s", "%H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         return _line(super().formatMessage(record))
@@ -39,8 +39,8 @@ class LineFormatter(logging.Formatter):
 class ObjectFormatter(JsonFormatter):
     """The same cuts in JSON, where a traceback's lines need no mark."""
 
-    def __init__(self) -> None:
-        super().__init__(_line)
+    def __init__(self, part: str = "worker") -> None:
+        super().__init__(_line, part)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
         return "\n".join(map(_line, _trace(super().formatException(ei))))
@@ -70,18 +70,25 @@ def configure(form: str = "auto", level: str = "info") -> None:
         form: one of FORMATS; `auto` is for people on a terminal, and JSON elsewhere.
         level: one of LEVELS.
     """
-    logging.basicConfig(level=level.upper(), handlers=[_handler(form)])
+    logging.basicConfig(level=level.upper(), handlers=[handler(form)])
     # RQ tells of every start and end of a job, and of each in its own colours.
     logging.getLogger("rq").setLevel(logging.WARNING)
     logging.getLogger("rq.worker").setLevel(logging.WARNING)
 
 
-def _handler(form: str) -> logging.Handler:
+def handler(form: str = "auto", part: str = "worker") -> logging.Handler:
+    """What writes to stderr; `part` names the process in its lines."""
     if not sys.stderr:
         return logging.NullHandler()
     for_people = form == "human" or (form == "auto" and sys.stderr.isatty())
-    formatter = LineFormatter() if for_people else ObjectFormatter()
-    return LineHandler(sys.stderr.fileno(), formatter)
+    formatter = LineFormatter(part) if for_people else ObjectFormatter(part)
+    try:
+        return LineHandler(sys.stderr.fileno(), formatter)
+    except (AttributeError, OSError, ValueError):
+        # No file: a program put something else in its place, to show it or to test with it.
+        plain = logging.StreamHandler(sys.stderr)
+        plain.setFormatter(formatter)
+        return plain
 
 
 def _trace(text: str) -> list[str]:

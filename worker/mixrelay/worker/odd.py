@@ -24,5 +24,10 @@ def settle_odd(held: Held, ledger: Ledger) -> None:
         ledger.settle(held, Settlement(move_to=lane, move=numbers))
     if dead:
         fields = {"records": len(dead), "reason": Reason.MALFORMED.value}
-        log.warning("dead: %d malformed (%s)", len(dead), dead[0].error, extra=fields)
+        log.warning(
+            "dead: %d messages became dead letters, malformed: %s",
+            len(dead),
+            dead[0].error,
+            extra=fields,
+        )
         ledger.settle(held, Settlement(dead=dead))

@@ -90,7 +90,7 @@ class Outcome:
         for lane, numbers in self.found.moves.items():
             settlement = replace(settlement, move_to=lane, move=numbers)
             count = {"records": len(numbers)}
-            log.info("rerouted: %d records to the %s lane", len(numbers), lane, extra=count)
+            log.info("rerouted: %d records move to the %s lane", len(numbers), lane, extra=count)
         dead = [*self.found.dead, *settlement.dead]
         if dead:
             self._tell_dead(dead)
@@ -103,7 +103,13 @@ class Outcome:
     def _tell_dead(self, dead: list[Dead]) -> None:
         lane, reasons = self.held.batch.lane, ", ".join(dict.fromkeys(one.reason for one in dead))
         fields = {"records": len(dead), "reason": reasons}
-        log.warning("dead: %d records of %s: %s", len(dead), lane, _why(dead), extra=fields)
+        log.warning(
+            "dead: %d records of %s became dead letters: %s",
+            len(dead),
+            lane,
+            _why(dead),
+            extra=fields,
+        )
 
     @singledispatchmethod
     def _apply(self, verdict: Verdict) -> bool:
@@ -151,7 +157,7 @@ class Outcome:
     @_apply.register
     def _(self, verdict: Misconfigured) -> bool:
         log.error(
-            "misconfigured: %s is paused and everything kept: %s",
+            "misconfigured: %s: its circuit is open, and its messages are kept: %s",
             self.found.destination.name,
             verdict.said,
             extra=self._fields(verdict.status, verdict.said),
@@ -168,7 +174,7 @@ class Outcome:
     @_apply.register
     def _(self, verdict: Retry) -> bool:
         log.warning(
-            "retry: %d records for %s after %.2f s: %s",
+            "retry: %d records for %s failed after %.2f s, scheduled for retry: %s",
             self.found.count,
             self.found.destination.name,
             self.seconds,
@@ -188,7 +194,7 @@ class Outcome:
     @_apply.register
     def _(self, verdict: Short) -> bool:
         log.error(
-            "worker_short: %d records for %s wait, no attempt is counted: %s",
+            "worker_short: %d records for %s are scheduled for retry, no attempt is counted: %s",
             self.found.count,
             self.found.destination.name,
             verdict.said,
@@ -245,7 +251,11 @@ class Outcome:
             return True
         fields = self._fields(status, said)
         log.info(
-            "split: %d records, refused (%d): %s", fields["records"], status, said, extra=fields
+            "split: %d records were refused (%d), halves are sent: %s",
+            fields["records"],
+            status,
+            said,
+            extra=fields,
         )
         self._halve(strikes=False)
         return False

@@ -106,7 +106,7 @@ def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Even
             if is_bug(error):
                 raise
             if backoff.is_to_be_told():
-                log.warning("redis_away: %s waits: %s", what, error)
+                log.warning("redis_away: %s is tried again: %s", what, error)
             if abandon.wait(backoff.next()):
                 raise Abandoned(what) from error
         except (MemoryError, RuntimeError) as error:
@@ -114,6 +114,6 @@ def persist(action: Callable[[], AnswerT], *, what: str, abandon: threading.Even
             short += 1
             if not is_shortage(error) or short >= SHORT_TRIES:
                 raise
-            log.warning("worker_short: %s waits: no %s", what, shortage_words(error))
+            log.warning("worker_short: %s is tried again: no %s", what, shortage_words(error))
             if abandon.wait(backoff.next()):
                 raise Abandoned(what) from error

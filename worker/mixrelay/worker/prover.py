@@ -67,7 +67,7 @@ class Prover:
             base: Mixpanel's base address.
             proof_seconds: the longest that a request to Mixpanel takes.
             pause: until a refused token is proven again.
-            now_ms: the time by Redis's clock.
+            now_ms: the time by the queue's own clock.
             stopping: whether no further request may begin.
             abandon: set when the process can wait no longer for Redis.
         """
@@ -201,8 +201,8 @@ class Prover:
             return Found(Next.REFUSED, error)
         masked = token.identity.masked
         log.warning(
-            "unproven: the project token %s is not proven, and what goes under it is sent all the "
-            "same: %s",
+            "unproven: Mixpanel has not confirmed the project token %s; its messages are sent "
+            "nevertheless: %s",
             masked,
             error,
             extra={"masked_token": masked, "reason": error},

@@ -12,6 +12,7 @@ from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoin
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
 from mixrelay.shared.tuples import Kind, Message
+from mixrelay.worker.moment import behind_ms
 from mixrelay.worker.routes import Route, Routes
 from mixrelay.worker.stamps import Stamps, stamp_event, stamped, stamped_event
 
@@ -88,7 +89,7 @@ class Preparation:
             message: as read from a tuple; a list is split first.
             number: the message's number in its queue.
             received_ms: when the queue received it, milliseconds since the epoch.
-            now_ms: the time by Redis's clock.
+            now_ms: the present; a `Moment` where Redis's clock and this host's disagree.
         """
         if message.invalid is not None:
             return Refused(Reason.INVALID, *message.invalid)
@@ -109,7 +110,9 @@ class Preparation:
         if record["event"] in rules.IDENTITY_EVENTS:
             return self._identity_event(message, record["event"], properties)
         present_ms = present(received_ms, now_ms)
-        time_ms = _time_of(properties, present_ms)
+        # Ahead of both clocks, where they disagree: else it may be Redis's that is wrong.
+        latest_ms = present_ms + behind_ms(now_ms)
+        time_ms = _time_of(properties, present_ms, latest_ms)
         if time_ms is None:
             return _refused(rules.UNREADABLE_TIME)
         breach = rules.time_breach(time_ms) or rules.distinct_id_breach(_user_of(properties))
@@ -117,7 +120,7 @@ class Preparation:
             return _refused(breach)
         token = properties.get("token") or None
         route, reroute = self.event_route(message.kind, message.api_key, token, now_ms - time_ms)
-        stamps = stamp_event(properties, message.text, self.identity(number), present_ms)
+        stamps = stamp_event(properties, message.text, self.identity(number), present_ms, latest_ms)
         self._stamp_token(stamps, properties, route)
         if len(properties) + stamps.growth > rules.MAX_COUNT:
             return _refused(rules.too_many_properties(len(properties), stamps.growth))
@@ -195,20 +198,20 @@ def present(received_ms: int, now_ms: int) -> int:
     """Return what stands in for a time that is missing or ahead, milliseconds since the epoch.
 
     It is the time of receipt, the same at each redelivery, so that an event sent twice is one.
-    Redis's clock may have been set back since, or a replica with another clock be asked: a time
-    that ``/import`` would refuse for it is not used.
+    Redis's clock may have been set back since, be wrong, or a replica with another clock be asked:
+    a time that ``/import`` would refuse for it is not used.
     """
     return received_ms if received_ms - now_ms <= rules.AHEAD_MS else now_ms
 
 
-def _time_of(properties: dict[str, Any], present_ms: int) -> float | None:
+def _time_of(properties: dict[str, Any], present_ms: int, latest_ms: int) -> float | None:
     """Return the time that an event will have, in milliseconds; None where it cannot be read."""
     time = properties.get("time")
     time = properties.get("$time") if time is None else time
     if time is None:
         return present_ms
     time_ms = milliseconds(time)
-    return time_ms if time_ms is None else min(time_ms, present_ms)
+    return present_ms if time_ms is not None and time_ms > latest_ms else time_ms
 
 
 def _user_of(properties: dict[str, Any]) -> Any:

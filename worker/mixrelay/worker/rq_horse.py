@@ -143,7 +143,7 @@ class HorseKeeper(RqWorker):
     def _end_overtime(self) -> None:
         is_over = self._kill_at is not None and time.monotonic() > self._kill_at
         if is_over and not self._was_forced:
-            log.error("overtime: the work-horse did not end within its grace; it is killed")
+            log.error("overtime: the work-horse did not end within MIXRELAY_GRACE; it is killed")
             self._was_forced = True
             with suppress(ProcessLookupError):
                 os.kill(self.horse_pid, signal.SIGKILL)
@@ -170,11 +170,13 @@ class HorseKeeper(RqWorker):
         )
         if died:
             fields = {"pid": pid, "status": os.WTERMSIG(status or 0)}
-            log.error("horse_died: work-horse %d, signal %d", *fields.values(), extra=fields)
+            log.error(
+                "horse_died: work-horse %d was ended by signal %d", *fields.values(), extra=fields
+            )
         try:
             batches, messages = self.messages_queue.end_leases(owner_of(self.name, pid), died=died)
         except PASSING as error:
-            log.warning("redis_away: the horse's leases are left to run out: %s", error)
+            log.warning("redis_away: the work-horse's leases end by themselves: %s", error)
         else:
             if batches:
                 fields = {"records": messages, "batches": batches}

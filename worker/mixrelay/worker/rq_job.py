@@ -58,6 +58,14 @@ class Job(RqJob):
         function: Callable[..., Any] = getattr(import_module(module), attribute)
         return function
 
+    @property
+    def is_drain(self) -> bool:
+        """Whether it drains the queue; False where its data cannot be read."""
+        try:
+            return bool(self.func_name == SHIFT)
+        except Exception:  # noqa: BLE001 - a job's hash is anyone's to write
+            return False
+
     def _wants_callbacks(self) -> bool:
         names = (
             self._success_callback_name,

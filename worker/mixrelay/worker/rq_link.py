@@ -14,6 +14,7 @@ from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.rq_job import Job
 from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.rq_suspension import is_suspended
 from mixrelay.worker.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,8 @@ CHECK_SECONDS = 1.0
 PROGRESS_SECONDS = 5.0
 AWAY_SECONDS = 5.0
 """The longest time between two tries while RQ's node is away."""
-NOT_BEFORE_SECONDS = 5.0
-"""A shift makes room for other work after this long: bulk work must not stop live traffic."""
+NOT_BEFORE_SECONDS = 60.0
+"""A shift makes room for RQ's other jobs after this long: those of older versions."""
 
 
 class RqLink:
@@ -55,7 +56,7 @@ class RqLink:
         )
         began = time.monotonic()
         seen_to_next = self._setup.burst
-        reported_at = 0.0
+        reported_at, reported = 0.0, -1
         backoff = Backoff(base=CHECK_SECONDS, cap=AWAY_SECONDS)
         while True:
             delay = CHECK_SECONDS
@@ -64,12 +65,17 @@ class RqLink:
                     shifts.see_to_one_waiting()
                     seen_to_next = True
                 self._watch(redis, shifts, stop, began)
-                if time.monotonic() - reported_at > PROGRESS_SECONDS:
-                    reported_at = time.monotonic()
-                    self._report(redis, progress())
+                if time.monotonic() - reported_at > PROGRESS_SECONDS and progress() != reported:
+                    reported_at, reported = time.monotonic(), progress()
+                    self._report(redis, reported)
             except RedisError as error:
                 delay = backoff.next()
                 log.debug("redis_away: RQ's node: %s", error)
+            except Exception:
+                # Whatever RQ holds: this thread goes on, and does not spin.
+                if backoff.is_to_be_told():
+                    log.exception("bug: RQ cannot be watched; draining goes on")
+                delay = backoff.next()
             else:
                 backoff.reset()
             if self._ended.wait(delay):
@@ -80,7 +86,10 @@ class RqLink:
         worker_key = RqWorker.redis_worker_namespace_prefix + self._worker_name
         if redis.hexists(worker_key, "shutdown_requested_date"):
             stop.requested = True
-        if time.monotonic() - began > NOT_BEFORE_SECONDS:
+        # RQ's switch: this drain job ends, and the worker waits until it is let go on.
+        if is_suspended(redis):
+            self.is_wanted_elsewhere = True
+        elif time.monotonic() - began > NOT_BEFORE_SECONDS:
             self.is_wanted_elsewhere = shifts.is_other_work_waiting()
 
     def _report(self, redis: Redis, messages: int) -> None:

@@ -8,6 +8,7 @@ from types import FrameType
 
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import logs, start
+from mixrelay.worker.burst import EXIT_AWAY, EXIT_SUSPENDED
 from mixrelay.worker.draining import Setup
 from mixrelay.worker.rq_worker import Worker
 from mixrelay.worker.settings import WorkerSettings
@@ -26,27 +27,29 @@ def run(
 ) -> int:
     """Runs workers until SIGTERM, SIGINT or SIGQUIT, or with `burst` until no message is anywhere.
 
-    Returns the exit code. Main thread only.
+    Returns the exit code: of a burst 0 only where nothing is left. Main thread only.
 
     Raises:
         ConfigurationError: Redis refuses the password, is too old, or may evict messages.
     """
     logs.configure(worker.log_format, worker.log_level)
     stop = _StopBeforeStart()
-    start.check(settings, worker, is_stopped=lambda: stop.requested)
-    if stop.requested:
+    is_there = start.check(settings, worker, is_stopped=lambda: stop.requested, burst=burst)
+    if stop.requested or not is_there:
         _ignore_signals()
-        return EXIT_OK
+        return EXIT_OK if is_there else EXIT_AWAY
     setup = Setup(settings, worker, burst)
     count = processes or worker.processes
-    log.info("started: %d processes drain %s to %s", count, settings.queue, settings.base)
+    log.info(
+        "started: draining %s to %s, worker processes: %d", settings.queue, settings.base, count
+    )
     if count == 1:
         code = serve(setup, is_stopped=lambda: stop.requested)
     else:
         supervisor = Supervisor(lambda: serve(setup), count=count, grace=worker.grace, burst=burst)
         code = supervisor.run(is_stopped=lambda: stop.requested)
     _ignore_signals()
-    return code
+    return EXIT_FAILED if code == EXIT_SUSPENDED else code
 
 
 def _ignore_signals() -> None:
@@ -68,9 +71,10 @@ def serve(setup: Setup, *, is_stopped: Callable[[], bool] = lambda: False) -> in
     worker = Worker(setup=setup)
     worker.listen(is_stopped)
     worker.work()
-    ended_well = worker.was_stopped or setup.burst
     log.info("stopped: worker %d", os.getpid())
-    return EXIT_OK if ended_well else EXIT_FAILED
+    if worker.was_stopped:
+        return EXIT_OK
+    return worker.burst_code if setup.burst else EXIT_FAILED
 
 
 class _StopBeforeStart:

@@ -10,6 +10,7 @@ from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import ARGUMENT, field_of, load, option, options
 from mixrelay.shared.queue import Lane
 from mixrelay.shared.variables import CA_FILE, OTEL, PROXY
+from mixrelay.worker.lists import LIST_BYTES
 
 _MIB = 1024 * 1024
 _DECADE = 315_360_000
@@ -65,6 +66,15 @@ class WorkerSettings:
         minimum=1_024,
         maximum=1_024 * _MIB,
     )
+    list_bytes: int = option(
+        LIST_BYTES,
+        "MIXRELAY_LIST_BYTES",
+        "A list of records in one message beyond it is a dead letter. A worker needs some five "
+        "times as much memory for one.",
+        unit="bytes",
+        minimum=1_024,
+        maximum=512 * _MIB,
+    )
     linger: float = option(
         0.5,
         "MIXRELAY_LINGER",
@@ -75,14 +85,14 @@ class WorkerSettings:
     deadline: float = option(
         10.0,
         "MIXRELAY_DEADLINE",
-        "The longest that one request to Mixpanel takes, from connecting to its last byte.",
+        "The time limit of one request to Mixpanel, from connecting to the answer's last byte.",
         unit="seconds",
         minimum=0.1,
     )
     connect_timeout: float = option(
         5.0,
         "MIXRELAY_CONNECT_TIMEOUT",
-        "The longest that finding and reaching Mixpanel takes.",
+        "The time limit for looking up Mixpanel's address and connecting to it.",
         unit="seconds",
         minimum=0.1,
     )
@@ -96,15 +106,15 @@ class WorkerSettings:
     lease: float = option(
         30.0,
         "MIXRELAY_LEASE",
-        "How long a batch stays a worker's own without word from it; the delay that the loss "
-        "of a machine costs.",
+        "How long a worker keeps a batch without renewing its lease; messages of a lost machine "
+        "are delayed by as much.",
         unit="seconds",
         minimum=1,
     )
     extend_every: float = option(
         10.0,
         "MIXRELAY_EXTEND_EVERY",
-        "How often a worker prolongs its leases.",
+        "How often a worker renews its leases.",
         unit="seconds",
         minimum=0.1,
     )
@@ -116,22 +126,26 @@ class WorkerSettings:
         minimum=1,
     )
     job_timeout: int = option(
-        600, "MIXRELAY_JOB_TIMEOUT", "When RQ ends a shift by force.", unit="seconds", minimum=2
+        600, "MIXRELAY_JOB_TIMEOUT", "When RQ ends a drain job by force.", unit="seconds", minimum=2
     )
     backoff_base: float = option(
         2.0,
         "MIXRELAY_BACKOFF_BASE",
-        "The first pause of a destination after a failure; it doubles at each further one.",
+        "How long a circuit is open after the first failure; it doubles at each further one.",
         unit="seconds",
         minimum=0.01,
     )
     backoff_cap: float = option(
-        60.0, "MIXRELAY_BACKOFF_CAP", "The longest pause.", unit="seconds", minimum=0.01
+        60.0,
+        "MIXRELAY_BACKOFF_CAP",
+        "The longest that a circuit is open before the next probe.",
+        unit="seconds",
+        minimum=0.01,
     )
     attempts: int = option(
         3,
         "MIXRELAY_ATTEMPTS",
-        "Failures that may be a batch's own fault after which it is split.",
+        "Attempts of a batch that may itself be the cause of the failures, before it is split.",
         unit="requests",
         minimum=1,
         maximum=1_000,
@@ -139,7 +153,7 @@ class WorkerSettings:
     part_attempts: int = option(
         2,
         "MIXRELAY_PART_ATTEMPTS",
-        "The same for each part.",
+        "The same for each part of a split batch.",
         unit="requests",
         minimum=1,
         maximum=1_000,
@@ -147,7 +161,7 @@ class WorkerSettings:
     on_ambiguous: str = option(
         "retry",
         "MIXRELAY_ON_AMBIGUOUS",
-        "What becomes of an increment or append that was sent and not answered.",
+        "What to do with an increment or append that was sent and not answered.",
         choices=("retry", "dead-letter"),
     )
     gzip: bool = option(
@@ -158,7 +172,7 @@ class WorkerSettings:
     max_answer_bytes: int = option(
         4 * _MIB,
         "MIXRELAY_MAX_ANSWER_BYTES",
-        "An answer beyond it is not read.",
+        "Answers of Mixpanel that are longer are not read.",
         unit="bytes",
         minimum=1_024,
         maximum=1_024 * _MIB,
@@ -189,13 +203,13 @@ class WorkerSettings:
     log_format: str = option(
         "auto",
         "MIXRELAY_LOG_FORMAT",
-        "Lines for people, or a JSON object an event; auto is for people on a terminal.",
+        "Lines for people, or one JSON object per event; auto is for people on a terminal.",
         choices=("auto", "human", "json"),
     )
     log_level: str = option(
         "info",
         "MIXRELAY_LOG_LEVEL",
-        "What is logged at least.",
+        "The lowest level that is logged.",
         choices=("debug", "info", "warning", "error"),
     )
     otel: bool = field_of(OTEL)

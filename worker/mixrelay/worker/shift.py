@@ -30,12 +30,12 @@ def shift(list_name: str) -> dict[str, int]:
     setup = PROCESS.get() or Setup.from_environment()
     if list_name != setup.settings.queue:
         raise ConfigurationError(
-            f"A shift for the list {list_name!r} came to a worker of {setup.settings.queue!r}; "
+            f"A drain job for the list {list_name!r} came to a worker of {setup.settings.queue!r}; "
             "nothing was drained. Set MIXRELAY_QUEUE, or listen on that list's RQ queue."
         )
     job = get_current_job()
     if job is None or job.worker_name is None:
-        raise ConfigurationError("A shift runs as a job of RQ.")
+        raise ConfigurationError("A drain job runs as a job of RQ.")
     stop = Stop(PARENT.get())
     link = RqLink(setup, job_id=job.id, worker_name=job.worker_name)
     # A job that someone else put into RQ may have less time than our shifts take.

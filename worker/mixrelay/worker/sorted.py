@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mixrelay.shared.mixpanel.endpoints import Destination
-from mixrelay.shared.queue import Dead, Expansion, Lane, Number
+from mixrelay.shared.queue import Dead, Lane, Number
+from mixrelay.worker.lists import Listed
 from mixrelay.worker.noticing import Found
 from mixrelay.worker.plain import Plain
 from mixrelay.worker.records import Ready
@@ -49,7 +50,7 @@ class Sorted:
     dead: list[Dead] = field(default_factory=list)
     moves: dict[Lane, list[Number]] = field(default_factory=dict)
     """Those that belong to another lane by now."""
-    lists: list[Expansion] = field(default_factory=list)
+    lists: list[Listed] = field(default_factory=list)
     """Messages that hold several records each."""
     ignored: list[Number] = field(default_factory=list)
     """Events that Mixpanel would drop (`$ignore`), and that are not sent."""

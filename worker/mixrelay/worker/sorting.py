@@ -1,27 +1,29 @@
 """Sorts the members of a batch by what is to happen with them: pure, without Redis or network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.queue import Batch, Dead, Expansion, Lane, Member
+from mixrelay.shared.queue import Batch, Dead, Lane, Member, Number
 from mixrelay.shared.queue.members import Members
-from mixrelay.shared.tuples import MalformedTupleError, Message, read, take
+from mixrelay.shared.tuples import MalformedTupleError, Message
 from mixrelay.worker.alike import read_alike
+from mixrelay.worker.lists import LIST_BYTES, Listed, TooLongError, read_any
 from mixrelay.worker.noticing import findings, findings_together, is_ignored, look
 from mixrelay.worker.plain import plain
 from mixrelay.worker.records import Preparation, Ready, Refused
 from mixrelay.worker.shards import ShardReader
 from mixrelay.worker.sorted import Record, Run, Sorted
 
-EXPANDED_AT_MOST = 1_000
-"""Records of a list that one call puts in its place."""
-
 READ_TOGETHER = 100
 """Members: of fewer too few share a call, and what is parsed of more leaves the cache."""
 
 
 def sort(
-    batch: Batch, preparation: Preparation, now_ms: int, shards: ShardReader | None = None
+    batch: Batch,
+    preparation: Preparation,
+    now_ms: int,
+    shards: ShardReader | None = None,
+    list_bytes: int = LIST_BYTES,
 ) -> Sorted:
     """Reads every member of a batch; nothing is raised, whatever its bytes.
 
@@ -30,8 +32,9 @@ def sort(
         preparation: what turns messages into records.
         now_ms: the time by Redis's clock.
         shards: reads whose events they are, where that is counted.
+        list_bytes: what a list may weigh.
     """
-    sorting = _Sorting(batch.lane, preparation, now_ms, shards)
+    sorting = _Sorting(batch.lane, preparation, now_ms, shards, list_bytes)
     for first in range(0, len(batch.members), READ_TOGETHER):
         sorting.some(batch.members[first : first + READ_TOGETHER])
     return sorting.found
@@ -39,9 +42,15 @@ def sort(
 
 class _Sorting:
     def __init__(
-        self, lane: Lane, preparation: Preparation, now_ms: int, shards: ShardReader | None
+        self,
+        lane: Lane,
+        preparation: Preparation,
+        now_ms: int,
+        shards: ShardReader | None,
+        list_bytes: int = LIST_BYTES,
     ) -> None:
         self._shards = shards
+        self._list_bytes = list_bytes
         self._lane = lane
         self._preparation = preparation
         self._now_ms = now_ms
@@ -72,28 +81,19 @@ class _Sorting:
         """Sorts each by itself."""
         for member in members:
             try:
-                message = self._record_or_list(member)
+                found = read_any(member.number, member.payload, self._list_bytes)
             except MalformedTupleError as error:
-                dead = Dead(member.number, Reason.MALFORMED, error.reason, unsent=True)
-                self.found.dead.append(dead)
-                continue
-            if message is not None:
-                self._prepare(member, message)
+                self._bury(member, Reason.MALFORMED, error.reason)
+            except TooLongError as error:
+                self._bury(member, Reason.TOO_LARGE, str(error))
+            else:
+                if isinstance(found, Listed):
+                    self.found.lists.append(found)
+                else:
+                    self._prepare(member, found)
 
-    def _record_or_list(self, member: Member) -> Message | None:
-        """The one record that a member is; a list is kept for the queue to part.
-
-        Raises:
-            MalformedTupleError: it cannot be read.
-        """
-        message = read(member.payload)
-        if not message.is_list:
-            return message
-        payloads, rest = _unpacked(member.payload)
-        if rest is None and len(payloads) == 1:
-            return read(payloads[0])
-        self.found.lists.append(Expansion(member.number, payloads, rest))
-        return None
+    def _bury(self, member: Member, reason: Reason, error: str) -> None:
+        self.found.dead.append(Dead(member.number, reason, error, unsent=True))
 
     def _prepare(self, member: Member, message: Message) -> None:
         number = member.number
@@ -131,33 +131,13 @@ def _payloads(members: Sequence[Member]) -> list[bytes]:
     return [member.payload for member in members]
 
 
-def at_once(lists: list[Expansion]) -> Iterator[list[Expansion]]:
-    """Lists whose records one call of the queue's may put in their places."""
-    some: list[Expansion] = []
-    size = 0
-    for one in lists:
-        if some and size + len(one.payloads) > EXPANDED_AT_MOST:
-            yield some
-            some, size = [], 0
-        some.append(one)
-        size += len(one.payloads)
-    if some:
-        yield some
-
-
-def _unpacked(payload: bytes) -> tuple[list[bytes], bytes | None]:
-    try:
-        return take(payload, EXPANDED_AT_MOST)
-    except RecursionError:
-        # Reading it has just succeeded, with a little more stack left.
-        raise MalformedTupleError("the message is nested too deep") from None
-
-
 def profile_of(payload: bytes, preparation: Preparation) -> str | None:
-    """Whose update a payload is; None where it cannot be read."""
+    """Whose update a payload is; None where it cannot be read, or is a list."""
     try:
-        message = read(_unpacked(payload)[0][0])
-    except MalformedTupleError:
+        message = read_any(Number(""), payload, LIST_BYTES)
+    except (MalformedTupleError, TooLongError):
+        return None
+    if isinstance(message, Listed):
         return None
     prepared = preparation.prepare(message, number="", received_ms=0, now_ms=0)
     return prepared.profile if isinstance(prepared, Ready) else None

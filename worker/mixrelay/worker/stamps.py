@@ -45,7 +45,9 @@ class Stamps:
         return len(self.added) - len(self.removed)
 
 
-def stamp_event(properties: dict[str, Any], text: str, identity: str, present_ms: int) -> Stamps:
+def stamp_event(
+    properties: dict[str, Any], text: str, identity: str, present_ms: int, latest_ms: int
+) -> Stamps:
     """Return what an event needs beyond what its client wrote.
 
     Args:
@@ -53,9 +55,10 @@ def stamp_event(properties: dict[str, Any], text: str, identity: str, present_ms
         text: the event's JSON.
         identity: what makes the message this one, and stays so at every redelivery.
         present_ms: stands in for a time that is missing or ahead, milliseconds since the epoch.
+        latest_ms: a later time is ahead.
     """
     stamps = Stamps()
-    _stamp_time(stamps, properties, text, present_ms)
+    _stamp_time(stamps, properties, text, present_ms, latest_ms)
     _stamp_insert_id(stamps, properties, text, identity)
     _stamp_user(stamps, properties, text)
     if properties.get("ip") in _EMPTY:
@@ -67,7 +70,9 @@ def stamp_event(properties: dict[str, Any], text: str, identity: str, present_ms
 _EMPTY = (None, "")
 
 
-def _stamp_time(stamps: Stamps, properties: dict[str, Any], text: str, present_ms: int) -> None:
+def _stamp_time(
+    stamps: Stamps, properties: dict[str, Any], text: str, present_ms: int, latest_ms: int
+) -> None:
     """Give an event one time, a number, the same at each redelivery or its copies do not fold.
 
     Mixpanel puts the present in place of a time ahead at each ingestion (Import Events).
@@ -78,7 +83,7 @@ def _stamp_time(stamps: Stamps, properties: dict[str, Any], text: str, present_m
     if key == "$time":
         # Both names say when an event was (Mixpanel: Reserved Properties).
         stamps.leave_out(properties, key)
-    if moment is None or moment > present_ms:
+    if moment is None or moment > latest_ms:
         stamps.put(properties, "time", str(present_ms))
     elif isinstance(time, str):
         stamps.put(properties, "time", number_in(time) or "null")

@@ -28,6 +28,7 @@ from mixrelay.shared.connection import (
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import outward
+from mixrelay.worker.burst import AwayTooLong, tell_away
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.settings import WorkerSettings
 
@@ -44,8 +45,14 @@ _TELL_EVERY_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 
 
-def check(settings: Settings, worker: WorkerSettings, *, is_stopped: Callable[[], bool]) -> None:
-    """Waits for Redis as long as it takes, and looks at it.
+def check(
+    settings: Settings,
+    worker: WorkerSettings,
+    *,
+    is_stopped: Callable[[], bool],
+    burst: bool = False,
+) -> bool:
+    """Waits for Redis as long as it takes, and looks at it; False where a burst gives that up.
 
     Raises:
         ConfigurationError: it refuses the password, shows a certificate that is not trusted, is
@@ -57,11 +64,12 @@ def check(settings: Settings, worker: WorkerSettings, *, is_stopped: Callable[[]
     is_rqs = settings.rq_url == settings.redis_url
     redis = connect(settings.redis_url)
     try:
-        _wait_for(redis, settings, worker, is_stopped)
+        is_there = _wait_for(redis, settings, worker, is_stopped, burst=burst)
     finally:
         redis.close()
-    if not is_rqs and not is_stopped():
+    if is_there and not is_rqs and not is_stopped():
         _check_rq(settings)
+    return is_there
 
 
 def _look(redis: Redis, settings: Settings, worker: WorkerSettings) -> None:
@@ -107,9 +115,14 @@ def _check_rq(settings: Settings) -> None:
 
 
 def _wait_for(
-    redis: Redis, settings: Settings, worker: WorkerSettings, is_stopped: Callable[[], bool]
-) -> None:
-    backoff, tell_at = Backoff(base=0.2, cap=5.0), 0.0
+    redis: Redis,
+    settings: Settings,
+    worker: WorkerSettings,
+    is_stopped: Callable[[], bool],
+    *,
+    burst: bool,
+) -> bool:
+    backoff, tell_at, away = Backoff(base=0.2, cap=5.0), 0.0, AwayTooLong()
     while not is_stopped():
         try:
             _look(redis, settings, worker)
@@ -119,10 +132,14 @@ def _wait_for(
                 raise ConfigurationError(f"Redis at {where} {trouble}") from error
             if time.monotonic() >= tell_at:
                 tell_at = time.monotonic() + _TELL_EVERY_SECONDS
-                log.warning("redis_away: %s cannot be used, trying on: %s", where, error)
+                log.warning("redis_away: %s cannot be used now, trying again: %s", where, error)
+            if away.after_failure() and burst:
+                tell_away(error)
+                return False
             _wait(backoff.next(), is_stopped)
         else:
-            return
+            break
+    return True
 
 
 def _never_passes(error: RedisError) -> str | None:
@@ -177,4 +194,6 @@ def _check_eviction(info: dict[str, Any], *, allowed: bool) -> None:
             "Set it to noeviction: CONFIG SET maxmemory-policy noeviction. "
             "MIXRELAY_ALLOW_EVICTING_REDIS=on starts all the same."
         )
-    log.error("evicting: maxmemory-policy is %s; Redis may delete messages unseen", policy)
+    log.error(
+        "evicting: maxmemory-policy is %s; Redis may delete messages. Set it to noeviction", policy
+    )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
+from mixrelay.worker.burst import GAVE_UP
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.stopping import SIGNALS, end_with_parent
 
@@ -44,6 +45,7 @@ class Supervisor:
         self._places = [_Place() for _ in range(count)]
         self._stopping = False
         self._failed = False
+        self._gave_up = 0
 
     def run(self, *, is_stopped: Callable[[], bool] = lambda: False) -> int:
         """Until all are stopped, or done in a burst. The exit code: 0 where all ended well.
@@ -62,7 +64,7 @@ class Supervisor:
             else:
                 self._fill()
             if not any(place.pid for place in self._places) and self._is_over():
-                return int(self._failed)
+                return int(self._failed) or self._gave_up
             time.sleep(_LOOK_SECONDS)
 
     def _is_over(self) -> bool:
@@ -112,8 +114,9 @@ class Supervisor:
             heard = place.told > 1
             self._failed = self._failed or (heard and code not in (0, -signal.SIGTERM))
             return
-        if code == 0 and self._burst:
+        if self._burst and (code == 0 or code in GAVE_UP):
             place.done = True
+            self._gave_up = self._gave_up or code
             return
         if time.monotonic() - place.started_at > _LONG_LIFE_SECONDS:
             place.backoff.reset()

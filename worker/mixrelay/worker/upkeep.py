@@ -1,4 +1,4 @@
-"""What a shift sees to now and then, beside the messages: partitions, bulk jobs, limits, indexes.
+"""What a drain job sees to now and then, beside the messages: partitions, limits, indexes.
 
 Each turn is short, and any number of shifts may do it at once. Messages are delivered whatever
 becomes of it: of several nodes it may need one that is away.
@@ -7,35 +7,51 @@ becomes of it: of several nodes it may need one that is away.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from redis.exceptions import RedisError, ResponseError
 
-from mixrelay.shared.connection import REFUSALS, connect
-from mixrelay.shared.errors import ConfigurationError, WrongKeyType
+from mixrelay.shared.connection import REFUSALS
+from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.settings import Settings
+from mixrelay.worker.clocks import TOLERANCE_SECONDS
 from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
 from mixrelay.worker.patience import Backoff
-from mixrelay.worker.rq_job import BULK
-from mixrelay.worker.rq_queue import enqueue_bulk
 from mixrelay.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
-JOBS_SECONDS = 1.0
 RETENTION_SECONDS = 5.0
-MEND_SECONDS = 5.0
+QUIET_TIMES = 3
+"""So much later a turn comes where nothing is in the queue: whoever idles costs little."""
+MENDED_SECONDS = 60.0
+"""Until letters of an older program are looked for again, where there were none."""
 HURRIED_SECONDS = 0.1
 """Until the next turn, where a turn did not come to an end."""
 FAILED_SECONDS = 30.0
 _AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
 """Until anything is tried again, where a node was away: one that hangs takes time from messages."""
-_TURN_SECONDS = 0.5
-"""That the letters of jobs with a rate may take of the time for messages."""
-_RQ_TIMEOUT = 1.0
+_AGE_PART = 0.1
+"""Of the age at which letters are dropped, what clocks may be apart."""
 _SLICE = 500
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Something to see to, and when it was."""
+
+    take: Callable[[], float]
+    """Returns the seconds until the next time."""
+    while_quiet: int = QUIET_TIMES
+    seconds: float = 0.0
+    ended_at: float = 0.0
+
+    def is_due(self, *, is_quiet: bool) -> bool:
+        # What did not come to an end is gone on with at once, however quiet it is.
+        times = self.while_quiet if is_quiet and self.seconds > HURRIED_SECONDS else 1
+        return time.monotonic() >= self.ended_at + self.seconds * times
 
 
 class Upkeep:
@@ -44,46 +60,49 @@ class Upkeep:
     def __init__(
         self,
         queue: Queue,
-        settings: Settings,
         worker: WorkerSettings,
         shards: ShardCounts | None = None,
     ) -> None:
         self._queue = queue
-        self._settings = settings
         self._worker = worker
         self._shards = shards
         self._told_limits = False
         self._backoff = Backoff(_AWAY_SECONDS, _AWAY_AT_MOST)
         self._away_until = 0.0
         self._next = 0
-        self._turns: list[tuple[Callable[[], float], float]] = [
-            (self._announce, 0.0),
-            (self._jobs, 0.0),
-            (self._expire, 0.0),
-            (self._mend, 0.0),
-            (self._count_shards, 0.0),
+        self._turns = [
+            # Who pushes to a new partition waits for this one.
+            _Turn(self._announce, while_quiet=1),
+            _Turn(self._expire),
+            _Turn(self._mend),
+            _Turn(self._count_shards),
         ]
 
-    def __call__(self) -> None:
-        """Does what is due; what a node that is away keeps from being done stays due."""
+    def __call__(self, *, is_quiet: bool = False) -> None:
+        """Does what is due; what a node that is away keeps from being done stays due.
+
+        Args:
+            is_quiet: nothing is in the queue, no bulk job either; each turn comes later.
+        """
         if time.monotonic() < self._away_until:
             return
         try:
-            self._do_what_is_due()
+            self._do_what_is_due(is_quiet=is_quiet)
         except RedisError as error:
             if self._backoff.is_to_be_told():
-                log.warning("redis_away: upkeep waits: %s", error)
+                log.warning("redis_away: bulk jobs and limits continue later: %s", error)
             self._away_until = time.monotonic() + self._backoff.next()
         else:
             self._backoff.reset()
 
-    def _do_what_is_due(self) -> None:
+    def _do_what_is_due(self, *, is_quiet: bool) -> None:
         """One failure ends it: a node that hangs costs one timeout, and the others are next."""
         for _ in self._turns:
             index, self._next = self._next, (self._next + 1) % len(self._turns)
-            turn, due = self._turns[index]
-            if time.monotonic() >= due:
-                self._turns[index] = turn, time.monotonic() + self._take(turn)
+            turn = self._turns[index]
+            if turn.is_due(is_quiet=is_quiet):
+                turn.seconds = self._take(turn.take)
+                turn.ended_at = time.monotonic()
 
     def _take(self, turn: Callable[[], float]) -> float:
         try:
@@ -92,7 +111,12 @@ class Upkeep:
             raise
         except (ResponseError, WrongKeyType) as error:
             log.error("upkeep_failed: %s", error)  # noqa: TRY400 - the server's, not a trace's
-            return FAILED_SECONDS
+        except RedisError:
+            raise
+        except Exception:
+            # Whatever it is: messages are delivered all the same.
+            log.exception("upkeep_failed: %s", turn.__name__.strip("_"))
+        return FAILED_SECONDS
 
     def _announce(self) -> float:
         self._queue.announce()
@@ -100,6 +124,8 @@ class Upkeep:
 
     def _expire(self) -> float:
         age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters
+        if age and self._may_be_too_young(age):
+            return FAILED_SECONDS
         # Once also without limits, so that those of a former setting are forgotten.
         if not (age or most) and self._told_limits:
             return RETENTION_SECONDS
@@ -113,42 +139,23 @@ class Upkeep:
             )
         return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
 
+    def _may_be_too_young(self, age: float) -> bool:
+        """Whether Redis's clock and this host's disagree: letters dropped too early are lost."""
+        seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
+        apart = abs(time.time() - seconds - micros / 1e6)
+        if apart < max(TOLERANCE_SECONDS, age * _AGE_PART):
+            return False
+        log.error(
+            "clock_skew: this host's clock and Redis's are %.0f s apart; no dead letter is dropped "
+            "for its age (MIXRELAY_DLQ_MAX_AGE) until NTP has set both",
+            apart,
+        )
+        return True
+
     def _mend(self) -> float:
-        return HURRIED_SECONDS if self._queue.mend(_SLICE) else MEND_SECONDS
+        return HURRIED_SECONDS if self._queue.mend(_SLICE) else MENDED_SECONDS
 
     def _count_shards(self) -> float:
         if self._shards:
             self._shards.flush()
         return FLUSH_SECONDS
-
-    def _jobs(self) -> float:
-        for job_id in self._queue.jobs.stalled():
-            try:
-                self._go_on(job_id)
-            except ConfigurationError as error:
-                # A newer program's, and for its workers to run.
-                about = {"job": job_id}
-                log.warning("bulk: job %s is left alone: %s", job_id, error, extra=about)
-        return JOBS_SECONDS
-
-    def _go_on(self, job_id: str) -> None:
-        job = self._queue.jobs.get(job_id)
-        if job is None:
-            return
-        if job.rate is None:
-            self._hand_over(job_id)
-            return
-        ends = time.monotonic() + _TURN_SECONDS
-        while job is not None and not job.state.is_over and time.monotonic() < ends:
-            step = self._queue.jobs.step(job)
-            if step.wait_seconds:
-                return
-            job = step.job
-
-    def _hand_over(self, job_id: str) -> None:
-        name = self._settings.queue
-        try:
-            with connect(self._settings.rq_url, timeout=_RQ_TIMEOUT) as rq:
-                enqueue_bulk(rq, BULK, name, args=(name, job_id))
-        except RedisError as error:
-            log.debug("redis_away: RQ's node: %s", error)

@@ -7,6 +7,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting.findings import Finding, findings
@@ -19,6 +20,8 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table, number, of_option
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look as look_at
+from mixrelay.shared.connection import NotACluster
+from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import rq_address
 
 _LOOK_SECONDS = 0.2
@@ -42,7 +45,7 @@ class Whom:
         """The way; None where there is none."""
         if self.webhook and self.command:
             raise CommandError(
-                "A webhook and a command are two ways: each alert is told once.",
+                "A webhook and a command were both given: each alert is sent once.",
                 "Give one of them, or have the command call the webhook too.",
                 code=ExitCode.USAGE,
             )
@@ -59,14 +62,14 @@ class Turns:
         float,
         number(
             "oldest",
-            "How long a message may wait, and an outage of Mixpanel may last.",
+            "Allowed age of a message in the backlog, and of an outage of Mixpanel.",
             least=1,
             most=315_360_000,
             metavar="SECONDS",
         ),
     ] = 300.0
     every: Annotated[
-        float, number("every", "Between two looks.", least=0.1, most=86_400, metavar="SECONDS")
+        float, number("every", "Time between two looks.", least=0.1, most=86_400, metavar="SECONDS")
     ] = 15.0
     once: Annotated[
         bool, typer.Option("--once", help="Look once; exit code 1 where an alert fires.")
@@ -79,7 +82,7 @@ def register(app: typer.Typer) -> None:
         **examples(
             "MIXRELAY_ALERT_WEBHOOK=https://example.com/hook mixrelay alert  # any number",
             "mixrelay alert --command 'mail-the-team urgent' --oldest 600",
-            "mixrelay alert --once || echo 'look after the queue'  # for cron",
+            "mixrelay alert --once || echo 'the queue has a problem'  # for cron",
         ),
     )(flat(alert))
 
@@ -90,24 +93,25 @@ def alert(
     turns: Turns,
     rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
 ) -> None:
-    """Tell somebody: of a new reason of dead letters, a pause, messages too old, no worker.
+    """Notify a webhook or a command of problems, such as an open circuit or no worker.
 
-    Each alert is told once when it begins and once when it is over, however many of these run:
-    what was told is kept in Redis. What is found is told when it is found again at the next
-    look (with --once at once); what cannot be told is tried again. Ends at SIGTERM and Ctrl-C.
+    Each alert is sent once when it begins and once when it is over, however many of these run:
+    Redis keeps what was sent. A problem is sent when two looks in a row find it (with --once, at
+    the first); an alert that cannot be sent is tried again. Ends at SIGTERM and Ctrl-C.
     """
     tell = whom.tell()
     if tell is None and not turns.once:
         raise CommandError(
-            "Nobody is to be told.", "Give --webhook or --command, or --once.", code=ExitCode.USAGE
+            "There is nobody to notify.",
+            "Give --webhook or --command, or --once.",
+            code=ExitCode.USAGE,
         )
     with where.open() as queue:
 
         def look() -> Figures:
             return look_at(queue, rq_address(rq_redis_url, where.redis_url))
 
-        # An address that never answered is more likely wrong than away.
-        queue.redis.time()
+        _check_address(queue)
         if tell is None:
             found = list(findings(look(), turns.oldest))
         else:
@@ -119,6 +123,21 @@ def alert(
         terminal.say(f"{one.name}: {one.summary} {one.what_to_do}")
     if found:
         raise typer.Exit(ExitCode.FINDING)
+
+
+def _check_address(queue: Queue) -> None:
+    """An address that never answered is more likely wrong than away.
+
+    Raises:
+        redis.RedisError: no server answers there, or it refuses the user or password.
+    """
+    try:
+        queue.redis.time()
+    except RedisError as error:
+        # Whoever says that it is loading, busy or a replica is a Redis, and is watched.
+        answers = isinstance(error, ResponseError | BusyLoadingError)
+        if not answers or isinstance(error, AuthenticationError | NotACluster):
+            raise
 
 
 def _watch(watcher: Watcher, every: float) -> list[Finding]:

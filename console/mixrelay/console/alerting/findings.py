@@ -7,6 +7,7 @@ from datetime import datetime
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import SUSPENDED
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     TOKEN_UNPROVEN,
@@ -14,8 +15,11 @@ from mixrelay.console.status.tokens import (
     unproven_seconds,
 )
 from mixrelay.console.status.unasked import HOT_SHARD, UNCONFIRMED
+from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
+from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import PausedDestination, PauseKind
+from mixrelay.shared.queue.holding import OPERATOR
 
 _REASON_SHOWN = 300
 
@@ -28,11 +32,13 @@ ALERTS = (
     PAUSED,
     OLDEST,
     NO_WORKER,
+    SUSPENDED,
     LETTERS_GO,
     REFUSED,
     UNSAFE,
     UNCONFIRMED,
     HOT_SHARD,
+    WRITES_REFUSED,
     REDIS,
 )
 
@@ -74,6 +80,7 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
         oldest: seconds that a message may wait, that an outage of Mixpanel may last, and that a
             token may be unproven.
     """
+    yield from map(_finding, figures.redis_problems())
     yield from _about_mixpanel(figures, oldest)
     yield from _about_letters(figures)
     for pause in pauses_of_their_own(figures.books):
@@ -117,12 +124,14 @@ def _about_letters(figures: Figures) -> Iterator[Finding]:
     letters: dict[str, int] = {}
     for (reason, _status, _kind), number in figures.books.dead_by.items():
         letters[reason] = letters.get(reason, 0) + number
+    # What an operator dropped is nobody's surprise.
+    letters.pop(Reason.DROPPED, None)
     for reason, number in sorted(letters.items()):
         shown = cut(reason, _REASON_SHOWN)
         yield Finding(
             NEW_REASON,
             shown,
-            f"{count(number, 'dead letter')} with the reason {shown}, of which there were none.",
+            f"{count(number, 'dead letter')} with the reason {shown}, the first ones.",
             f"Look: mixrelay dlq list --reason {shown}. Replay or discard them.",
         )
 
@@ -134,12 +143,9 @@ def _is_told(pause: PausedDestination, figures: Figures, oldest: float) -> bool:
 
 
 def _about_pause(pause: PausedDestination) -> Finding:
-    return Finding(
-        PAUSED,
-        cut(pause.destination, _REASON_SHOWN),
-        f"{cut(pause.destination, _REASON_SHOWN)} is paused: {cut(pause.reason, _REASON_SHOWN)}",
-        pause_advice(pause),
-    )
+    name, reason = cut(pause.destination, _REASON_SHOWN), cut(pause.reason, _REASON_SHOWN)
+    state = f"{name} is paused" if pause.kind == OPERATOR else f"The circuit of {name} is open"
+    return Finding(PAUSED, name, f"{state}: {reason}", pause_advice(pause))
 
 
 def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
@@ -148,19 +154,20 @@ def _about_age(figures: Figures, oldest: float) -> Iterator[Finding]:
         yield Finding(
             OLDEST,
             "",
-            f"The oldest message waits for {duration(age)}; "
-            f"{count(figures.books.waiting, 'message')} waiting.",
-            "Look at mixrelay status: a pause, too few workers, or none.",
+            f"The oldest message is {duration(age)} old; "
+            f"{count(figures.books.waiting, 'message')} in the backlog.",
+            "Look at mixrelay status: an open circuit, too few workers, or none.",
         )
 
 
 def _about_workers(figures: Figures) -> Iterator[Finding]:
-    waiting = f"{count(figures.books.waiting, 'message')} waiting."
+    waiting = f"{count(figures.books.waiting, 'message')} in the backlog."
     if figures.workers is None:
         told = "The workers are unknown, RQ's keys cannot be read"
         yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
     elif not figures.workers:
         yield Finding(NO_WORKER, "", f"No worker runs; {waiting}", "Start mixrelay worker.")
+    yield from map(_finding, figures.rq.problems(figures.books.waiting))
 
 
 def _limits(figures: Figures) -> Iterator[tuple[str, str]]:
@@ -197,6 +204,6 @@ def _about_the_server(figures: Figures) -> Iterator[Finding]:
         yield Finding(
             UNSAFE,
             "books",
-            f"The books do not balance: they differ by {count(abs(lacking), 'message')}.",
+            f"{count(abs(lacking), 'message')} unaccounted for: the totals do not add up.",
             "Was a key of the queue changed by hand, or restored from an older copy?",
         )

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from mixrelay.console.text import safe
+from mixrelay.console.text import cut, safe
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.exchange import Exchange, running
 from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
@@ -21,6 +21,8 @@ from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
 TELL_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _ANSWER_BYTES = 65_536
+_NAMED = 200
+"""Characters of a command that an error names."""
 _VARIABLE = "MIXRELAY_ALERT_"
 
 Notice = Mapping[str, str]
@@ -81,7 +83,9 @@ def command(line: str) -> Tell:
         try:
             code = _run(words, json.dumps(notice).encode(), os.environ | variables)
         except OSError as error:
-            raise TellingFailed(f"{words[0]} cannot be run: {error.strerror}.") from error
+            raise TellingFailed(
+                f"{cut(words[0], _NAMED)} cannot be run: {error.strerror}."
+            ) from error
         if code is None:
             raise TellingFailed(f"{words[0]} took over {TELL_SECONDS:g} s and was ended.")
         if code:

@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 from redis.exceptions import RedisError
 
 from mixrelay.console import terminal
-from mixrelay.console.alerting.findings import Finding, findings, redis_is_away
+from mixrelay.console.alerting.findings import REDIS, Finding, findings, redis_is_away
 from mixrelay.console.alerting.telling import Notice, Tell, TellingFailed
-from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import explain_redis
 from mixrelay.console.status.figures import Figures
+from mixrelay.console.status.writes import WRITES_REFUSED
+from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue, new_id
 
 _TWICE = 2
+_ALONE = frozenset({REDIS, WRITES_REFUSED})
+"""Alerts of which Redis may not be able to note that they were notified of."""
 
 
 @dataclass(slots=True)
@@ -33,22 +36,25 @@ class Watcher:
     """Whether what is found must be found again before it is told: a deploy is no alarm."""
     id: str = field(default_factory=new_id)
     _seen: frozenset[str] = frozenset()
-    _away_turns: int = 0
-    _away_since: datetime | None = None
-    _told_away: Finding | None = None
+    _here: "dict[str, _Here]" = field(default_factory=dict)
+    """What this watcher notifies of by itself, by name."""
 
     def turn(self) -> list[Finding]:
-        """Looks once, and tells what is to be told; returns what was found.
+        """Looks once, and notifies of what is new or over; returns what was found.
 
-        Raises:
-            redis.RedisError: Redis refuses, which nothing but an operator changes.
+        A Redis that is away or refuses is one of the findings: nothing ends the watching.
         """
+        found: list[Finding] = []
         try:
             found = list(findings(self.look(), self.oldest))
-            self._reconcile(found)
+            self._reconcile([one for one in found if one.alert not in _ALONE])
+        except WrongKeyType as error:
+            found.append(redis_is_away(str(error)))
         except RedisError as error:
-            return [self._is_away(error)]
-        self._is_back()
+            # What the figures say of the refusal already is not said twice.
+            if not any(one.alert in _ALONE for one in found):
+                found.append(redis_is_away(explain_redis(error, self.url).failure.what))
+        self._watch_alone([one for one in found if one.alert in _ALONE])
         return found
 
     def _reconcile(self, found: list[Finding]) -> None:
@@ -83,28 +89,34 @@ class Watcher:
         self.tell(notice)
         terminal.say(f"{notice['event']}: {finding.name}: {finding.summary}")
 
-    def _is_away(self, error: RedisError) -> Finding:
-        """Told by each watcher for itself: where they would agree on it is away."""
-        failure = explain_redis(error, self.url).failure
-        if failure.code is not ExitCode.UNREACHABLE:
-            raise error
-        self._away_turns += 1
-        self._away_since = self._away_since or datetime.now(UTC)
-        finding = redis_is_away(failure.what)
-        if self._away_turns >= _TWICE and self._told_away is None:
-            self._tell_away(finding, is_over=False)
-        return finding
+    def _watch_alone(self, found: list[Finding]) -> None:
+        """Each watcher notifies of these by itself: the place where they would agree is away."""
+        names = {one.name for one in found}
+        for one in found:
+            here = self._here.setdefault(one.name, _Here(one))
+            here.turns += 1
+            if not here.is_told and (here.turns >= _TWICE or not self.is_patient):
+                here.is_told = self._tell_alone(here, is_over=False)
+        for name, here in list(self._here.items()):
+            if name in names:
+                continue
+            if not here.is_told or self._tell_alone(here, is_over=True):
+                del self._here[name]
 
-    def _is_back(self) -> None:
-        if self._told_away:
-            self._tell_away(self._told_away, is_over=True)
-        if self._told_away is None:
-            self._away_turns, self._away_since = 0, None
-
-    def _tell_away(self, finding: Finding, *, is_over: bool) -> None:
+    def _tell_alone(self, here: "_Here", *, is_over: bool) -> bool:
         try:
-            self._tell(finding, self._away_since or datetime.now(UTC), is_over=is_over)
+            self._tell(here.finding, here.since, is_over=is_over)
         except TellingFailed as failed:
             terminal.warn(f"{failed} It is tried again.")
-        else:
-            self._told_away = None if is_over else finding
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class _Here:
+    """What one watcher found by itself, and whether it notified of it."""
+
+    finding: Finding
+    turns: int = 0
+    is_told: bool = False
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))

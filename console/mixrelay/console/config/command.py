@@ -32,7 +32,7 @@ _OF_PAGE = ("redis_url", "rq_redis_url", "queue", "partitions")
 
 config = typer.Typer(
     name="config",
-    help="The settings that a part would run with, and where each comes from.",
+    help="Show the settings that a part would run with, and where each comes from.",
     cls=Group,
     epilog=lines(
         "mixrelay config worker",
@@ -62,7 +62,7 @@ _Page: Any = options_of(DashboardSettings, "Page")
 )
 @flat
 def worker(shared: _Shared, own: _Worker, as_json: _AsJson = False) -> None:
-    """Show the settings of a worker that were started here, with these options.
+    """Show the settings that a worker would have if started here with these options.
 
     Exit code 1: it would not start, and why.
     """
@@ -97,7 +97,7 @@ def producer(
     ] = "",
     as_json: _AsJson = False,
 ) -> None:
-    """Show the settings of a tracker that were made here without arguments.
+    """Show the settings that a tracker would have if made here without arguments.
 
     With --django or --flask, of the one that the framework makes. What an application passes to
     `Tracker` wins over these, and is not known here.

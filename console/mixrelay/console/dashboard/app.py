@@ -8,10 +8,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from mixrelay.console.dashboard.assets import Assets
+from mixrelay.console.dashboard.failing import words_for
 from mixrelay.console.dashboard.guard import Guard, Identify, Users
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.dashboard.pages import ROUTES
@@ -34,8 +35,8 @@ def create_app(
         settings: where the queue is; None reads the environment.
         dashboard: who may come in; None reads the environment.
         identify: names the user of a request, None for a stranger; in place of passwords.
-        secret: signs the forms, the same in every process that serves the page; where there are
-            passwords they do.
+        secret: signs the forms, the same in every process that serves the page; without one a
+            random key does that is kept in Redis.
         mounted: whether another application serves it, and so checks the Host itself.
 
     Raises:
@@ -82,5 +83,15 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.place.close()
 
 
-def _refusal(_request: Request, error: Any) -> Response:
-    return PlainTextResponse(error.detail, error.status_code)
+def _refusal(request: Request, error: Any) -> Response:
+    text = _WORDS.get(error.status_code, "") if error.detail in _BARE else error.detail
+    answer = words_for(request, error.status_code, text or error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+_BARE = ("Not Found", "Method Not Allowed")
+_WORDS = {
+    404: "There is no such page here.",
+    405: "This address takes changes from forms alone: open the page that has the form.",
+}

@@ -10,6 +10,7 @@ from mixrelay.console.dashboard import filters
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Group, LetterFilter, Queue
 from mixrelay.shared.queue.planning import Plan
+from mixrelay.shared.reading import count as read_count
 
 LOOKED_AT_BESIDE = 1_000
 """Letters that a count looks at in the answer that looks at a page of them too."""
@@ -32,9 +33,8 @@ class Counted:
         }
 
     @classmethod
-    def read(cls, values: Mapping[str, str]) -> Self:
-        """What `query` wrote; what is not so begins anew."""
-        wanted = filters.asked_for(values).wanted
+    def read(cls, values: Mapping[str, str], wanted: LetterFilter) -> Self:
+        """What `query` wrote, whose filter was read; what is not so begins anew."""
         by_type = Counter(
             {name[2:]: _whole(count) for name, count in values.items() if name.startswith("n_")}
         )
@@ -86,4 +86,4 @@ def ambiguous(queue: Queue, wanted: LetterFilter) -> Plan | None:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return read_count(text) or 0

@@ -6,10 +6,8 @@ says so in Sec-Fetch-Site or Origin) and carries that page's form token.
 """
 
 import binascii
-import hashlib
 import hmac
 import inspect
-import logging
 import secrets
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,21 +17,18 @@ from urllib.parse import urlsplit
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mixrelay.console.dashboard.failing import BROKEN, log_failure, path_of, words_for
 from mixrelay.console.dashboard.options import DashboardSettings
 
-log = logging.getLogger(__name__)
-
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-_BROKEN = (
-    "This page failed, which is a mistake of mixrelay's. No message is lost by it; the audit tells "
-    "whether a change that was asked for was made. The cause stands in the log of this server."
-)
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 LOCAL_USER = "local"
 """The name in the audit where nobody is asked for one."""
+
+NAME_CHARACTERS = 100
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
 """Names the user of a request, None for a stranger: the host application's own way.
@@ -60,13 +55,17 @@ class Users:
             named = await named if inspect.isawaitable(named) else named
         return named or None
 
-    def refusal(self) -> Response:
+    def refusal(self, request: Request) -> Response:
         """What a stranger is told."""
         if self.identify is not None:
             # A browser must not ask for a password that nobody here knows.
-            return _text(403, "Sign in to the application first, as someone who may see this.")
+            return words_for(
+                request, 403, "Sign in to the application first, as someone who may see this."
+            )
         challenge = {"WWW-Authenticate": 'Basic realm="mixrelay", charset="UTF-8"'}
-        return PlainTextResponse("A name and the right password are needed.", 401, challenge)
+        answer = words_for(request, 401, "A name and the right password are needed.")
+        answer.headers.update(challenge)
+        return answer
 
     def _by_password(self, request: Request) -> str | None:
         if self.settings.is_open:
@@ -80,10 +79,15 @@ class Users:
         known = self.settings.passwords.get(name)
         if known is not None:
             return name if _same(password, known) else None
-        return (name or "anyone") if self._is_token(password) else None
+        return _own_name(name) if self._is_token(password) else None
 
     def _is_token(self, value: str) -> bool:
         return bool(self.settings.token) and _same(value, self.settings.token)
+
+
+def _own_name(name: str) -> str:
+    """The name that someone gives; the audit keeps it, and terminals show it."""
+    return name if name.isprintable() and 0 < len(name) <= NAME_CHARACTERS else "anyone"
 
 
 def _decoded(value: str) -> str:
@@ -94,23 +98,9 @@ def _decoded(value: str) -> str:
 
 
 def _same(given: str, known: str) -> bool:
-    return hmac.compare_digest(given.encode(), known.encode())
-
-
-class Forms:
-    """Tokens that show that a form came from a page of ours, for the user it was shown to."""
-
-    def __init__(self, settings: DashboardSettings, secret: str = "") -> None:
-        # The same in every process that serves the page; where nobody is asked for a password
-        # there is one process on one machine.
-        known = f"{secret}\n{settings.token}\n{settings.users}"
-        self._key = known.encode() if known.strip() else secrets.token_bytes(32)
-
-    def token(self, user: str) -> str:
-        return hmac.new(self._key, b"form\n" + user.encode(), hashlib.sha256).hexdigest()
-
-    def is_valid(self, user: str, token: str) -> bool:
-        return _same(token, self.token(user))
+    # A variable in another encoding than UTF-8 has lone surrogates.
+    known_bytes = known.encode(errors="surrogateescape")
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), known_bytes)
 
 
 def is_from_our_page(headers: Mapping[str, str]) -> bool:
@@ -149,38 +139,36 @@ class Guard:
         try:
             respond: ASGIApp = await self._refusal(request) or self._app
             await respond(scope, receive, answer)
-        except Exception:
+        except Exception as error:
             # Whatever it was: the browser is told in our words, the log in full.
-            log.exception("dashboard_failed: %s %s", request.method, _path(request))
+            log_failure(request.method, path_of(request), error)
             if answer.begun:
                 raise
-            await _text(500, _BROKEN)(scope, receive, answer)
+            await words_for(request, 500, BROKEN)(scope, receive, answer)
 
     async def _refusal(self, request: Request) -> Response | None:
         if self._hosts is not None and _host_of(request.headers) not in self._hosts:
-            return _text(
+            return words_for(
+                request,
                 400,
                 "This page is not served under this name. Add it to MIXRELAY_DASHBOARD_HOSTS "
                 "if it should be.",
             )
-        if _path(request) in OPEN_PATHS:
+        if path_of(request) in OPEN_PATHS:
             return None
         user = await self._users.name_of(request)
         if user is None:
-            return self._users.refusal()
+            return self._users.refusal(request)
         request.state.user = user
         if request.method in SAFE_METHODS:
             return None
         if self._read_only:
-            return _text(403, "This page is read-only: nothing was changed.")
+            return words_for(request, 403, "This page is read-only: nothing was changed.")
         if not is_from_our_page(request.headers):
-            return _text(403, "A page of another address asked for this: nothing was changed.")
+            return words_for(
+                request, 403, "A page of another address asked for this: nothing was changed."
+            )
         return None
-
-
-def _path(request: Request) -> str:
-    path: str = request.scope["path"]
-    return path.removeprefix(request.scope.get("root_path", ""))
 
 
 def _host_of(headers: Headers) -> str:
@@ -188,10 +176,6 @@ def _host_of(headers: Headers) -> str:
         return (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
     except ValueError:
         return ""
-
-
-def _text(status: int, text: str) -> Response:
-    return PlainTextResponse(text, status)
 
 
 class _Answer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from mixrelay.console.dashboard.users import read_users
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import ARGUMENT, load, option
 from mixrelay.shared.reading import Form
@@ -34,26 +35,27 @@ class DashboardSettings:
     token: str = option(
         "",
         "MIXRELAY_DASHBOARD_TOKEN",
-        "The password that lets anyone in, under the name they give; also as a bearer token.",
+        "The dashboard's password; also accepted as a bearer token.",
         secret=True,
         form=Form.PASSWORD,
     )
     users: str = option(
         "",
         "MIXRELAY_DASHBOARD_USERS",
-        "Names with passwords, as name:password,name:password.",
+        "Names with passwords, as name:password,name:password; where a password has a comma, as "
+        'JSON: {"name": "password"}.',
         secret=True,
         form=Form.PASSWORD,
     )
     hosts: str = option(
         "",
         "MIXRELAY_DASHBOARD_HOSTS",
-        "Names under which it may be asked for, beside its address: ops.example.com,a.example.com",
+        "Host names that requests may use beside the address: ops.example.com,a.example.com",
     )
     path: str = option(
         "",
         "MIXRELAY_DASHBOARD_PATH",
-        "The path under which a proxy serves it, such as /mixrelay; the proxy takes it off.",
+        "The path under which a proxy serves the page, such as /mixrelay; the proxy removes it.",
     )
     read_only: bool = option(
         False, "MIXRELAY_DASHBOARD_READ_ONLY", "Show everything, change nothing."
@@ -80,14 +82,9 @@ class DashboardSettings:
         """Each user's password.
 
         Raises:
-            ConfigurationError: a user without a password.
+            ConfigurationError: a user without a password, or named twice.
         """
-        pairs = [pair.strip().partition(":") for pair in self.users.split(",") if pair.strip()]
-        if any(not (name and password) for name, _, password in pairs):
-            raise ConfigurationError(
-                "MIXRELAY_DASHBOARD_USERS is not usable; write it as name:password,name:password."
-            )
-        return {name: password for name, _, password in pairs}
+        return read_users(self.users)
 
     @property
     def is_open(self) -> bool:

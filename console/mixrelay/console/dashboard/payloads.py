@@ -28,7 +28,10 @@ def shown(payload: bytes, *, mask: bool) -> str:
 
 
 def _shape(value: Any) -> str:
-    return json.dumps(_without_values(value), indent=2, ensure_ascii=False)
+    try:
+        return json.dumps(_without_values(value), indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "values nested too deep to be shown without them"
 
 
 def _without_values(value: Any) -> Any:
@@ -54,9 +57,12 @@ def editable(letter: Letter) -> str | None:
     value, before = readable(letter.payload), readable(letter.payload, raw=True)
     if isinstance(value, str):
         return text if value == before else None
-    if _unmasked(value, before) != before:
+    try:
+        if _unmasked(value, before) != before:
+            return None
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    except RecursionError:
         return None
-    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _unmasked(value: Any, before: Any) -> Any:
@@ -74,16 +80,25 @@ def edited(letter: Letter, text: str) -> bytes:
     it stands: whether it is a tuple, the queue says.
     """
     try:
-        value = json.loads(text)
-    except ValueError:
-        return text.encode()
+        return _tuple(letter, text)
+    except (ValueError, TypeError, RecursionError):
+        return text.encode(errors="replace")
+
+
+def _tuple(letter: Letter, text: str) -> bytes:
+    value = json.loads(text)
     if not (isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)):  # noqa: PLR2004 - a tuple
         return text.encode()
     kind, message = value
     before = readable(letter.payload, raw=True)
     if isinstance(message, dict) and message.get(_SECRET) == MASK and isinstance(before, list):
-        message[_SECRET] = before[1].get(_SECRET)
+        message[_SECRET] = _own_secret(before)
     return write(kind, message if isinstance(message, str) else _compact(message))
+
+
+def _own_secret(before: list[Any]) -> Any:
+    message = before[1] if len(before) > 1 else None
+    return message.get(_SECRET, MASK) if isinstance(message, dict) else MASK
 
 
 def _compact(message: Any) -> str:

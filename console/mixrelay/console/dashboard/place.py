@@ -1,6 +1,5 @@
 """What all requests share: the queue, the settings, the templates."""
 
-import logging
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -8,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 from redis.exceptions import RedisError
+from starlette.requests import Request
 
 from mixrelay.console.dashboard import words
 from mixrelay.console.dashboard.assets import fingerprint
-from mixrelay.console.dashboard.guard import Forms
+from mixrelay.console.dashboard.forms import Forms
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.shared.connection import connect
-from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue import PageKey, Queue
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.bulk import hand_over
 
 if TYPE_CHECKING:
     from mixrelay.console.dashboard.call import Call
-
-log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -42,7 +39,7 @@ class Place:
             connect(settings.redis_url), settings.queue, partitions=settings.partitions
         )
         self._refresh_at = 0.0
-        self.forms = Forms(dashboard, secret)
+        self.forms = Forms(secret, PageKey(self.queue.redis, self.queue.name).read)
         self.fingerprint = fingerprint(STATIC)
         self._templates = _templates()
 
@@ -62,7 +59,7 @@ class Place:
         return self._templates.get_template(template).render(
             call=call,
             nonce=call.request.state.nonce,
-            form_token=self.forms.token(call.user),
+            form_token=self._form_token(call.user),
             version=VERSION,
             queue_name=self.queue.name,
             environment=self.dashboard.environment,
@@ -70,15 +67,25 @@ class Place:
             **values,
         )
 
-    def hand_over(self, job_id: str) -> None:
-        """Has a worker run a bulk job at once. Should RQ's node be away, those who drain will."""
-        redis = connect(self.settings.rq_url)
+    def render_words(self, request: Request, title: str, text: str) -> str:
+        """A page that says one thing, also to who is not let in: it shows nothing of the queue."""
+        page = self._templates.get_template("words.html")
+        return page.render(title=title, text=text, css=self.static_url(request, "/page.css"))
+
+    def static_url(self, request: Request, path: str) -> str:
+        """The address of a file, wherever the application is mounted."""
+        under: str = request.scope.get("root_path", "")
+        found = request.app.url_path_for("static", path=path)
+        return f"{under.rstrip('/')}{found}?v={self.fingerprint}"
+
+    def _form_token(self, user: str) -> str:
+        """Empty where nothing can be changed: there it would make a key for nothing."""
+        if self.dashboard.read_only:
+            return ""
         try:
-            hand_over(redis, self.queue.name, job_id)
+            return self.forms.token(user)
         except RedisError:
-            log.warning("bulk: RQ's node is away; whoever drains goes on with job %s", job_id)
-        finally:
-            redis.close()
+            return ""  # the form can be sent again once Redis is back
 
     def close(self) -> None:
         self.queue.redis.close()

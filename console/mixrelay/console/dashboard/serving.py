@@ -11,6 +11,7 @@ from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.failures import CommandError
 from mixrelay.console.running.listening import why_not
 from mixrelay.shared.settings import Settings
+from mixrelay.worker import logs
 
 _GRACE_SECONDS = 3
 
@@ -21,6 +22,8 @@ def serve(settings: Settings, dashboard: DashboardSettings) -> None:
     Raises:
         CommandError: the address is taken.
     """
+    # A command's own errors are told by what it ends with; a server's stand in its log.
+    logging.getLogger("mixrelay").addHandler(logs.handler(part="dashboard"))
     served = uvicorn.Config(
         create_app(settings, dashboard, mounted=False),
         host=dashboard.host,

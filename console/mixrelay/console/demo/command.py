@@ -44,9 +44,9 @@ def demo(
     """Show the main job with real parts on this machine, in under a minute.
 
     A Valkey, a stand-in for Mixpanel, two workers, a small web application and the dashboard;
-    traffic, an outage and a deploy in the middle, refused messages, a replay, and the books at the
-    end. It exits with 0 only if they balance and every message is accounted for. Nothing of it is
-    left behind.
+    traffic, an outage and a deploy in the middle, refused messages, a replay, and the
+    reconciliation at the end. It exits with 0 only if every message is accounted for. It leaves
+    nothing behind.
     """
     # Its processes need them; told here, before one of them ends for want of it.
     import aiohttp  # noqa: F401, PLC0415

@@ -90,15 +90,15 @@ class Story:
         self.tell.act("An outage: Mixpanel answers 503, and the traffic goes on")
         begun = time.monotonic()
         self.stage.mixpanel.fault(kind="status", status=503, body=_OUTAGE)
-        self._wait(lambda: bool(self.stage.queue.books().paused), "a destination is paused")
-        self.tell.say("The first refusal pauses the destination for the whole fleet.")
+        self._wait(lambda: bool(self.stage.queue.books().paused), "a circuit is open")
+        self.tell.say("The first failure opens the circuit for the whole fleet.")
         self._deploy()
         time.sleep(max(0.0, begun + _OUTAGE_SECONDS - time.monotonic()))
         books = self.stage.queue.books()
         self._show_paused(books)
         self.tell.say(
             f"After {time.monotonic() - begun:.0f} s of outage {count(books.waiting, 'message')} "
-            f"wait, {books.dead} are dead letters: an outage is a longer queue and nothing else."
+            f"are in the backlog, {books.dead} are dead letters: an outage only makes it longer."
         )
         self.stage.mixpanel.clear_faults()
         waited, cleared = books.waiting, time.monotonic()
@@ -108,7 +108,7 @@ class Story:
         self.tell.say(f"Mixpanel is back, and {took:.1f} s later the backlog is delivered.")
 
     def _show_paused(self, books: Books) -> None:
-        table = plain_table("paused", ">failures", ">next try in", "why")
+        table = plain_table("circuit open", ">failures", ">next probe in", "error")
         for pause in books.paused:
             left = duration(pause.seconds)
             table.add_row(pause.destination, str(pause.failures), left, pause.reason)

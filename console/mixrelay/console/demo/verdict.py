@@ -12,7 +12,7 @@ from mixrelay.shared.queue import Books, LetterFilter
 def judge(story: Story) -> bool:
     """Shows the end and says whether all of it holds."""
     tell, stage = story.tell, story.stage
-    tell.act("The books, and where each message went")
+    tell.act("The reconciliation, and where each message went")
     books = stage.queue.books()
     _show_books(tell, books)
     _fill(story.ledger, stage.mixpanel)
@@ -45,7 +45,7 @@ def _show_books(tell: Narrator, books: Books) -> None:
 
 
 def _show_ledger(tell: Narrator, ledger: Ledger) -> None:
-    columns = (">sent", ">at Mixpanel", ">dead", ">discarded", ">nowhere", ">doubled")
+    columns = (">sent", ">at Mixpanel", ">dead", ">discarded", ">missing", ">doubled")
     table = plain_table("what", *columns)
     for row in ledger.rows:
         figures = (row.sent.total(), row.arrived.total(), row.dead, row.discarded)
@@ -62,7 +62,8 @@ def _checks(story: Story, books: Books) -> list[bool]:
     story.tell.say(f"Events sent twice, which Mixpanel folds by their four-part key: {folded}")
     return [
         check(
-            "the books balance, and nothing waits", holds=not books.difference and not books.waiting
+            "all is accounted for, and the backlog is empty",
+            holds=not books.difference and not books.waiting,
         ),
         check(
             f"the queue received what was sent: {sent:,}", holds=books.totals["received"] == sent

@@ -7,15 +7,13 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq import editing, importing, jobs, letter_json, views
+from mixrelay.console.dlq import editing, fixing, importing, jobs, letter_json, stats, views
 from mixrelay.console.dlq.deciding import discard, replay
-from mixrelay.console.dlq.grouping import Kind, kinds
-from mixrelay.console.dlq.selection import ByFilter, Selection
+from mixrelay.console.dlq.selection import Selection
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import Group, examples, lines
 from mixrelay.console.options import Where, flat
-from mixrelay.console.text import count
-from mixrelay.shared.queue import Number, Queue
+from mixrelay.shared.queue import Number
 
 _ROWS = 50
 """Letters that `list` shows unless told otherwise."""
@@ -59,7 +57,7 @@ def list_letters(
         ),
     ] = None,
 ) -> None:
-    """List the letters that match, the oldest burial first; looking changes nothing."""
+    """List the letters that match, the earliest failure first; this changes nothing."""
     with where.open() as queue:
         letters = chosen.resolve(queue).letters()
         if as_json:
@@ -85,7 +83,7 @@ def show(
     where: Where,
     letter_id: Annotated[str, typer.Argument(metavar="ID", help="As `dlq list` shows it.")],
 ) -> None:
-    """Show one letter: its message, what Mixpanel said, its history."""
+    """Show one letter: its message, the error, its history."""
     with where.open() as queue:
         letter = queue.letters.get(Number(letter_id))
     if letter is None:
@@ -96,33 +94,7 @@ def show(
     terminal.stdout().print(views.page(letter), soft_wrap=True)
 
 
-@dlq.command(
-    "stats", **examples("mixrelay dlq stats", "mixrelay dlq stats --since 1d --type profile_update")
-)
-@flat
-def stats(where: Where, chosen: Selection) -> None:
-    """Count the letters that match by reason, HTTP status and type."""
-    with where.open() as queue:
-        groups = _kinds(queue, chosen)
-        outlook = queue.retention.outlook()
-    for warning in outlook.warnings() if outlook else ():
-        terminal.warn(warning)
-    if not groups:
-        terminal.say("No letter matches.")
-        return
-    console = terminal.stdout()
-    console.print(views.stats(groups, console.width))
-    terminal.say(f"{count(sum(group.letters for group in groups), 'letter')} in all.")
-
-
-def _kinds(queue: Queue, chosen: Selection) -> list[Kind]:
-    """By the indexes where these answer, else by looking at each letter."""
-    meant = chosen.resolve(queue)
-    if isinstance(meant, ByFilter) and meant.wanted.is_indexed:
-        groups = queue.letters.groups(meant.wanted)
-        if all(group.is_indexed for group in groups):
-            return [kind for group in groups if (kind := Kind.of(group))]
-    return kinds(meant.letters())
+stats.register(dlq)
 
 
 @dlq.command(
@@ -137,10 +109,10 @@ def export(
     where: Where,
     chosen: Selection,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Leave secrets in and add the tuple's exact bytes.")
+        bool, typer.Option("--raw", help="Include secrets, and add the tuple's exact bytes.")
     ] = False,
 ) -> None:
-    """Write the letters that match as JSON lines; they stay where they are."""
+    """Write the letters that match as JSON lines; the letters are kept."""
     with where.open() as queue:
         for letter in chosen.resolve(queue).letters():
             sys.stdout.write(letter_json.line(letter, raw=raw) + "\n")
@@ -162,6 +134,7 @@ dlq.command(
         "mixrelay dlq discard --id 0-42 --yes",
     ),
 )(flat(discard))
+fixing.register(dlq)
 editing.register(dlq)
 importing.register(dlq)
 jobs.register(dlq)

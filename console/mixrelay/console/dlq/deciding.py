@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
+from mixrelay.console.dlq.background import warn_if_it_waits
 from mixrelay.console.dlq.operator import operator
 from mixrelay.console.dlq.running import run_here
 from mixrelay.console.dlq.selection import ByFilter, ById, Selection
 from mixrelay.console.failures import CommandError
-from mixrelay.console.options import Where, connected, from_table, number
+from mixrelay.console.options import Where, from_table, number
 from mixrelay.console.text import count
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import (
@@ -24,10 +25,10 @@ from mixrelay.shared.queue import (
     Queue,
     new_job_id,
 )
+from mixrelay.shared.queue.jobs import MOST_RATE
 from mixrelay.shared.settings import rq_address
-from mixrelay.worker.bulk import hand_over
 
-_IN_ORDER = ("profile_update", "group_update")
+IN_ORDER = ("profile_update", "group_update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Decision:
     ] = ""
     rate: Annotated[
         float | None,
-        number("rate", "Letters a second; without it as fast as it goes.", least=0.01, most=1e6),
+        number(
+            "rate", "Letters a second; without it as fast as it goes.", least=0.01, most=MOST_RATE
+        ),
     ] = None
     background: Annotated[
         bool,
@@ -82,22 +85,23 @@ def replay(where: Where, selection: Selection, decision: Decision) -> None:
 
 
 def discard(where: Where, selection: Selection, decision: Decision) -> None:
-    """Delete letters for good; the books count them as discarded."""
+    """Delete letters for good; they are counted as discarded."""
     _decide(where, selection, decision, _DISCARD)
 
 
-def _demand(selection: Selection, decision: Decision) -> None:
+def demand_letters(selection: Selection, *, everything: bool) -> None:
+    """Raise BadParameter where nothing says which letters are meant, or two things do."""
     chosen = bool(selection.id) or selection.is_filter
-    if chosen and decision.everything:
+    if chosen and everything:
         raise typer.BadParameter("--all means every letter: leave it out beside --id or filters.")
-    if not chosen and not decision.everything:
+    if not chosen and not everything:
         raise typer.BadParameter("Say which letters: --id, a filter such as --reason, or --all.")
     if len(selection.id) > IDS_AT_MOST:
         raise typer.BadParameter(f"--id names {IDS_AT_MOST:,} letters at most: use a filter.")
 
 
 def _decide(where: Where, selection: Selection, decision: Decision, verb: _Verb) -> None:
-    _demand(selection, decision)
+    demand_letters(selection, everything=decision.everything)
     with where.open() as queue:
         meant = _count(selection.resolve(queue))
         if decision.dry_run:
@@ -146,22 +150,28 @@ def _agree(meant: _Meant, decision: Decision, verb: _Verb) -> None:
         CommandError: the answer is no.
     """
     if verb is _REPLAY:
-        _warn(meant)
+        late = sum(meant.by_type[kind] for kind in IN_ORDER)
+        warn_of_replay(late, meant.ambiguous)
     question = verb.asked.format(letters=count(meant.by_type.total(), "letter"))
     if meant.by_type and not decision.yes and not terminal.confirm(question):
         raise CommandError("Nothing was changed.")
 
 
-def _warn(meant: _Meant) -> None:
-    """Says what a replay may do that its name does not tell."""
-    if late := sum(meant.by_type[kind] for kind in _IN_ORDER):
+def warn_of_replay(late: int, ambiguous: int) -> None:
+    """Says what a replay may do that its name does not tell.
+
+    Args:
+        late: updates of profiles and groups.
+        ambiguous: letters that may have been counted already.
+    """
+    if late:
         terminal.warn(
             f"{count(late, 'profile or group update')} will arrive late, after "
             "what was updated since: an old value may replace a newer one."
         )
-    if meant.ambiguous:
+    if ambiguous:
         terminal.warn(
-            f"{count(meant.ambiguous, 'ambiguous letter')} may have been counted already, when "
+            f"{count(ambiguous, 'ambiguous letter')} may have been counted already, when "
             "no answer came: an increment or append sent again counts twice. Compare with the "
             "profiles in Mixpanel first, and replay only what is missing there, by --id."
         )
@@ -186,9 +196,6 @@ def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, ve
     if not decision.background:
         run_here(queue, job, doing=verb.doing, done=verb.done)
         return
-    # A job with a rate is found by those who drain.
-    if decision.rate is None:
-        with connected(rq_url) as rq:
-            hand_over(rq, where.queue, job.id)
     typer.echo(f"A worker will {verb.kind} them: job {job.id}.")
     terminal.say(f"How far it is: mixrelay dlq jobs {job.id}")
+    warn_if_it_waits(rq_url, where.queue, job)

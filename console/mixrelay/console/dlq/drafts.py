@@ -11,7 +11,11 @@ def laid_out(payload: bytes) -> bytes:
     shown = masking.readable(payload, raw=True)
     if isinstance(shown, str):
         return payload
-    return json.dumps(shown, indent=2, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+    try:
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return payload
+    return text.encode(errors="surrogatepass") + b"\n"
 
 
 def tidied(draft: bytes) -> bytes:

@@ -39,7 +39,11 @@ class Kind:
 
 def said(letter: Letter) -> str:
     """Why it died, in words, with the field that was wrong."""
-    return f"{letter.field}: {letter.error}" if letter.field else letter.error
+    return reason_in_words(letter.field, letter.error)
+
+
+def reason_in_words(field: str, error: str) -> str:
+    return f"{field}: {error}" if field else error
 
 
 def kinds(letters: Iterable[Letter]) -> list[Kind]:

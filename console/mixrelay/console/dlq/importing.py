@@ -42,7 +42,7 @@ def import_letters(
 ) -> None:
     """Put exported letters back as dead letters, byte for byte, under new numbers.
 
-    Interrupted or repeated, it goes on where it stopped: nothing is put there twice.
+    Run it again after an interruption, and it continues: no letter is imported twice.
     """
     with where.open() as queue, _opened(file) as log:
         start = find_start(queue.letter_loads, log)

@@ -7,18 +7,21 @@ from rich.table import Table
 from rich.text import Text
 
 from mixrelay.console import terminal
+from mixrelay.console.dlq.background import warn_if_it_waits
 from mixrelay.console.dlq.operator import operator
 from mixrelay.console.dlq.running import watch
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
-from mixrelay.console.options import Where, flat
+from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, cut, iso, safe
 from mixrelay.shared.options import named_option
 from mixrelay.shared.queue import Entry, Job, JobKind, LetterFilter
+from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.settings import rq_address
 
 _SHOWN = 80
-_RATE = named_option("rate", 0.0, "The rate", "", unit="letters a second", maximum=1e6)
+_RATE = named_option("rate", 0.0, "The rate", "", unit="letters a second", maximum=MOST_RATE)
 _JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `dlq jobs` shows it.")]
 _Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")]
 
@@ -63,7 +66,7 @@ def jobs(
         terminal.say("There are no bulk jobs.")
         return
     shown = plain_table(
-        "job", "kind", "state", ">planned", ">moved", ">skipped", "began (UTC)", "who", "letters"
+        "job", "kind", "state", ">planned", ">done", ">skipped", "began (UTC)", "who", "letters"
     )
     for one in listed:
         shown.add_row(*(Text(cell) for cell in _row(one)))
@@ -71,17 +74,24 @@ def jobs(
 
 
 def cancel(where: Where, job: _JobId, why: _Why = "") -> None:
-    """End a bulk job before its next step; what was moved stays moved."""
+    """End a bulk job before its next step; letters that it has processed stay so."""
     with where.open() as queue:
         ended = _demand(queue.jobs.cancel(job, who=operator(), why=why), job)
     typer.echo(f"Job {ended.id} is {ended.state}: {_progress(ended)}.")
 
 
-def resume(where: Where, job: _JobId, why: _Why = "") -> None:
+def resume(
+    where: Where,
+    job: _JobId,
+    why: _Why = "",
+    rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = "",
+) -> None:
     """Have a worker go on with a job that was cancelled or has failed."""
+    rq_url = rq_address(rq_redis_url, where.redis_url)
     with where.open() as queue:
         resumed = _demand(queue.jobs.resume(job, who=operator(), why=why), job)
     typer.echo(f"Job {resumed.id} is {resumed.state}: {_progress(resumed)}.")
+    warn_if_it_waits(rq_url, where.queue, resumed)
 
 
 def rate(
@@ -93,7 +103,11 @@ def rate(
     ],
     why: _Why = "",
 ) -> None:
-    """Change the rate of a bulk job while it runs: begin slowly, then raise it."""
+    """Change the rate of a bulk job while it runs: start low, then raise it."""
+    if 0 < letters < LEAST_RATE:
+        raise typer.BadParameter(
+            f"{letters:g} letters a second is no rate: give {LEAST_RATE:g} or more, or 0."
+        )
     with where.open() as queue:
         changed = _demand(queue.jobs.set_rate(job, letters or None, who=operator(), why=why), job)
     at = f"{changed.rate:g} letters a second" if changed.rate else "as fast as it goes"

@@ -1,7 +1,7 @@
 """Which letters a command means."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mixrelay.console import moments
+from mixrelay.console.dlq.filter_words import check_group, check_reason, check_word
 from mixrelay.shared.queue import LETTERS_AT_MOST, Letter, LetterFilter, Number, Queue
 
 
@@ -29,10 +30,10 @@ class Selection:
         list[str], typer.Option("--id", metavar="ID", help="A letter by its id; may be repeated.")
     ] = field(default_factory=list)
     reason: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Why it died, such as invalid.")
+        str | None, typer.Option(metavar="REASON", help="The reason, such as invalid.")
     ] = None
     type: Annotated[
-        Type | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
+        str | None, typer.Option(metavar="TYPE", help=f"The message's type: {', '.join(Type)}.")
     ] = None
     status: Annotated[
         int | None,
@@ -40,26 +41,26 @@ class Selection:
     ] = None
     event: Annotated[str | None, typer.Option(metavar="NAME", help="The event's name.")] = None
     distinct_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="The user, or the group, that it is about.")
+        str | None, typer.Option(metavar="ID", help="The user or the group of the message.")
     ] = None
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Died then or later: 2026-11-24T10:00Z, or 2h, 3d ago."),
+        typer.Option(metavar="WHEN", help="Failed since: 2026-11-24T10:00Z, or 2h, 3d ago."),
     ] = None
     until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Died before then; written likewise.")
+        str | None, typer.Option(metavar="WHEN", help="Failed before; written likewise.")
     ] = None
     min_attempts: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at least so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At least so many attempts."),
     ] = None
     max_attempts: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Sent at most so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At most so many attempts."),
     ] = None
     min_replays: Annotated[
         int | None,
-        typer.Option(metavar="N", min=0, max=1_000_000_000, help="Replayed at least so often."),
+        typer.Option(metavar="N", min=0, max=1_000_000_000, help="At least so many replays."),
     ] = None
     max_replays: Annotated[
         int | None,
@@ -67,8 +68,13 @@ class Selection:
             metavar="N",
             min=0,
             max=1_000_000_000,
-            help="Replayed at most so often: leaves out what fails every time.",
+            help="At most so many replays: leaves out letters that fail every time.",
         ),
+    ] = None
+
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP", help="Died of one cause, as `dlq stats` names it."),
     ] = None
 
     @property
@@ -79,23 +85,36 @@ class Selection:
         """The letters that are meant now, by the clock of Redis.
 
         Raises:
-            typer.BadParameter: ids are mixed with filters, or a time cannot be read.
+            typer.BadParameter: ids are mixed with filters, or a value cannot be one.
         """
         if self.id and self.is_filter:
             raise typer.BadParameter("--id names letters and filters choose them: use one of both.")
         if self.id:
             return ById(queue, tuple(Number(number) for number in dict.fromkeys(self.id)))
+        self._check_words(queue)
         # Letters that die from now on are not meant: a replay would meet its own again.
         now = datetime.fromtimestamp(queue.books().now_ms / 1000, UTC) + timedelta(milliseconds=1)
-        until = _moment("--until", self.until, now)
-        return ByFilter(
-            queue,
-            LetterFilter(
-                **self._plain(),
-                since=_moment("--since", self.since, now),
-                until=min(until, now) if until else now,
-            ),
+        since, until = (
+            _moment("--since", self.since, now),
+            _moment("--until", self.until, now),
         )
+        if since and until and since >= until:
+            raise typer.BadParameter("--since is not before --until: no letter can match.")
+        until = min(until, now) if until else now
+        return ByFilter(queue, LetterFilter(**self._plain(), since=since, until=until))
+
+    def _check_words(self, queue: Queue) -> None:
+        checks: tuple[tuple[str, str | None, Callable[[str], None]], ...] = (
+            ("--reason", self.reason, lambda word: check_reason(queue, word)),
+            ("--type", self.type, lambda word: check_word(word, "type", Type)),
+            ("--group", self.group, check_group),
+        )
+        for option, word, check in checks:
+            try:
+                if word is not None:
+                    check(word)
+            except ValueError as error:
+                raise typer.BadParameter(str(error), param_hint=option) from error
 
     def _plain(self) -> dict[str, Any]:
         """What the queue's filter takes as it stands."""
@@ -115,6 +134,7 @@ _PLAIN = (
     "max_attempts",
     "min_replays",
     "max_replays",
+    "group",
 )
 
 

@@ -20,7 +20,17 @@ _ERROR_SHOWN = 120
 _LINES = 1.7
 """That a letter takes at most in a list, less what breaking at words wastes."""
 _GAP = 2
-_COLUMNS = ("id", "type", "reason", ">status", ">tries", ">replays", "dead (UTC)", "about", "error")
+_COLUMNS = (
+    "id",
+    "type",
+    "reason",
+    ">status",
+    ">attempts",
+    ">replays",
+    "failed (UTC)",
+    "subject",
+    "error",
+)
 
 
 def table(letters: Sequence[Letter], width: int) -> Table:
@@ -68,17 +78,17 @@ def page(letter: Letter) -> RenderableType:
         ("attempts", str(letter.attempts)),
         ("replays", str(letter.replays)),
         ("first seen", iso(letter.first_seen)),
-        ("dead since", iso(letter.dead_since)),
+        ("failed at", iso(letter.dead_since)),
     )
     if letter.imported:
-        came = f"was {letter.imported.id}, dead since {iso(letter.imported.dead_since)}"
+        came = f"was {letter.imported.id}, failed at {iso(letter.imported.dead_since)}"
         rows += (("imported", came),)
     for name, value in rows:
         facts.add_row(Text(name, style="bold"), Text(safe(value)))
     parts: list[RenderableType] = [
         Text(f"Dead letter {letter.id}", style="bold"),
         facts,
-        *_titled("What was said", Text(safe(letter.error) or "nothing")),
+        *_titled("Error", Text(safe(letter.error) or "nothing")),
         *_titled("Message", Text(_payload(letter.payload, letter.id))),
     ]
     if letter.edits:
@@ -86,7 +96,7 @@ def page(letter: Letter) -> RenderableType:
     if letter.original is not None:
         parts += _titled("As it was pushed", Text(_payload(letter.original, letter.id)))
     if letter.deaths:
-        parts += _titled("Earlier deaths", _history(letter))
+        parts += _titled("Earlier failures", _history(letter))
     return Group(*parts)
 
 
@@ -111,7 +121,7 @@ def _payload(payload: bytes, letter_id: str) -> str:
 
 
 def _history(letter: Letter) -> Table:
-    shown = plain_table("died", "reason", ">status", "error", "replayed")
+    shown = plain_table("failed at", "reason", ">status", "error", "replayed")
     for death in letter.deaths:
         status = str(death.status or "-")
         error = cut(death.error, _ERROR_SHOWN)

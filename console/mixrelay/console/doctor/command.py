@@ -101,7 +101,7 @@ def _variables(settings: Settings) -> Finding:
         settings.check_for_worker()
     except ConfigurationError as error:
         return SETTINGS.error("variables", str(error), _WHERE)
-    return SETTINGS.ok("variables", "Deadline, lease, shift and job timeout fit together.")
+    return SETTINGS.ok("variables", "Deadline, lease, drain job and job timeout fit together.")
 
 
 def _show(found: Sequence[Finding]) -> None:

@@ -10,11 +10,13 @@ from rq.worker import BaseWorker
 from mixrelay.console.doctor.findings import Area, Finding
 from mixrelay.console.failures import explain_redis
 from mixrelay.console.status.fleet import workers
+from mixrelay.console.status.rq_state import rq_state
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect
 from mixrelay.shared.errors import MixrelayError
 from mixrelay.shared.settings import rq_address
 from mixrelay.worker.rq_queue import queue_name
+from mixrelay.worker.rq_suspension import HOW_TO_RESUME
 
 WORKERS = Area("workers")
 
@@ -26,6 +28,7 @@ def check_workers(rq_redis_url: str, redis_url: str, queue: str) -> Iterator[Fin
         rq_url = rq_address(rq_redis_url, redis_url)
         seen = workers(rq_url, name)
         others, failed = _elsewhere(rq_url, name)
+        state = rq_state(rq_url, name, seen)
     except RedisError as error:
         failure = explain_redis(error, rq_url).failure
         yield WORKERS.error("rq", failure.what, failure.todo)
@@ -43,10 +46,14 @@ def check_workers(rq_redis_url: str, redis_url: str, queue: str) -> Iterator[Fin
         )
     else:
         yield WORKERS.error("running", "None runs.", "Start some: mixrelay worker --processes 2.")
+    if state.suspended:
+        yield WORKERS.error(
+            "rq suspend", "The workers are suspended: nothing is sent.", f"Run {HOW_TO_RESUME}."
+        )
     if failed:
         yield WORKERS.warning(
             "rq's failed jobs",
-            f"{count(failed, 'shift')} or bulk job ended badly; no message is lost by that.",
+            f"{count(failed, 'job')} of RQ failed; no message is lost by that.",
             f"rq info -u <MIXRELAY_RQ_REDIS_URL> {name} lists them; the workers' logs say why.",
         )
 

@@ -141,7 +141,7 @@ def _memory(info: dict[str, Any]) -> Finding:
         return REDIS.warning(
             "memory",
             f"{of}: a long outage of Mixpanel ends with the kernel killing Redis.",
-            "Set maxmemory below what the machine has: then producers are told, and spool.",
+            "Set maxmemory below what the machine has: then producers get an error, and spool.",
         )
     return REDIS.ok("memory", f"{of}.")
 

@@ -11,6 +11,7 @@ from mixrelay.console.doctor.findings import Finding
 from mixrelay.console.doctor.node import REDIS, look_at, round_trip
 from mixrelay.console.doctor.partitions import check_partitions
 from mixrelay.console.failures import explain_redis
+from mixrelay.console.status.clock import clock_remarks
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import MixrelayError
@@ -59,9 +60,12 @@ def _keys(queue: Queue) -> Iterator[Finding]:
     if books.difference:
         yield REDIS.error(
             "queue",
-            f"The books of {queue.name!r} differ by {books.difference}.",
+            f"The totals of {queue.name!r} do not add up: {books.difference} unaccounted for.",
             "Was a key of the queue changed by hand, or restored from an older copy?",
         )
     else:
-        holds = f"{books.waiting:,} waiting, {count(books.dead, 'dead letter')}"
+        holds = f"backlog {books.waiting:,}, {count(books.dead, 'dead letter')}"
         yield REDIS.ok("queue", f"{queue.name!r}: {holds}.")
+    for remark in clock_remarks(books, 0.0):
+        said, _, todo = remark.rpartition(". ")
+        yield REDIS.warning("clock", f"{said}.", todo)

@@ -27,4 +27,7 @@ def check_names(variables: Iterable[str]) -> Iterator[tuple[str, tuple[str, str]
         if name in _KNOWN or not name.startswith(_PREFIXES):
             continue
         if meant := get_close_matches(name, _KNOWN, n=1, cutoff=_ALIKE):
-            yield name, ("Nobody reads this variable.", f"Write {meant[0]}, or take it away.")
+            yield (
+                name,
+                ("No part of mixrelay reads this variable.", f"Write {meant[0]}, or remove it."),
+            )

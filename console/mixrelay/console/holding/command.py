@@ -48,12 +48,14 @@ def pause(
         ),
     ],
 ) -> None:
-    """Hold a lane: nothing is sent from it until someone resumes it; messages wait there.
+    """Pause a lane: nothing is sent from it until someone resumes it; messages are kept.
 
-    Batches that workers hold already still end. Nothing but `mixrelay resume` ends it.
+    Requests under way still end. Only `mixrelay resume` ends a pause.
     """
     if not why.strip():
-        raise typer.BadParameter("Say why: whoever finds the lane paused will want to know.")
+        raise typer.BadParameter(
+            "Give a reason with --why: others who find the lane paused need it."
+        )
     lane = Lane(which.value)
     with where.open() as queue:
         done = queue.pause(lane, who=operator(), why=why.strip())
@@ -63,7 +65,7 @@ def pause(
         return
     typer.echo(f"{lane} is paused until: mixrelay resume {lane}")
     if under_way := books.leased[lane]:
-        terminal.say(f"{count(under_way, 'message')} in workers' hands will still be sent.")
+        terminal.say(f"{count(under_way, 'message')} in flight will still be sent.")
 
 
 def resume(
@@ -73,10 +75,10 @@ def resume(
         str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")
     ] = "",
 ) -> None:
-    """End a pause that an operator began, whoever it was; workers go on within seconds.
+    """Resume a lane that an operator paused, whoever it was; workers go on within seconds.
 
-    A destination that is paused by itself, after failures, is not resumed by hand: it is tried
-    again all the time.
+    A circuit that opened after failures needs no command: workers probe the destination, and
+    close the circuit once Mixpanel accepts a batch.
     """
     lane = Lane(which.value)
     with where.open() as queue:
@@ -85,7 +87,7 @@ def resume(
     if not done:
         terminal.warn(f"Nothing was changed: {lane} is not paused by an operator.")
         return
-    typer.echo(f"{lane} goes on: {count(waiting, 'message')} waiting.")
+    typer.echo(f"{lane} is resumed: {count(waiting, 'message')} queued.")
 
 
 def _as_it_is(books: Books, lane: Lane) -> str:

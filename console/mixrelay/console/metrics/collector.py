@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
+from mixrelay.console.refusals import REFUSALS
+from mixrelay.console.status.clock import STEPS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
@@ -65,6 +67,8 @@ class QueueCollector(Collector):
         yield from _fleet(figures)
         yield from token_metrics(figures.books)
         yield from unasked_metrics(figures.books)
+        yield from _clock(figures)
+        yield from _refused_writes(figures)
         yield _labelled(
             GaugeMetricFamily(
                 "mixrelay_redis_unsafe",
@@ -75,24 +79,57 @@ class QueueCollector(Collector):
         )
 
 
+def _clock(figures: Figures) -> Iterator[Metric]:
+    yield CounterMetricFamily(
+        "mixrelay_redis_clock_steps",
+        "How often Redis's clock was set, or another node's took over.",
+        value=figures.books.totals.get(STEPS, 0),
+    )
+    yield GaugeMetricFamily(
+        "mixrelay_redis_clock_ahead_seconds",
+        "That Redis's clock is ahead of the exporter's.",
+        value=figures.redis_ahead,
+    )
+
+
+def _refused_writes(figures: Figures) -> Iterator[Metric]:
+    causes = {one.cause for one in figures.refused_writes.values()}
+    yield _gauge(
+        "mixrelay_redis_writes_refused",
+        "1 while Redis refuses writes for this cause.",
+        ["cause"],
+        {(one.cause,): int(one.cause in causes) for one in REFUSALS},
+    )
+
+
 def _waiting(figures: Figures) -> Iterator[Metric]:
     books = figures.books
     yield GaugeMetricFamily(
-        "mixrelay_queue_messages", "In the list, not yet in a lane.", value=books.queued
+        "mixrelay_queue_messages", "Messages in the incoming list.", value=books.queued
     )
     lanes = {(lane.value,): books.lanes[lane] for lane in Lane}
-    yield _gauge("mixrelay_lane_messages", "Waiting in a lane.", ["type"], lanes)
+    yield _gauge(
+        "mixrelay_lane_messages",
+        "Messages queued in a lane for their first attempt.",
+        ["type"],
+        lanes,
+    )
     flying = {(lane.value,): books.leased[lane] + books.parked[lane] for lane in Lane}
-    yield _gauge("mixrelay_in_flight", "In batches, leased or parked.", ["type"], flying)
+    yield _gauge(
+        "mixrelay_in_flight",
+        "Messages in batches: in flight, or scheduled for retry.",
+        ["type"],
+        flying,
+    )
     paused = {(lane.value, reason): 0 for lane in Lane for reason in PAUSE_REASONS}
     for pause in books.paused:
         paused[pause.lane, pause.kind] = paused.get((pause.lane, pause.kind), 0) + 1
-    told = "Paused destinations; of operator 1 where the lane itself is held."
+    told = "Open circuits; with reason operator, 1 if an operator paused the lane."
     yield _gauge("mixrelay_lane_paused", told, ["type", "reason"], paused)
     ages = {("all",): figures.oldest_seconds or 0.0}
     yield _gauge(
         "mixrelay_oldest_message_age_seconds",
-        "Age of the oldest message that waits.",
+        "Age of the oldest message in the backlog.",
         ["type"],
         ages,
     )
@@ -123,7 +160,7 @@ def _ended(figures: Figures) -> Iterator[Metric]:
         match name.split(":"):
             case ["dead", kind, reason]:
                 dead[kind, reason] = count
-    yield _counter("mixrelay_dead", "Buried as dead letters.", ["type", "reason"], dead)
+    yield _counter("mixrelay_dead", "Messages that became dead letters.", ["type", "reason"], dead)
     yield _counter(
         "mixrelay_redelivered",
         "Taken back from a worker that died or was silent.",
@@ -199,6 +236,11 @@ def _requests(totals: Mapping[str, int]) -> Iterator[Metric]:
 def _fleet(figures: Figures) -> Iterator[Metric]:
     workers = figures.workers or ()
     yield GaugeMetricFamily("mixrelay_workers", "With a recent sign of life.", value=len(workers))
+    yield GaugeMetricFamily(
+        "mixrelay_workers_suspended",
+        "1 where rq suspend has stopped the workers: nothing is sent.",
+        value=bool(figures.rq.suspended),
+    )
     last = max((worker.seconds_ago for worker in workers), default=0.0)
     yield GaugeMetricFamily(
         "mixrelay_worker_last_seen_seconds", "Of the worker that is silent the longest.", value=last

@@ -37,15 +37,16 @@ def push(
     where: Where,
     file: Annotated[str, typer.Argument(metavar="FILE", help="One tuple a line; - reads stdin.")],
     again: Annotated[
-        bool, typer.Option("--again", help="Push a file anew that was pushed before.")
+        bool,
+        typer.Option("--again", help="Push a file from its start although it was pushed before."),
     ] = False,
 ) -> None:
-    """Put a log of tuples into the queue; interrupted or repeated, it goes on where it stopped.
+    """Push a log of tuples to the queue; run it again after an interruption, and it continues.
 
-    Each line is pushed as it stands, once: how far a file is in, is noted in the same step. A file
-    is known by its content, so one that was moved or has grown goes on too. Empty lines are left
-    out, and a file's last line while it is half written. A pipe cannot be gone on with: what is
-    read from stdin is pushed.
+    Each line is pushed unchanged, once: its position in the file is stored in the same step. A file
+    is recognised by its content, also after it was moved or has grown. Empty lines are skipped, and
+    so is a last line that is still being written. Input from stdin cannot be continued: all of it
+    is pushed.
     """
     with _opened(file) as log, where.open() as queue:
         # A pipe, also a named one, cannot be read from its beginning again.

@@ -12,6 +12,7 @@ from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import flat
 from mixrelay.console.running.listening import why_not
+from mixrelay.console.text import cut
 
 
 class _IdMerge(StrEnum):
@@ -27,17 +28,22 @@ class _Told:
         list[str],
         typer.Option(
             metavar="TOKEN",
-            help="A project token it knows; may be repeated. Without, it knows all.",
+            help="A project token that it accepts; may be repeated. Default: all.",
         ),
     ] = field(default_factory=list)
     service_account_username: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With secret and project id: who may use /import."),
+        typer.Option(
+            metavar="NAME",
+            help="A service account that may use /import; needs its secret and project id.",
+        ),
     ] = None
     service_account_secret: Annotated[
-        str | None, typer.Option(metavar="SECRET", help="Its secret.")
+        str | None, typer.Option(metavar="SECRET", help="The service account's secret.")
     ] = None
-    project_id: Annotated[str | None, typer.Option(metavar="ID", help="Its project.")] = None
+    project_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="The service account's project.")
+    ] = None
     api_secret: Annotated[
         list[str],
         typer.Option(
@@ -68,11 +74,17 @@ class _Told:
             metavar="N",
             min=1,
             max=1_000_000_000,
-            help="Events of one distinct_id a day; further ones are renamed.",
+            help="Events per day of one distinct_id; further ones are renamed.",
         ),
     ] = 200_000
     hot_group_limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="The same for one group.")
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=1_000_000_000,
+            help="Events per day of one group; further ones are renamed.",
+        ),
     ] = 1_000_000
     group_key: Annotated[
         list[str],
@@ -95,13 +107,16 @@ class _Told:
             metavar="N",
             min=1,
             max=1_000_000_000,
-            help="Of an unpacked request; a larger one is answered 413.",
+            help="The largest unpacked request body; a larger one is answered with 413.",
         ),
     ] = 2_097_152
     keep: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=1_000_000_000, help="Newest entries kept of each log; else all."
+            metavar="N",
+            min=1,
+            max=1_000_000_000,
+            help="How many entries to keep of each log; without this option all.",
         ),
     ] = None
 
@@ -124,10 +139,13 @@ def sandbox(
     told: _Told,
     host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Address to listen on; it asks nobody for a password."),
+        typer.Option(metavar="HOST", help="The address to listen on. There is no password."),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=65535, help="The port to listen on; 0 takes a free one."
+        ),
     ] = 8088,
 ) -> None:
     """Run a local stand-in for Mixpanel's ingestion API, until SIGTERM or Ctrl-C.
@@ -154,9 +172,9 @@ def sandbox(
         raise CommandError(str(error), code=ExitCode.USAGE) from error
     try:
         run(host, port, options, on_ready=_announce)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CommandError(
-            f"The sandbox cannot listen on {host}:{port}: {why_not(error)}.",
+            f"The sandbox cannot listen on {cut(host, 100)}:{port}: {why_not(error)}.",
             "Choose another --port, or end what listens there.",
         ) from error
 

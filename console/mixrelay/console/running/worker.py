@@ -35,9 +35,7 @@ def worker(
     own: _Worker,
     burst: Annotated[
         bool,
-        typer.Option(
-            "--burst", help="End with exit code 0 once nothing is queued, in flight or paused."
-        ),
+        typer.Option("--burst", help="Exit with 0 once the backlog is empty."),
     ] = False,
 ) -> None:
     """Drain the queue: run RQ workers until SIGTERM, which finishes what is under way.

@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
             "mixrelay status",
             "mixrelay status --watch",
             "mixrelay status --json | jq .oldest_seconds",
-            "mixrelay status > /dev/null || echo 'look after the queue'  # for cron",
+            "mixrelay status > /dev/null || echo 'the queue has a problem'  # for cron",
         ),
     )(flat(status))
 
@@ -34,13 +34,14 @@ def status(
         bool, typer.Option("--watch", help="Look again each second, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show whether all is well: what waits, what is paused, what died, who works.
+    """Show whether all is well: the backlog, open circuits, dead letters, workers.
 
-    Exit code 0: no problem. 1: degraded: Mixpanel refuses a token; messages wait and no worker
-    runs, or none knows their partition; a destination is paused by wrong settings or for more than
-    5 minutes; an operator holds a lane; an id nears Mixpanel's limit of events a day; a limit will
-    drop dead letters; Redis may evict keys; the books do not balance. New dead letters, a token
-    that is not proven and records that Mixpanel did not confirm are notes.
+    Exit code 0: no problem. 1: degraded: Redis refuses writes; the workers are suspended (rq
+    suspend); Mixpanel refuses a token; there is a backlog and no worker runs, or none knows its
+    partition; a circuit is open because of wrong settings, or for more than 5 minutes; an operator
+    paused a lane; an id nears Mixpanel's limit of events a day; a limit will drop dead letters;
+    Redis may evict keys; messages are unaccounted for. New dead letters, a token that is not
+    proven and records that Mixpanel did not confirm are notes.
     """
     with where.open() as queue:
 

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
+from mixrelay.console.status.clock import clock_as_json, clock_remarks, stepped_within
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
+from mixrelay.console.status.rq_state import RqState
 from mixrelay.console.status.tokens import (
     TOKEN_REFUSED,
     pauses_of_their_own,
@@ -22,12 +25,19 @@ from mixrelay.console.status.unasked import (
     notices_as_json,
     unconfirmed_problem,
 )
+from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
-from mixrelay.shared.queue import TOTALS, Books, Hold, Outlook, PausedDestination
+from mixrelay.shared.mixpanel.reasons import Reason
+from mixrelay.shared.queue import HOLDABLE, TOTALS, Books, Hold, Outlook, PausedDestination
 from mixrelay.shared.queue.holding import OPERATOR
 
 _OUTAGE_WARNS_AFTER = 300.0
 """Seconds: a shorter outage of Mixpanel is a longer queue and nothing else."""
+_STILL_AFTER = 60.0
+"""Seconds that the oldest message waits at least, where nothing is delivered: a request, its halves
+and its further tries are over by then."""
+_CLOCK_SETTLES = 180.0
+"""Seconds after a step of Redis's clock in which ages and counts of minutes tell nothing."""
 _MINUTE = 60
 _WHO_SHOWN, _WHY_SHOWN = 60, 200
 
@@ -46,6 +56,11 @@ class Figures:
     """None where dead letters are kept without limits."""
     strays: Mapping[str, int] = field(default_factory=dict)
     """Messages in lists that no worker knows of."""
+    redis_ahead: float = 0.0
+    """Seconds that Redis's clock is ahead of this machine's."""
+    rq: RqState = field(default_factory=RqState)
+    refused_writes: Mapping[str, Refusal] = field(default_factory=dict)
+    """Why servers refuse writes now, by node of a cluster."""
 
     @property
     def oldest_seconds(self) -> float | None:
@@ -64,6 +79,10 @@ class Figures:
         counted = (self.books.minutes.get(m, {}) for m in (minute, minute - 1))
         return sum(counters.get(counter, 0) for counters in counted)
 
+    def redis_problems(self) -> list[Problem]:
+        """Why Redis takes no writes."""
+        return writes_problems(self.refused_writes)
+
     def mixpanel_problems(self) -> list[Problem]:
         """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
         return [
@@ -75,12 +94,13 @@ class Figures:
     def remarks(self) -> list[str]:
         """What an operator should know although nothing is held back or lost."""
         quiet = [str(problem) for problem in self.mixpanel_problems() if not problem.is_urgent]
-        if dead := self.lately("dead"):
+        dropped = sum(self.lately(f"dead:{lane}:{Reason.DROPPED}") for lane in HOLDABLE)
+        if dead := self.lately("dead") - dropped:
             quiet.append(
                 f"{count(dead, 'new dead letter')} within two minutes: mixrelay dlq stats shows "
                 "the reasons."
             )
-        return quiet
+        return [*quiet, *clock_remarks(self.books, self.redis_ahead), *self.rq.remarks()]
 
     def warnings(self) -> list[str]:
         """The problems: messages are held back, or may be lost.
@@ -89,6 +109,8 @@ class Figures:
         drop them. `remarks` has those that are new.
         """
         return [
+            *(str(problem) for problem in self.redis_problems()),
+            *map(str, self.rq.problems(self.books.waiting)),
             *(str(problem) for problem in self.mixpanel_problems() if problem.is_urgent),
             *self._about_the_books(),
             *self._about_the_workers(),
@@ -111,10 +133,36 @@ class Figures:
         return bool(
             lost
             or misled
+            or self.refused_writes
             or self.strays
+            or self.rq.suspended
             or self.workers is None
             or (self.books.waiting and not self.workers)
+            or self.stands_still
         )
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether messages wait, workers give signs of life, and yet nothing is sent.
+
+        So it is where no worker gets through to this queue, hangs, or dies before it sends. What is
+        paused, held or suspended says so itself.
+        """
+        books = self.books
+        return bool(
+            books.waiting
+            and self.workers
+            and not (books.paused or books.held or self.rq.suspended or self.strays)
+            and self._waits_for > _STILL_AFTER
+            and not any(map(self.lately, ("delivered", "dead", "redelivered", "replayed")))
+            and not stepped_within(books, _CLOCK_SETTLES)
+        )
+
+    @property
+    def _waits_for(self) -> float:
+        """Seconds since the oldest message was taken up; one in the list may have come just now."""
+        oldest = self.books.oldest_ms
+        return 0.0 if oldest is None else max(0.0, (self.books.now_ms - oldest) / 1000)
 
     def as_json(self) -> dict[str, Any]:
         """The object of `mixrelay status --json` (a contract)."""
@@ -135,27 +183,38 @@ class Figures:
             ],
             "oldest_seconds": self.oldest_seconds,
             "workers": None if self.workers is None else len(self.workers),
+            "suspended": self.rq.suspended,
             "totals": totals(books.totals),
             "tokens": tokens_as_json(books),
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
+            "clock": clock_as_json(books, self.redis_ahead),
+            "writes_refused": sorted({one.cause for one in self.refused_writes.values()}),
         }
 
     def _about_the_books(self) -> Iterator[str]:
         if lacking := self.books.difference:
-            many = f"{count(abs(lacking), 'message')} {'missing' if lacking > 0 else 'too many'}"
-            yield f"The books do not balance, {many}: was a key of this queue changed by hand?"
+            many = f"{count(abs(lacking), 'message')} {'too few' if lacking > 0 else 'too many'}"
+            yield f"Messages are unaccounted for, {many}: was a key of this queue changed by hand?"
 
     def _about_the_workers(self) -> Iterator[str]:
         waiting = self.books.waiting
         if self.workers is None:
             yield "The workers are unknown: RQ's keys on its Redis cannot be read."
         elif waiting and not self.workers:
-            yield f"{count(waiting, 'message')} waiting, and no worker runs: start mixrelay worker."
+            backlog = f"{count(waiting, 'message')} in the backlog"
+            yield f"{backlog}, and no worker runs: start mixrelay worker."
         elif self.strays:
             yield (
                 f"{count(sum(self.strays.values()), 'message')} in {', '.join(self.strays)}, which "
                 "no worker knows of: set MIXRELAY_PARTITIONS for the workers too, and restart them."
+            )
+        elif self.stands_still:
+            yield (
+                f"{count(waiting, 'message')} waiting, the oldest for "
+                f"{duration(self._waits_for)}, and nothing was delivered in the last "
+                "minute although workers run: read their log; mixrelay doctor tries the ways to "
+                "Redis and Mixpanel."
             )
 
     def _about_the_server(self) -> Iterator[str]:
@@ -175,7 +234,7 @@ def about_hold(hold: Hold, now_ms: int) -> str:
     """Who holds a lane, since when and why, and how it ends."""
     since = duration(max(0.0, (now_ms - hold.since_ms) / 1000))
     who, why = cut(hold.who, _WHO_SHOWN), cut(hold.why, _WHY_SHOWN) or "no reason given"
-    return f"{hold.lane} is held by {who} since {since}: {why} (mixrelay resume {hold.lane})."
+    return f"{hold.lane} has been paused by {who} for {since}: {why} (mixrelay resume {hold.lane})."
 
 
 def _is_long(pause: PausedDestination, books: Books) -> bool:
@@ -186,10 +245,13 @@ def _is_long(pause: PausedDestination, books: Books) -> bool:
 
 def _about_pause(pause: PausedDestination, now_ms: int) -> str:
     since = duration(_paused_for(pause, now_ms))
-    # A pause that is over stands until something was accepted: what comes next finds out.
-    state = "is paused" if pause.seconds else "is due for its next try, after failures"
+    # It stands until something was accepted: the next batch is the probe.
+    due = "" if pause.seconds else ", and its next probe is due"
     reason = pause.reason.rstrip(".")
-    return f"{pause.destination} {state} since {since}: {reason}. {pause_advice(pause)}"
+    return (
+        f"The circuit of {pause.destination} has been open for {since}{due}: {reason}. "
+        f"{pause_advice(pause)}"
+    )
 
 
 def _paused_for(pause: PausedDestination, now_ms: int) -> float:

@@ -14,6 +14,10 @@ from mixrelay.shared.connection import connect
 SILENT_AFTER = 120.0
 """Seconds. RQ's sign of life comes every 30 s while a shift runs; one this late is gone."""
 
+HEARD_AGAIN_AFTER = 60.0
+"""Seconds in which each worker has said again that it is there."""
+UNHEARD = "unheard"
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSeen:
@@ -27,23 +31,32 @@ class WorkerSeen:
     """Since its last sign."""
 
 
-def workers(url: str, rq_queue: str) -> list[WorkerSeen] | None:
+def workers(url: str, rq_queue: str, *, is_clock_set: bool = False) -> list[WorkerSeen] | None:
     """The workers of an RQ queue that still give signs of life; None where Redis does not let us.
 
     Args:
         url: the node that keeps RQ's own keys.
         rq_queue: the RQ queue's name.
+        is_clock_set: Redis's clock was set within `HEARD_AGAIN_AFTER`. What workers said of
+            themselves may have expired by that alone, so those who did not leave count.
     """
     redis = connect(url)
     try:
         keys = cast("set[bytes]", redis.smembers(WORKERS_BY_QUEUE_KEY % rq_queue))
-        seen = [_seen(key, redis) for key in keys]
+        seen = [_seen(key, redis) or _unheard(key, is_clock_set) for key in keys]
     except RedisError:
         return None
     finally:
         redis.close()
     alive = (worker for worker in seen if worker and worker.seconds_ago < SILENT_AFTER)
     return sorted(alive, key=lambda worker: worker.name)
+
+
+def _unheard(key: bytes, is_clock_set: bool) -> WorkerSeen | None:
+    """One that is registered and of which Redis has nothing more."""
+    if not is_clock_set:
+        return None
+    return WorkerSeen(key.decode(errors="replace").rpartition(":")[2], "?", 0, UNHEARD, 0.0)
 
 
 def _seen(key: bytes, redis: Redis) -> WorkerSeen | None:

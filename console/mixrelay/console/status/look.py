@@ -1,9 +1,14 @@
 """Reads the figures of a queue, wherever they are kept."""
 
+import time
+
 from redis.exceptions import ResponseError
 
+from mixrelay.console.status.clock import stepped_within
 from mixrelay.console.status.figures import Figures
-from mixrelay.console.status.fleet import workers
+from mixrelay.console.status.fleet import HEARD_AGAIN_AFTER, workers
+from mixrelay.console.status.rq_state import rq_state
+from mixrelay.console.status.writes import refused_writes
 from mixrelay.console.strays import find_strays
 from mixrelay.shared.connection import infos
 from mixrelay.shared.queue import Queue
@@ -12,13 +17,19 @@ from mixrelay.worker.rq_queue import queue_name
 
 def look(queue: Queue, rq_url: str) -> Figures:
     """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
+    books = queue.books()
+    rq_queue = queue_name(queue.name)
+    seen = workers(rq_url, rq_queue, is_clock_set=stepped_within(books, HEARD_AGAIN_AFTER))
     return Figures(
         queue=queue.name,
-        books=queue.books(),
-        workers=workers(rq_url, queue_name(queue.name)),
+        books=books,
+        redis_ahead=books.now_ms / 1000 - time.time(),
+        workers=seen,
+        rq=rq_state(rq_url, rq_queue, seen),
         eviction=_eviction(queue),
         outlook=queue.retention.outlook(),
         strays=_strays(queue),
+        refused_writes=refused_writes(queue.redis),
     )
 
 

@@ -11,7 +11,7 @@ def pause_advice(pause: PausedDestination) -> str:
     if pause.kind == OPERATOR:
         return f"When it may go on: mixrelay resume {pause.lane}."
     if pause.kind != PauseKind.CONFIGURATION:
-        return "Nothing is lost: it is tried again. Watch the memory of Redis."
+        return "Nothing is lost: workers probe it again and again. Watch the memory of Redis."
     if pause.status in _CREDENTIALS:
         return (
             "Compare the service account (its role in the project must be Owner or Admin) or "

@@ -66,13 +66,14 @@ def _waiting(figures: Figures) -> Table:
     books, oldest = figures.books, figures.oldest_seconds
     shown = Table.grid(padding=(0, 3, 0, 0))
     leased, parked = sum(books.leased.values()), sum(books.parked.values())
-    shown.add_row("queued", f"{books.queued:,}")
-    shown.add_row("in flight", f"{books.in_flight:,}  (leased {leased:,}, parked {parked:,})")
+    shown.add_row("incoming list", f"{books.queued:,}")
+    shown.add_row("in flight", f"{leased:,}")
+    shown.add_row("scheduled for retry", f"{parked:,}")
     shown.add_row("dead letters", f"{books.dead:,}{_kept(figures.outlook)}")
     if books.waiting:
         shown.add_row("oldest", duration(oldest) if oldest is not None else "unknown")
     else:
-        shown.add_row("oldest", "nothing waits")
+        shown.add_row("oldest", "no backlog")
     return shown
 
 
@@ -87,7 +88,7 @@ def _kept(outlook: Outlook | None) -> str:
 
 
 def _lanes(books: Books) -> Table:
-    shown = plain_table("lane", ">in lane", ">leased", ">parked")
+    shown = plain_table("lane", ">queued", ">in flight", ">scheduled for retry")
     for lane in Lane:
         figures = (books.lanes[lane], books.leased[lane], books.parked[lane])
         if lane is not Lane.ODD or any(figures):
@@ -96,7 +97,9 @@ def _lanes(books: Books) -> Table:
 
 
 def _paused(paused: Iterable[PausedDestination]) -> Table:
-    shown = plain_table("paused", "lane", "kind", ">status", ">failures", ">next try in", "why")
+    shown = plain_table(
+        "circuit open, or paused", "lane", "kind", ">status", ">failures", ">next try in", "error"
+    )
     for pause in paused:
         cells = (
             cut(pause.destination, _SHOWN_DESTINATION),
@@ -118,7 +121,7 @@ def _next_try(pause: PausedDestination) -> str:
 
 
 def _paces(paces: Mapping[str, int]) -> Table:
-    shown = plain_table("begins slowly", ">batches at once, at most")
+    shown = plain_table("recovering", ">concurrency limit")
     for destination, limit in paces.items():
         shown.add_row(Text(cut(destination, _SHOWN_DESTINATION)), f"{limit:,}")
     return shown
@@ -143,7 +146,7 @@ def crew(workers: Sequence[WorkerSeen] | None) -> RenderableType:
         return Text("workers unknown")
     if not workers:
         return Text("no workers")
-    shown = plain_table("worker", "host", ">pid", "state", ">last sign")
+    shown = plain_table("worker", "host", ">pid", "state", ">last seen")
     for worker in workers:
         cells = (worker.name, worker.host, str(worker.pid), worker.state)
         shown.add_row(*(Text(safe(c)) for c in cells), f"{duration(worker.seconds_ago)} ago")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import copy_context
 from typing import Any, TypeAlias
 
 from mixrelay.producer.batch import Batch
@@ -61,8 +62,20 @@ class MixrelayMiddleware:
             scope.setdefault("state", {})[STATE] = self._tracker
         if scope["type"] == "http":
             await self._gather(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._place(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _place(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give what a WebSocket tracks the user's address, and gather nothing."""
+        batch = self._requests.batch(*_ends(scope))
+        batch.begin()
+        copy_context().run(batch.__exit__)  # it is over, and still this context's
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            batch.leave()
 
     async def _gather(self, scope: Scope, receive: Receive, send: Send) -> None:
         batch = self._requests.batch(*_ends(scope))

@@ -9,9 +9,9 @@
         get_tracker().track(request.user.pk, "Plan Upgraded")
 
 Settings: in capitals, the name of any argument of ``Tracker``, and ``TRUSTED_PROXIES``; a text
-for ``SINK``, ``ERROR_HANDLER``, ``BEFORE_SEND`` or ``DEFAULT`` is the path to import it by. What is
-not there, or empty, comes from the environment, as for ``Tracker``. ``DISABLED`` switches tracking
-off, and needs no token.
+for ``SINK``, ``ERROR_HANDLER``, ``BEFORE_SEND``, ``DEFAULT`` or ``REDIS`` is the path to import it
+by. What is not there, or empty, comes from the environment, as for ``Tracker``. ``DISABLED``
+switches tracking off, and needs no token.
 """
 
 from __future__ import annotations

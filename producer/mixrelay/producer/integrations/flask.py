@@ -14,9 +14,9 @@
 
 Configuration: ``MIXRELAY_`` and, in capitals, the name of any argument of ``Tracker`` and of the
 middleware: ``MIXRELAY_TOKEN``, ``MIXRELAY_REDIS_URL``, ``MIXRELAY_TRUSTED_PROXIES``. A text for
-``MIXRELAY_BEFORE_SEND`` and other hooks is the path to import it by. What is not there, or empty,
-comes from the environment, as for ``Tracker``. ``MIXRELAY_DISABLED`` switches tracking off, and
-needs no token.
+``MIXRELAY_BEFORE_SEND`` and other hooks, and ``MIXRELAY_REDIS``, is the path to import it by. What
+is not there, or empty, comes from the environment, as for ``Tracker``. ``MIXRELAY_DISABLED``
+switches tracking off, and needs no token.
 """
 
 from __future__ import annotations

@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from mixrelay.producer.construction import HOOKS, SETTINGS, resolved
+from mixrelay.producer.construction import HOOKS, SETTINGS, own_client, resolved
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as
-from mixrelay.shared.reading import trimmed
 
 _ARGUMENTS = frozenset(inspect.signature(Tracker.__init__).parameters) - {"self", "options"}
 _KNOWN = _ARGUMENTS | SETTINGS.keys() | set(HOOKS)
@@ -19,7 +18,7 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
     """Return a tracker with these arguments.
 
     They are read as variables of the environment are: trimmed, words for on and off, and what is
-    empty is not set. A text for a hook is the path to import it by.
+    empty is not set. A text for a hook or for the client of Redis is the path to import it by.
 
     Args:
         settings: arguments of ``Tracker`` by name.
@@ -49,7 +48,15 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
 def _read(name: str, value: Any, written: str) -> Any:
     if name in SETTINGS:
         return SETTINGS[name].read(value, written)
-    if name == "on_invalid" and isinstance(value, str):
-        return trimmed(value)
+    if name == "redis":
+        return _client(value, written)
     is_path = name in HOOKS and "://" not in str(value)
     return resolved(value, written) if is_path else value
+
+
+def _client(value: Any, written: str) -> Any:
+    from mixrelay.shared.connection import Given  # noqa: PLC0415 - loads redis-py, as Tracker does
+
+    client = own_client(value, written)
+    Given.of(client, name=written)
+    return client

@@ -81,9 +81,12 @@ class _Request:
         return self._context.run(call, *arguments)
 
     def end_if_long(self) -> None:
-        """End the batch of a stream; what it tracks further is sent at once."""
+        """End the batch of a stream; what it tracks further is sent at once.
+
+        In a copy of the context: in this one the batch goes on to say the user's address.
+        """
         if time.monotonic() - self._began > LONG:
-            self.end()
+            self._context.copy().run(self._batch.__exit__)
 
     def end(self) -> None:
         """Send what was gathered; a second time there is nothing."""

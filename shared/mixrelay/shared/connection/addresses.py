@@ -62,7 +62,7 @@ class SentinelAddress:
                 "must name sentinels and a service, such as redis+sentinel://host1,host2/name/0.",
             )
         asked = _asked(url, parts, _OF_SENTINELS)
-        tls = {"ssl": True, **_tls(asked)} if _is_secured(parts) else {}
+        tls = {"ssl": True, **VERIFIED, **_tls(asked)} if _is_secured(parts) else {}
         return cls(
             hosts,
             service,
@@ -96,8 +96,9 @@ class ClusterAddress:
         if _database(url, parts.path.strip("/")):
             raise unusable(url, "names a database; a cluster has none but 0.")
         asked = _asked(url, parts, ())
-        kind = BoundedSSLConnection if _is_secured(parts) else BoundedConnection
-        return cls(hosts, kind, account | _tls(asked))
+        if _is_secured(parts):
+            return cls(hosts, BoundedSSLConnection, account | VERIFIED | _tls(asked))
+        return cls(hosts, BoundedConnection, account)
 
 
 def _who_and_where(
@@ -144,10 +145,13 @@ def unusable(url: str, why: str) -> ConfigurationError:
     return ConfigurationError(f"MIXRELAY_REDIS_URL {shown_value(mask(url), _SHOWN)} {why}")
 
 
-_UNVERIFIED = {
-    "ssl_cert_reqs": frozenset({"none", "optional", "cert_none", "cert_optional", "0", "1"}),
-    "ssl_check_hostname": frozenset({"false", "f", "no", "n", "off", "0"}),
+VERIFIED: dict[str, Any] = {"ssl_check_hostname": True}
+"""The certificate's name too, which redis-py 5 does not look at by default."""
+_VERIFYING = {
+    "ssl_cert_reqs": frozenset({"required", "cert_required", "2"}),
+    "ssl_check_hostname": frozenset({"true", "t", "yes", "y", "1"}),
 }
+"""All that these may be set to; whatever else is written there is not meant so."""
 
 
 def refuse_unverified(url: str) -> None:
@@ -161,12 +165,40 @@ def refuse_unverified(url: str) -> None:
     except ValueError:
         return  # whoever reads the address says so, without its password
     for name, value in parse_qsl(query):
-        if value.strip().lower() in _UNVERIFIED.get(name, ()):
+        asked, allowed = name.strip().lower(), _VERIFYING.get(name.strip().lower())
+        if allowed is not None and value.strip().lower() not in allowed:
             raise unusable(
                 url,
-                f"asks for {name}={value}, and certificates are always verified: leave that out, "
-                "and name the authority with ssl_ca_certs=/path/to/ca.pem.",
+                f"asks for {asked}={shown_value(value)[1:-1]}, and certificates are always "
+                "verified: leave that out, and name the authority with "
+                "ssl_ca_certs=/path/to/ca.pem.",
             )
+
+
+_OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
+_CHANGING = {
+    "decode_responses": (_OFF, "messages and RQ's ids are read as bytes, not as text"),
+    "encoding": (frozenset({"utf-8", "utf8", "utf_8"}), "keys and messages are UTF-8"),
+    "retry_on_timeout": (_OFF, "a command whose answer is late may have run, and would run twice"),
+    "retry_on_error": (_OFF, "a command that failed may have run, and would run twice"),
+}
+"""Options of redis-py's that change what a client means here, with the values that do not."""
+
+
+def refuse_changing(url: str) -> None:
+    """Refuse an address whose query has redis-py read, write or repeat otherwise than we do.
+
+    Raises:
+        ConfigurationError: it does; the message names the option.
+    """
+    try:
+        query = urlsplit(url).query
+    except ValueError:
+        return  # as above
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        harmless, why = _CHANGING.get(name, (None, ""))
+        if harmless is not None and value.strip().lower() not in harmless:
+            raise unusable(url, f"asks for {name}={value}: {why}. Leave {name} out.")
 
 
 def _host(text: str, port: int) -> tuple[str, int]:

@@ -6,14 +6,21 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
-from redis.asyncio.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.asyncio.sentinel import (
+    MasterNotFoundError,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 from redis.exceptions import ResponseError
 
 from mixrelay.shared import idleness
 from mixrelay.shared.connection.bounded import (
     LONGEST_CONNECT,
+    RENEWED_AFTER_SECONDS,
     demoted,
+    may_be_elsewhere,
     prepared_socket,
+    without_clients,
 )
 from mixrelay.shared.resolving import addresses_awaited
 
@@ -22,14 +29,22 @@ class _Renewed:
     # Any, since redis-py does not type its connections.
     _reader: Any
     _lent = 0.0
+    _opened_at = 0.0
+    _is_stale = False
 
     async def connect(self) -> None:
         now = time.monotonic()
         idle = now - self._lent > idleness.IDLE_SECONDS
-        if self._reader is not None and (idle or self._is_over()):
+        stale = self._is_stale and now - self._opened_at > RENEWED_AFTER_SECONDS
+        if self._reader is not None and (idle or stale or self._is_over()):
             await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+        if self._reader is None:
+            self._opened_at, self._is_stale = now, False
         self._lent = now
-        await super().connect()  # type: ignore[misc]
+        try:
+            await super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
 
     def _is_over(self) -> bool:
         """Whether the other end closed it or reset it, which redis-py does not look at."""
@@ -39,6 +54,7 @@ class _Renewed:
         try:
             return await Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
         except ResponseError as error:
+            self._is_stale = self._is_stale or may_be_elsewhere(error)
             raise demoted(error) from None
 
 

@@ -11,10 +11,15 @@ from typing import Any
 from redis import ConnectionPool
 from redis.connection import Connection, SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
-from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
+from redis.sentinel import (
+    MasterNotFoundError,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from mixrelay.shared import idleness
+from mixrelay.shared.connection.versions import make_reentrant
 from mixrelay.shared.resolving import Address, addresses
 
 LONGEST_CONNECT = 10.0
@@ -45,6 +50,18 @@ class DemotedError(ReadOnlyError, RedisConnectionError):
     """
 
 
+def without_clients(error: RedisConnectionError, pool: Any) -> RedisConnectionError:
+    """The error with the sentinels' addresses in place of their clients.
+
+    redis-py 6 shows what those are made with, passwords too.
+    """
+    text = str(error)
+    for sentinel in pool.sentinel_manager.sentinels:
+        made = sentinel.connection_pool.connection_kwargs
+        text = text.replace(repr(sentinel), f"{made.get('host')}:{made.get('port')}")
+    return type(error)(text)
+
+
 def demoted(error: ResponseError) -> ResponseError:
     """The error itself, or what a server's answer means that is a replica now."""
     # UNBLOCKED: it ended a command that waited for a list, as it became one.
@@ -53,22 +70,49 @@ def demoted(error: ResponseError) -> ResponseError:
     return error
 
 
+_OUT_OF_SERVICE = (ReadOnlyError, MasterDownError)
+_OUT_OF_SERVICE_ANSWERS = ("UNBLOCKED", "NOREPLICAS", "MISCONF")  # redis-py has no class for them
+"""Answers of a server that may no longer be the one that its name means: a replica, with or without
+its primary; a primary that lost its replicas to another one, or its disk."""
+
+
+RENEWED_AFTER_SECONDS = 1.0
+"""The least age of a connection that is renewed for such an answer: a server that has no other to
+take its place is not to be connected to with each command."""
+
+
+def may_be_elsewhere(error: ResponseError) -> bool:
+    """Whether to connect anew before the next command: the name may mean another server by now."""
+    return isinstance(error, _OUT_OF_SERVICE) or str(error).startswith(_OUT_OF_SERVICE_ANSWERS)
+
+
 class _Renewed:
-    """Is opened anew where it was idle for long; a pool calls `connect` each time it lends one."""
+    """Is opened anew where it was idle for long, or its server is out of service.
+
+    A pool calls `connect` each time it lends one.
+    """
 
     # Any, since redis-py does not type its connections.
     _sock: Any
     _connect_callbacks: Any
     _lent = 0.0
+    _opened_at = 0.0
+    _is_stale = False
 
     def connect(self) -> None:
         now = time.monotonic()
         # Not a subscription's, which is connected to be read for ever: only those have callbacks.
         idle = now - self._lent > idleness.IDLE_SECONDS and not self._connect_callbacks
-        if idle and self._sock is not None:
+        stale = self._is_stale and now - self._opened_at > RENEWED_AFTER_SECONDS
+        if (idle or stale) and self._sock is not None:
             self.disconnect()  # type: ignore[attr-defined]
+        if self._sock is None:
+            self._opened_at, self._is_stale = now, False
         self._lent = now
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except MasterNotFoundError as error:
+            raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -76,6 +120,7 @@ class _Renewed:
             # that broke, after which something may have.
             return Connection.read_response(self, *args, **kwargs)  # type: ignore[arg-type]
         except ResponseError as error:
+            self._is_stale = self._is_stale or may_be_elsewhere(error)
             raise demoted(error) from None
 
 
@@ -135,8 +180,9 @@ def bounded(kind: type) -> type:
 
 
 def bound(pool: ConnectionPool) -> None:
-    """From now on its connections are bounded."""
+    """From now on its connections are bounded, and signal handlers may use it."""
     pool.connection_class = bounded(pool.connection_class)
+    make_reentrant(pool)
     manager = getattr(pool, "sentinel_manager", None)
     for sentinel in manager.sentinels if manager is not None else ():
         bound(sentinel.connection_pool)

@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from mixrelay.shared.connection.addresses import (
+    VERIFIED,
     ClusterAddress,
     SentinelAddress,
     is_cluster,
+    refuse_changing,
     refuse_unverified,
     unreadable,
     unusable,
@@ -25,6 +27,7 @@ from mixrelay.shared.connection.addresses import (
 from mixrelay.shared.connection.bounded import bound
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import TIMEOUTS, Nodes, OneNode
+from mixrelay.shared.connection.versions import unannounced, verified
 from mixrelay.shared.idleness import KEEPALIVE
 from mixrelay.shared.resolving import check_host
 
@@ -60,8 +63,9 @@ def connect(url: str, *, timeout: float = 5.0, connect_timeout: float = 2.0) -> 
         ConfigurationError: the address cannot be read.
     """
     refuse_unverified(url)
+    refuse_changing(url)
     options = client_options(url, timeout=timeout, connect_timeout=connect_timeout)
-    options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError,))
+    options["retry"] = Retry(NoBackoff(), 1, (ReadOnlyError, MasterDownError))
     if is_cluster(url):
         address = ClusterAddress.parse(url)
         check_hosts(url, *address.hosts)
@@ -119,13 +123,19 @@ def nodes_at(
     return OneNode(client.connection_pool)
 
 
-def client_options(url: str, *, timeout: float, connect_timeout: float) -> dict[str, Any]:
-    """What every client of ours is made with, sync or async; retries aside, which differ."""
+def client_options(
+    url: str, *, timeout: float, connect_timeout: float, is_async: bool = False
+) -> dict[str, Any]:
+    """What every client of ours is made with; retries aside, which differ."""
     options = {
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,
         **_NAMELESS,
+        **unannounced(is_async=is_async),
+        **verified(url),
     }
+    if url.startswith("rediss://"):
+        options |= VERIFIED
     if not url.startswith("unix://"):
         options["socket_keepalive"] = True
         options["socket_keepalive_options"] = KEEPALIVE

@@ -33,6 +33,7 @@ from mixrelay.shared.connection.async_nodes import AsyncNodes
 from mixrelay.shared.connection.bounded import bound, bounded
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.nodes import MAX_CONNECTIONS, TIMEOUTS, Nodes, OneNode
+from mixrelay.shared.connection.versions import unannounced
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.idleness import KEEPALIVE
 
@@ -63,6 +64,7 @@ _NOT_COPIED = frozenset(
 )
 _OF_CLUSTERS = frozenset({"host", "port", "db", "path", "redis_connect_func", "max_connections"})
 _OF_ITS_LIBRARY = frozenset({"parser_class", "lib_name", "lib_version", "redis_connect_func"})
+_FOR_SENTINELS = (*TIMEOUTS, "retry", "maint_notifications_config")
 _OF_SENTINELS = frozenset({"host", "port", "username", "password", "credential_provider"})
 _TAKEN = (
     "a redis.Redis, a redis.asyncio.Redis, a connection pool, a RedisCluster, a client of "
@@ -129,6 +131,13 @@ class Given:
         address = ClusterAddress(hosts, kind, {})
         return cls(f"{scheme}://{places}", False, None, address, options)
 
+    @property
+    def user(self) -> str:
+        """The name of Redis's user that it signs in as; empty for the default one."""
+        known = self._options
+        provider = known.get("credential_provider")
+        return str(known.get("username") or getattr(provider, "username", None) or "")
+
     def client(self, *, timeout: float, connect_timeout: float) -> redis.Redis:
         """Return a sync client that repeats nothing and decodes nothing; opens nothing.
 
@@ -152,6 +161,7 @@ class Given:
         # What is refused by a replica did not run, and is sent once more, as by `connect`.
         retry = Retry(NoBackoff(), 1, (ReadOnlyError,))
         options = self._timed(timeout, connect_timeout) | {"retry": retry}
+        options |= unannounced(is_async=False)
         if self._cluster is not None:
             nodes = Nodes(self._cluster, options, patience=0.0)
             nodes.max_connections = max_connections
@@ -182,14 +192,14 @@ class Given:
             most: connections to one node.
         """
         assert self._cluster is not None  # noqa: S101 - is_cluster
-        options = self._timed(timeout, connect_timeout)
+        options = self._timed(timeout, connect_timeout) | unannounced(is_async=True)
         return AsyncNodes(self._cluster, options, patience=0.0, most=most)
 
     def async_pool(
         self, *, timeout: float, connect_timeout: float, max_connections: int = MAX_CONNECTIONS
     ) -> Pool:
         """Return a pool for one event loop, to a server that is no cluster; opens nothing."""
-        options = self._timed(timeout, connect_timeout)
+        options = self._timed(timeout, connect_timeout) | unannounced(is_async=True)
         ours = {"retry": AsyncRetry(NoBackoff(), 0), "max_connections": max_connections}
         manager = getattr(self._pool, "sentinel_manager", None)
         if manager is not None:
@@ -221,7 +231,7 @@ class Given:
 
     def _master(self, module: Any, client: Any, manager: Any, made: dict[str, Any]) -> Any:
         """Return a pool of the service's master; its sentinels are asked with our timeouts too."""
-        ours = {name: made[name] for name in (*TIMEOUTS, "retry") if name in made}
+        ours = {name: made[name] for name in _FOR_SENTINELS if name in made}
         sentinel = module.Sentinel([], manager.min_other_sentinels)
         for one in manager.sentinels:
             known = _copied(one.connection_pool.connection_kwargs)

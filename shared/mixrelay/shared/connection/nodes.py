@@ -26,7 +26,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mixrelay.shared.connection.addresses import ClusterAddress
 from mixrelay.shared.connection.slots import Place
 from mixrelay.shared.connection.topology import REFUSALS, Refusals, Topology
-from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster
+from mixrelay.shared.connection.versions import FOR_COMMAND, for_cluster, make_reentrant
 
 TIMEOUTS = ("socket_timeout", "socket_connect_timeout")
 MAX_CONNECTIONS = 1_000
@@ -158,7 +158,7 @@ class Nodes:
             pool.disconnect(inuse_connections=False)
 
     def _pool(self, place: Place) -> ConnectionPool:
-        return ConnectionPool(
+        pool = ConnectionPool(
             connection_class=self.topology.connection_class,
             max_connections=self.max_connections,
             host=place.host,
@@ -166,6 +166,8 @@ class Nodes:
             **self.topology.options,
             **for_cluster(is_async=False),
         )
+        make_reentrant(pool)
+        return pool
 
 
 def _on_connection(

@@ -62,7 +62,8 @@ class Topology:
         self._begin()
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        # Held while the nodes are asked. Reentrant: a signal handler may track meanwhile.
+        self._lock = threading.RLock()
         self._map = SlotMap(self._seeds)
         self._suspects: set[Place] = set()
         self._askings = 0

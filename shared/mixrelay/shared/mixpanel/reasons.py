@@ -24,3 +24,5 @@ class Reason(StrEnum):
     """It killed the work-horse that held it alone, twice."""
     AMBIGUOUS = "ambiguous"
     """Sent without an answer, not safe to send twice, and the policy asks for a judge."""
+    DROPPED = "dropped"
+    """An operator took it out of what waits (`mixrelay queue drop`); a replay puts it back."""

@@ -3,6 +3,7 @@
 from mixrelay.shared.queue.audit import Entry
 from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
 from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
+from mixrelay.shared.queue.correcting import Corrected, Correction
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
@@ -21,6 +22,7 @@ from mixrelay.shared.queue.notices import (
     NoticeKind,
     Shard,
 )
+from mixrelay.shared.queue.page_key import PageKey
 from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.planning import Plan
 from mixrelay.shared.queue.queue import Queue
@@ -48,6 +50,8 @@ __all__ = [
     "TOTALS",
     "Batch",
     "Books",
+    "Corrected",
+    "Correction",
     "Dead",
     "Death",
     "Division",
@@ -80,6 +84,7 @@ __all__ = [
     "Number",
     "Outlook",
     "Page",
+    "PageKey",
     "Park",
     "Part",
     "Partition",

@@ -15,6 +15,7 @@ from redis import Redis
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letters import LetterFilter
 
@@ -28,8 +29,8 @@ class Entry:
     at: datetime
     """By Redis's clock."""
     what: str
-    """`replay`, `discard`, `edit`, `restore`, `import`, `expire`; of a job `cancel`, `resume`,
-    `rate`; of a lane `pause`, `resume`."""
+    """`replay`, `discard`, `edit`, `fix`, `restore`, `import`, `expire`; of a job `cancel`,
+    `resume`, `rate`; of a lane `pause`, `resume`."""
     who: str
     why: str
     count: int
@@ -43,6 +44,7 @@ class Entry:
     """That was held or resumed."""
 
     @classmethod
+    @reading("an entry of the audit")
     def parse(cls, place: bytes, fields: dict[bytes, bytes]) -> Self:
         told: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items()}
         milliseconds = int(place.partition(b"-")[0])

@@ -9,6 +9,7 @@ import orjson
 
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.members import Member, Members, Number
+from mixrelay.shared.reading import count
 
 __all__ = ["Batch", "Lane", "Member", "Nothing", "Number", "partition_of"]
 
@@ -19,7 +20,7 @@ def partition_of(number: Number | str) -> int:
     A letter that nobody has is looked for there, and is not found.
     """
     partition, dash, _ = number.partition("-")
-    return int(partition) if dash and partition.isascii() and partition.isdigit() else 0
+    return (count(partition) or 0) if dash else 0
 
 
 class Lane(StrEnum):

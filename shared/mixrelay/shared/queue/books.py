@@ -48,8 +48,18 @@ class PausedDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The clock of a Redis was set, or a node with another one took over."""
+
+    at_ms: int
+    """When, by the clock as it was then set."""
+    seconds: float
+    """By how much; below 0 where it was set back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
-    """The figures that rule 1 of docs/internals.md relates, read by one script."""
+    """The figures that rule 1 of docs/invariants.md relates, read by one script."""
 
     now_ms: int
     queued: int
@@ -81,6 +91,8 @@ class Books:
     """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
     hot: tuple[HotShard, ...] = ()
     """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
+    clock_step: ClockStep | None = None
+    """The last one; `totals` counts them as `clock_steps`. Waits and leases go on as before."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -125,6 +137,11 @@ class Books:
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
             empty_at_ms=stale.empty_at_ms,
+            clock_step=max(
+                (part.clock_step for part in parts if part.clock_step),
+                key=lambda step: step.at_ms,
+                default=None,
+            ),
             notices=newest(notice for part in parts for notice in part.notices),
             head=stale.head,
         )
@@ -161,6 +178,7 @@ class Books:
             tokens=token_states(raw.get("tokens") or {}),
             notices=notices(raw.get("notices") or {}),
             hot=hot_shards(raw.get("hot") or {}, now),
+            clock_step=_step(raw.get("clock") or {}),
             head=reply[1] if len(reply) > 1 else None,
         )
 
@@ -215,6 +233,10 @@ def _paused(name: str, pause: Mapping[str, str], now: int) -> PausedDestination:
         since_ms=int(float(pause.get("since", now))),
         token=pause.get("token", ""),
     )
+
+
+def _step(told: Mapping[str, float]) -> ClockStep | None:
+    return ClockStep(int(told["at"]), told["by"] / 1000) if told.get("at") else None
 
 
 def _held(hold: Hold) -> PausedDestination:

@@ -8,7 +8,7 @@ renewed whenever a batch is to be leased, and tell that slot what their batches 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis import Redis
@@ -51,6 +51,12 @@ class Gates:
 
     def announce(self, partitions: int) -> int:
         """Notes that there are so many; returns how many there ever were."""
+        noted = cast("bytes | None", self._redis.get(self._keys("partitions")))
+        if partitions <= 1 and noted is None:
+            return partitions
+        # Nothing is written where it is noted already: workers ask again and again.
+        if noted is not None and noted.isdigit() and int(noted) >= partitions:
+            return int(noted)
         return int(self._scripts.run("announce", partitions))
 
     def noted(self) -> int:

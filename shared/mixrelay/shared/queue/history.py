@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.keys import Keys
 
 KEPT_MINUTES = 24 * 60
@@ -51,6 +52,7 @@ class History:
         ]
 
 
+@reading("counts of a minute")
 def _counters(
     answer: Mapping[bytes, bytes] | Sequence[bytes | None], fields: Sequence[str]
 ) -> dict[str, int]:

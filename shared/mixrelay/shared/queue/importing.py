@@ -10,7 +10,10 @@ from typing import Any, Self
 import orjson
 
 from mixrelay.shared.queue.loads import Loads
+from mixrelay.shared.reading import shown_value
 
+_LAST_MS = 253_402_300_799_999
+"""The last that Python can show, of the year 9999."""
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 """It stands in names of keys."""
 
@@ -83,7 +86,7 @@ def _facts(told: dict[str, Any]) -> dict[str, Any]:
 
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**31:
-        raise NoLetterError(f"{value!r} is no count")
+        raise NoLetterError(f"{shown_value(value)} is no count")
     return value
 
 
@@ -92,6 +95,8 @@ def _ms(text: str) -> int:
     if ms < 0:
         # It stands in front of the message, where scripts read digits only.
         raise NoLetterError(f"{text!r} lies before 1970")
+    if ms > _LAST_MS:
+        raise NoLetterError(f"{text!r} lies behind the year 9999")
     return ms
 
 

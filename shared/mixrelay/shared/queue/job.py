@@ -9,6 +9,7 @@ from typing import Any, Self
 import orjson
 
 from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.letters import LetterFilter
 
 
@@ -112,6 +113,7 @@ class Job:
         )
 
     @classmethod
+    @reading("a bulk job")
     def parse(cls, reply: Sequence[bytes], partition: int = 0) -> Self | None:
         """None where there is no such job (any more)."""
         if not reply:

@@ -6,13 +6,14 @@ runs its own job; a worker runs those that are handed over, and those whose runn
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import orjson
 from redis import Redis
 
-from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.batch import Lane, Number
+from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letterbox import LetterBox
@@ -24,8 +25,14 @@ _LOOKED_AT = 500
 """Letters that one step looks at."""
 _STEP = 500
 """Letters that one step moves at most."""
+_ORDERED = frozenset(lane for lane in Lane if lane.ordered)
+_PLACES, _BURIALS = "#", "."
+"""What the cursor of a replay begins with: by place, then by burial. That of an older program has
+neither, and goes on by burial."""
 _STEPS_A_SECOND = 4
 """With a rate: few enough calls, and the progress still moves."""
+LEAST_RATE, MOST_RATE = 0.001, 1_000_000.0
+"""Letters a second."""
 
 
 class Jobs:
@@ -87,11 +94,16 @@ class Jobs:
         # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
         found = self._redis.zrange(self._keys("jobs"), -limit, -1, withscores=True)
         pairs = cast("list[tuple[bytes, float]]", found)
-        return [(created, job_id.decode()) for job_id, created in reversed(pairs)]
+        with reading("the id of a bulk job"):
+            return [(created, job_id.decode()) for job_id, created in reversed(pairs)]
 
     def step(self, job: Job) -> Step:
         """Moves the next letters of this part of a job, as `MergedJobs.step` says."""
         part = self._next_ids(job) if job.named else self._next_letters(job)
+        if part is None:
+            # What an older mixrelay buried is put into the index first, a slice each time.
+            self._scripts.run("mend", _LOOKED_AT)
+            return Step(job)
         reply = self._scripts.run(
             "job_step", job.id, job.cursor, part.cursor, int(part.last), part.looked, *part.numbers
         )
@@ -111,7 +123,8 @@ class Jobs:
 
         Args:
             job_id: the job's.
-            what: `cancel`, `resume`, `fail`, `rate`; `heard` has it count as looked after.
+            what: `cancel`, `resume`, `fail`, `rate`; `heard` has it count as looked after,
+                `leave` as left behind.
             value: the error or the rate.
             who: is noted in the audit.
             why: likewise.
@@ -124,6 +137,8 @@ class Jobs:
 
     def stalled(self, most: int) -> list[str]:
         """As `MergedJobs.stalled`, of this partition."""
+        if not self._redis.exists(self._keys("jobs:live")):
+            return []  # Each worker asks each second.
         return [job_id.decode() for job_id in self._scripts.run("job_stalled", most)]
 
     def _job(self, reply: Sequence[bytes]) -> Job | None:
@@ -137,14 +152,43 @@ class Jobs:
         numbers = [number.decode() for number in ids]
         return _Part(numbers, str(end), len(ids), last=end >= job.named)
 
-    def _next_letters(self, job: Job) -> "_Part":
-        seen = self._letters.look(job.wanted, job.cursor, size=_LOOKED_AT)
-        found = Slice.of(seen, job.wanted, job.cursor)
+    def _next_letters(self, job: Job) -> "_Part | None":
+        """The next that match: of a replay first those of ordered lanes, by their places.
+
+        So updates of one profile arrive in the order in which they were pushed, whenever each died.
+        """
+        by_place = job.kind is JobKind.REPLAY and not job.cursor.partition(":")[0].isdigit()
+        has_ordered = job.wanted.type is None or job.wanted.type in _ORDERED
+        if by_place and has_ordered and not job.cursor.startswith(_BURIALS):
+            part = self._next_in_order(job)
+            if part is None or part.numbers or not part.last:
+                return part and replace(part, last=False)
+        cursor = job.cursor.removeprefix(_BURIALS) if by_place else job.cursor
+        if cursor.startswith(_PLACES):
+            cursor = ""
+        seen = self._letters.look(job.wanted, cursor, size=_LOOKED_AT)
+        found = Slice.of(seen, job.wanted, cursor)
+        meant = [one for one in found.letters if not (by_place and one.lane in _ORDERED)]
+        size, begin = _step_of(job), _BURIALS if by_place else ""
+        if len(meant) <= size:
+            numbers: list[str] = [letter.id for letter in meant]
+            return _Part(numbers, begin + found.cursor, found.looked, last=not found.more)
+        return _Part.of(meant[:size], begin)
+
+    def _next_in_order(self, job: Job) -> "_Part | None":
+        wanted, after = job.wanted, job.cursor.removeprefix(_PLACES)
+        found = self._letters.in_order(after, size=_LOOKED_AT, whole=wanted.needs_message)
+        if found is None:
+            return None
+        numbers: list[str] = []
         size = _step_of(job)
-        if len(found.letters) <= size:
-            numbers: list[str] = [letter.id for letter in found.letters]
-            return _Part(numbers, found.cursor, found.looked, last=not found.more)
-        return _Part.of(found.letters[:size])
+        for looked, (place, letter) in enumerate(zip(found.places, found.letters, strict=True), 1):
+            after = place
+            if letter is not None and wanted.matches(letter):
+                numbers.append(letter.id)
+            if len(numbers) == size and looked < len(found.places):
+                return _Part(numbers, _PLACES + after, looked, last=False)
+        return _Part(numbers, _PLACES + after, len(found.places), last=not found.more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,24 +201,29 @@ class _Part:
     last: bool
 
     @classmethod
-    def of(cls, letters: Sequence[Letter]) -> Self:
+    def of(cls, letters: Sequence[Letter], begin: str) -> Self:
         """Some of the letters of a slice, whose rest is looked at again by the next step."""
         numbers = [letter.id for letter in letters]
-        return cls(list(numbers), Place.of(letters[-1]).cursor, len(numbers), last=False)
+        cursor = begin + Place.of(letters[-1]).cursor
+        return cls(list(numbers), cursor, len(numbers), last=False)
 
 
 def _step_of(job: Job) -> int:
     if job.rate is None:
         return _STEP
-    return max(1, min(_STEP, int(job.rate / _STEPS_A_SECOND)))
+    # The smaller one first: a record may hold a rate that has no whole number.
+    return max(1, int(min(_STEP, job.rate / _STEPS_A_SECOND)))
 
 
 def rate_text(rate: float | None) -> str:
     """As a script reads it.
 
     Raises:
-        ValueError: the rate is not above 0.
+        ValueError: the rate is no number between `LEAST_RATE` and `MOST_RATE`.
     """
-    if rate is not None and not rate > 0:
-        raise ValueError(f"{rate:g} letters a second is no rate: leave it out, or give more than 0")
+    if rate is not None and not LEAST_RATE <= rate <= MOST_RATE:
+        raise ValueError(
+            f"{rate:g} letters a second is no rate: leave it out, or give {LEAST_RATE:g} to "
+            f"{MOST_RATE:,.0f}"
+        )
     return "" if rate is None else repr(float(rate))

@@ -63,7 +63,8 @@ def partition_name(queue: str, partition: int) -> str:
         return queue
     if partition >= MOST_PARTITIONS:
         raise ConfigurationError(
-            f"MIXRELAY_PARTITIONS is {partition + 1}; set it to 1 to {MOST_PARTITIONS}."
+            f"MIXRELAY_PARTITIONS is {partition + 1}; set it to a whole number, "
+            f"1 to {MOST_PARTITIONS}."
         )
     if "}" in queue:
         raise ConfigurationError(

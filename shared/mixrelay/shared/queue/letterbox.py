@@ -56,6 +56,16 @@ class Group:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """Letters of ordered lanes by their places: their numbers, or those of their file."""
+
+    places: Sequence[str]
+    letters: Sequence[Letter | None]
+    """None for one that was moved at this moment."""
+    more: bool
+
+
 class LetterBox:
     """The letters of one partition."""
 
@@ -107,6 +117,30 @@ class LetterBox:
         )
         more, told, stored = reply
         return Seen(told, [Letter.parse(one) if one else None for one in stored], bool(more))
+
+    def newest_burial(self) -> datetime | None:
+        """When the letter was buried that died last; None where there is none."""
+        # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
+        found = self._redis.zrange(self._keys("dead"), -1, -1, withscores=True)
+        pairs = cast("list[tuple[bytes, float]]", found)
+        return datetime.fromtimestamp(pairs[0][1] / 1000, UTC) if pairs else None
+
+    def in_order(self, after: str = "", *, size: int, whole: bool = False) -> "InOrder | None":
+        """The next letters of ordered lanes as a replay sends them; None while that is not known.
+
+        Letters that an older mixrelay buried must be indexed first (`Partition.mend`).
+
+        Args:
+            after: behind which place; empty for all.
+            size: letters to look at, at most 500.
+            whole: with their messages.
+        """
+        more, *found = self._scripts.run("in_order", size, after, int(whole))
+        if more < 0:
+            return None
+        places, stored = found
+        letters = [Letter.parse(one) if one else None for one in stored]
+        return InOrder([one.decode() for one in places], letters, bool(more))
 
     def groups(self, wanted: LetterFilter) -> list[Group]:
         """The letters by reason, status and type; the filter is one that indexes answer."""

@@ -10,6 +10,7 @@ import orjson
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number
+from mixrelay.shared.queue.failure_group import group_name
 from mixrelay.shared.queue.foreign import reading
 from mixrelay.shared.tuples import MalformedTupleError, read
 
@@ -43,6 +44,8 @@ class Imported:
     id: str
     """Its number there."""
     dead_since: datetime
+    file: str = ""
+    """Stands for its file among the letters' places; empty where an older program imported it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Letter:
     """The tuple that was pushed, where an edit replaced it."""
     imported: Imported | None = None
 
+    @property
+    def group(self) -> str:
+        """The failure group: letters that died of one cause have the same."""
+        return group_name(self.reason, self.field, self.error)
+
     @classmethod
     @reading("a dead letter")
     def parse(cls, stored: bytes) -> Self:
@@ -87,7 +95,7 @@ class Letter:
             deaths=tuple(map(_death, told.get("deaths", ()))),
             edits=tuple(map(_edit, told.get("edits", ()))),
             original=base64.b64decode(original) if original is not None else None,
-            imported=Imported(imported["id"], _time(imported["dead_since"])) if imported else None,
+            imported=_imported(imported) if imported else None,
         )
 
 
@@ -97,6 +105,10 @@ _PLAIN = ("id", "type", "lane", "reason", "status", "error", "field", "attempts"
 def _death(told: Mapping[str, Any]) -> Death:
     at, replayed_at = _time(told["at"]), _time(told["replayed_at"])
     return Death(told["reason"], told["status"], told["error"], at, replayed_at)
+
+
+def _imported(told: Mapping[str, Any]) -> Imported:
+    return Imported(told["id"], _time(told["dead_since"]), told.get("file") or "")
 
 
 def _edit(told: Mapping[str, Any]) -> Edit:
@@ -124,11 +136,14 @@ class LetterFilter:
     min_replays: int | None = None
     max_replays: int | None = None
     """With it, letters that come back again and again are left out. Bounds are inclusive."""
+    group: str | None = None
+    """A failure group, as `group_name` names it."""
 
     @property
     def is_indexed(self) -> bool:
         """Whether indexes alone answer it."""
-        return not self.needs_message and all(bound is None for bound in self._bounds())
+        beside = (self.group, *self._bounds())
+        return not self.needs_message and all(one is None for one in beside)
 
     @property
     def needs_message(self) -> bool:
@@ -148,6 +163,7 @@ class LetterFilter:
             self.means_group(letter.reason, letter.status, letter.type)
             and _within(self.min_attempts, letter.attempts, self.max_attempts)
             and _within(self.min_replays, letter.replays, self.max_replays)
+            and self.group in (None, letter.group)
             and (not self.needs_message or self._is_about(letter.payload))
         )
 

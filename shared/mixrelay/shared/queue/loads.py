@@ -60,6 +60,7 @@ class Loads:
     def forget(self, name: str) -> None:
         """Lets a log be loaded anew from its start."""
         self._redis.hdel(self._key, name)
+        self._redis.hdel(f"{self._key}:at", name)
 
 
 class BoundedPush:

@@ -1,6 +1,6 @@
 """One partition of a queue, on one node: the moves of a message as typed methods.
 
-Every method is one atomic script (docs/internals.md has the rules). All may be repeated after
+Every method is one atomic script (docs/invariants.md has the rules). All may be repeated after
 a lost reply: a worker chooses its claims, and every other move carries an id of its own, so
 that a repetition answers as the first did. What raises `redis.RedisError` may have been
 carried out.
@@ -9,7 +9,7 @@ carried out.
 import base64
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis import Redis
@@ -18,6 +18,8 @@ from mixrelay.shared.queue.alerts import Alerts
 from mixrelay.shared.queue.audit import Audit
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
+from mixrelay.shared.queue.clock import QueueClock
+from mixrelay.shared.queue.correcting import Corrections
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.hot import HotShards
@@ -87,7 +89,9 @@ class Partition:
         self.history = History(redis, self._keys)
         self.retention = Retention(redis, self._keys, self._scripts)
         self.hot = HotShards(self._scripts)
+        self.corrections = Corrections(self._scripts)
         self.loads = Loads(redis, self._keys, self._scripts)
+        self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
 
@@ -208,38 +212,39 @@ class Partition:
 
         Args:
             batch: the batch that holds them.
-            lists: together at most about 1,000 records.
+            lists: together at most about 1,000 payloads, or one long list.
             op: the move's id.
         """
         told: list[str | bytes | int] = []
         for one in lists:
-            payloads = [*one.payloads, *([] if one.rest is None else [one.rest])]
-            told += [one.number, len(payloads), *payloads]
+            records = ",".join(map(str, one.records))
+            told += [one.number, len(one.payloads), records, *one.payloads]
         return Settled(
             self._scripts.run("expand", batch.id, batch.claim, op or new_id(), *told).decode()
         )
 
-    def reap(self, most: int = 20, waiting: Collection[str] = ()) -> Reaped:
+    def reap(
+        self, most: int = 20, waiting: Collection[str] = (), latest: int | None = None
+    ) -> Reaped:
         """Ends leases whose time is up.
 
         Args:
             most: leases.
             waiting: the lanes in which something waits in other partitions. In Q's own slot a
                 pause that nothing waits for is ended too.
+            latest: that the queue's clock can show by the caller's own; what is over later is left.
         """
-        return self._reap(most, "", died=True, waiting=waiting)
+        return self._reap(most, "", waiting, latest, died=True)
 
     def end_leases(self, owner: str, *, died: bool) -> Reaped:
         """Ends all leases of one owner at once; `died` counts as a death of each batch."""
-        return self._reap(1_000, owner, died=died)
+        return self._reap(1_000, owner, (), None, died=died)
 
-    def _reap(self, most: int, owner: str, *, died: bool, waiting: Collection[str] = ()) -> Reaped:
-        elsewhere = int(self.index > 0)
-        batches, messages, words, lanes = self._scripts.run(
-            "reap", most, owner, int(died), elsewhere, *waiting
-        )
-        found = frozenset(lane.decode() for lane in lanes)
-        return Reaped(self.index, int(batches), int(messages), words, found)
+    def _reap(
+        self, most: int, owner: str, waiting: Collection[str], latest: int | None, *, died: bool
+    ) -> Reaped:
+        told = (most, owner, int(died), int(self.index > 0), "" if latest is None else latest)
+        return Reaped.parse(self.index, self._scripts.run("reap", *told, *waiting))
 
     def check(self) -> None:
         """Changes nothing, and raises what a move would: a node may answer and refuse writes."""
@@ -247,19 +252,14 @@ class Partition:
 
     def leased(self) -> dict[str, int]:
         """How many batches are leased for each destination."""
-        counts: dict[str, int] = orjson.loads(self._scripts.run("leased"))
-        return counts
+        return cast("dict[str, int]", orjson.loads(self._scripts.run("leased")))
 
     def replay(
         self, numbers: Sequence[Number], *, who: str = "", why: str = "", op: str | None = None
     ) -> int:
         """Moves letters back to their lanes; returns how many still were letters.
 
-        Args:
-            numbers: at most `LETTERS_AT_MOST`; for more, start a job.
-            who: is noted in the audit.
-            why: likewise.
-            op: the move's id.
+        At most `LETTERS_AT_MOST`; for more, start a job. `who` and `why` are noted in the audit.
         """
         return self._move("replay", numbers, who, why, op)
 

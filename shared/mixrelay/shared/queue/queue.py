@@ -1,7 +1,6 @@
-"""The queue: what every other part uses. It knows how many partitions there are, and no one else.
+"""The queue: what every other part uses. It alone knows how many partitions there are.
 
-Every move is one atomic script on one partition (`partition.py`); with a single partition this
-adds nothing to it. A node that is away stops only the partitions that lie on it.
+Every move is one atomic script on one partition. A node that is away stops only its own.
 """
 
 import time
@@ -12,6 +11,8 @@ from typing import Any
 from redis import Redis
 
 from mixrelay.shared.partitioning import partition_of_tuple
+from mixrelay.shared.queue.arrivals import Arrivals
+from mixrelay.shared.queue.backlog import Backlog
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.gates import Gates
@@ -21,6 +22,7 @@ from mixrelay.shared.queue.lease_ends import LeaseEnds
 from mixrelay.shared.queue.letters import Letter
 from mixrelay.shared.queue.limits import Limits
 from mixrelay.shared.queue.merged.audit import MergedAudit
+from mixrelay.shared.queue.merged.corrections import MergedCorrections
 from mixrelay.shared.queue.merged.history import MergedHistory
 from mixrelay.shared.queue.merged.jobs import MergedJobs
 from mixrelay.shared.queue.merged.letters import MergedLetters
@@ -61,10 +63,13 @@ class Queue:
         self._gates = Gates(redis, name, self._partitions)
         self._reserves = Reserves(self._partitions, self._gates)
         self._ends = LeaseEnds(self._partitions, self._gates)
+        self.arrivals = Arrivals(redis, self._partitions)
         self.tokens = Tokens(redis, name, self._partitions)
         self.letters = MergedLetters(self._partitions)
         self.jobs = MergedJobs(self._partitions, self.letters)
         self.audit = MergedAudit(self._partitions)
+        self.corrections = MergedCorrections(self._partitions)
+        self.backlog = Backlog(self._partitions)
         self.history = MergedHistory(self._partitions)
         self.retention = MergedRetention(self._partitions)
         self.loads = MergedLoads(self._partitions)
@@ -250,9 +255,24 @@ class Queue:
         """As `Partition.expand`."""
         return self._of(batch).expand(batch, lists, op=op)
 
-    def reap(self, most: int = 20) -> tuple[int, int]:
-        """Ends leases whose time is up; returns how many batches and messages come back."""
-        return self._ends.overdue(most)
+    def reap(self, most: int = 20, *, lease_seconds: float | None = None) -> tuple[int, int]:
+        """Ends leases whose time is up; returns how many batches and messages come back.
+
+        Args:
+            most: in each partition.
+            lease_seconds: that a lease lasts at most. With it, of one thread that comes back each
+                second: its own clock must agree that a lease is over, so that none ends because
+                Redis's was set ahead. The first two seconds end nothing.
+        """
+        return self._ends.overdue(most, lease_seconds)
+
+    def steady_ms(self) -> int:
+        """The time by the first partition's own clock, which nobody sets.
+
+        Raises:
+            redis.RedisError: its node is away.
+        """
+        return round(self._partitions[0].clock.seconds() * 1000)
 
     def end_leases(self, owner: str, *, died: bool) -> tuple[int, int]:
         """Ends all leases of one owner at once; `died` counts as a death of each batch.

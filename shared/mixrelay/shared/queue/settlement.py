@@ -45,6 +45,17 @@ class Reaped(NamedTuple):
     """As those of `Ended`."""
     waiting: frozenset[str] = frozenset()
     """The lanes in which something waits; not told of the first partition."""
+    steady_ms: int = 0
+    """What the queue's own clock showed."""
+    beside_ms: int = 0
+    """What that has beside the server's."""
+
+    @classmethod
+    def parse(cls, partition: int, reply: Sequence[Any]) -> Self:
+        """What the script answers."""
+        batches, messages, words, lanes, steady, beside = reply
+        found = frozenset(lane.decode() for lane in lanes)
+        return cls(partition, int(batches), int(messages), words, found, int(steady), int(beside))
 
 
 class PauseKind(StrEnum):
@@ -207,9 +218,9 @@ class Expansion:
 
     number: Number
     payloads: Sequence[bytes]
-    """A tuple for each record."""
-    rest: bytes | None = None
-    """The tuple with the list of the records that are left over."""
+    """A tuple each: a record, or a shorter list."""
+    records: Sequence[int] = ()
+    """How many records each holds, and so how many numbers are its; of one each where empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +236,9 @@ class Division:
     own: bool = False
     behind: bool = False
     """The parts hold the profiles of the trial's rivals and wait behind the head."""
+    home: bool = False
+    """The parts were never sent, and go to the end of their lane where its order is nobody's: what
+    came meanwhile is not to wait for all of them."""
     request: Request | None = None
     """That led to it, where it is not counted yet."""
 
@@ -248,6 +262,7 @@ class Division:
                 "destination": self.destination,
                 "own": self.own,
                 "behind": self.behind,
+                "home": self.home,
                 "request": self.request.plan() if self.request else None,
             }
         )

@@ -154,6 +154,31 @@ def test_a_websocket_keeps_nothing_back(tracker, sink):
     assert sink.names == [["Said"], ["Said more"]]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_websocket_says_the_users_address(tracker, sink, async_tracker, async_sink, is_async):
+    async def talk(scope, receive, send):
+        if is_async:
+            await async_tracker.track("user", "Said")
+        else:
+            tracker.track("user", "Said")
+
+    whose = async_tracker if is_async else tracker
+    app = MixrelayMiddleware(talk, whose, trusted_proxies=[])
+    Server(sink).run(app, {**HTTP, "type": "websocket", "client": ("198.51.100.7", 1)})
+    assert (async_sink if is_async else sink).ips == ["198.51.100.7"]
+
+
+def test_what_a_background_task_and_a_long_stream_track_has_the_users_address(
+    tracker, sink, monkeypatch
+):
+    monkeypatch.setattr(asgi, "LONG", -1.0)
+    app = app_of(tracker, piece(more=True), piece(), after=True)
+    app = MixrelayMiddleware(app, tracker, trusted_proxies=[])
+    Server(sink).run(app, {**HTTP, "client": ("198.51.100.7", 1)})
+    assert sink.names == [["Called"], ["Piece"], ["Piece"], ["After"]]
+    assert set(sink.ips) == {"198.51.100.7"}
+
+
 def test_the_lifespan_is_passed_on(tracker, sink):
     passed = []
 

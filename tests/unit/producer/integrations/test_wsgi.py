@@ -99,6 +99,18 @@ def test_a_stream_does_not_keep_its_messages_to_the_end(app, tracker, sink, monk
     body.close()
 
 
+def test_what_a_long_stream_tracks_has_the_users_address(app, tracker, sink, monkeypatch):
+    monkeypatch.setattr(wsgi, "LONG", -1.0)
+    middleware = MixrelayMiddleware(app, tracker, trusted_proxies=[])
+    body = request(middleware, REMOTE_ADDR="198.51.100.7")
+    list(body)
+    body.close()
+    assert len(sink.ips) > 2
+    assert set(sink.ips) == {"198.51.100.7"}
+    tracker.track("user", "Elsewhere")
+    assert sink.ips[-1] is None
+
+
 def test_a_file_is_left_to_the_server(tracker, sink, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"content")

@@ -5,9 +5,13 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
+from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
+from mixrelay.shared.queue.ids import is_id
+from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.reading import count as read_count
 
-_NO_RATE = "The rate is a number of letters a second, above 0."
+_NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
 _SAID = {
     "rate": f"{_NO_RATE} Nothing was changed.",
     "over": "The job had ended before: nothing was changed.",
@@ -21,7 +25,7 @@ def jobs(call: Call) -> Response:
 
 def plan(call: Call) -> Response:
     """What an action by a filter would take, and the form that starts it."""
-    return _plan(call, filters.asked_for(call.query), call.path["kind"])
+    return _plan(call, filters.asked_for(call.query, call.queue), call.path["kind"])
 
 
 def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Response:
@@ -45,7 +49,7 @@ def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Respon
 def _counted(call: Call, asked: filters.Asked) -> Counted:
     """The first portion; where no script runs, the one that the link of the last one asks for."""
     if call.query.get("place"):
-        return go_on(call.queue, Counted.read(call.query))
+        return go_on(call.queue, Counted.read(call.query, asked.wanted))
     return begin(call.queue, asked.wanted)
 
 
@@ -58,9 +62,11 @@ def _doubtful(call: Call, kind: str, counted: Counted | None) -> Plan | None:
 
 def plan_counted(call: Call) -> Response:
     """Counts on; the form appears once the number is known."""
-    counted = go_on(call.queue, Counted.read(call.query))
-    asked = filters.asked_for(call.query)
+    asked = filters.asked_for(call.query, call.queue)
     kind = call.path["kind"]
+    if asked.mistakes:
+        return _plan(call, asked, kind)
+    counted = go_on(call.queue, Counted.read(call.query, asked.wanted))
     return call.page(
         "plan_form.html",
         kind=kind,
@@ -74,7 +80,7 @@ def plan_counted(call: Call) -> Response:
 
 def start(call: Call) -> Response:
     """Starts the job that was planned: what died since is not meant."""
-    asked = filters.asked_for(call.form)
+    asked = filters.asked_for(call.form, call.queue)
     kind = call.path["kind"]
     typed = call.form.get("typed", "").replace(",", "").strip()
     planned = call.form.get("planned", "")
@@ -88,24 +94,26 @@ def start(call: Call) -> Response:
         mistakes.append("Say why the letters are discarded: it is noted in the audit.")
     if rate and not _is_rate(rate):
         mistakes.append(_NO_RATE)
+    job_id = call.form.get("job_id") or new_id()
+    if not is_id(job_id):
+        mistakes.append("The form's id of the job is not one of this page's: plan again.")
     if mistakes or asked.mistakes:
         return _plan(call, asked, kind, *mistakes)
     job = call.queue.jobs.start(
         JobKind(kind),
         asked.wanted,
-        job_id=call.form.get("job_id") or new_id(),
+        job_id=job_id,
         who=call.user,
         why=why,
         rate=float(rate) if rate else None,
-        planned=int(planned) if planned.isdecimal() else None,
+        planned=read_count(planned),
     )
-    call.place.hand_over(job.id)
     return call.to("job", job_id=job.id)
 
 
 def _is_rate(text: str) -> bool:
     try:
-        return 0 < float(text) < float("inf")
+        return LEAST_RATE <= float(text) <= MOST_RATE
     except ValueError:
         return False
 
@@ -123,8 +131,11 @@ def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
-    said = _SAID.get(call.query.get("said", ""), "")
-    return call.page(template, job=found, said=said)
+    said = _SAID.get(call.said, "")
+    waits = ""
+    if found.state is JobState.QUEUED:
+        waits = why_it_waits(call.place.settings.rq_url, call.queue.name)
+    return call.page(template, job=found, said=said, waits=waits)
 
 
 def change(call: Call) -> Response:
@@ -153,7 +164,6 @@ def _resume(call: Call, why: str, rate: float | None) -> None:
     resumed = jobs.resume(job_id, who=call.user, why=why)
     if resumed and "rate" in call.form and resumed.rate != rate:
         jobs.set_rate(job_id, rate, who=call.user, why=why)
-    call.place.hand_over(job_id)
 
 
 def _set_rate(call: Call, why: str, rate: float | None) -> None:

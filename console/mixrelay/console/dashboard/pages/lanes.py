@@ -11,12 +11,12 @@ from mixrelay.shared.queue import HOLDABLE, Lane
 from mixrelay.shared.queue.holding import OPERATOR
 
 _SAID = {
-    "pause": "The lane is paused. What workers hold already still ends.",
-    "resume": "The lane goes on: workers look again within seconds.",
+    "pause": "The lane is paused. Requests under way still end.",
+    "resume": "The lane is resumed: workers look again within seconds.",
     "was-paused": "Someone else had paused it already: nothing was changed.",
     "was-resumed": "It was not paused any more: nothing was changed.",
 }
-WHY_MISSING = "Say why the lane is paused: whoever finds it so will want to know."
+WHY_MISSING = "Give a reason for the pause: others who find the lane paused need it."
 
 
 def lane(call: Call) -> Response:
@@ -39,7 +39,7 @@ def _show(call: Call, shown: Lane, mistake: str = "") -> Response:
         books=books,
         hold=next((hold for hold in books.held if hold.lane is shown), None),
         pauses=[one for one in books.paused if one.lane == shown and one.kind != OPERATOR],
-        said=_SAID.get(call.query.get("said", ""), ""),
+        said=_SAID.get(call.said, ""),
         mistake=mistake,
     )
 

@@ -13,7 +13,7 @@ from mixrelay.shared.tuples import MalformedTupleError
 _SAID = {
     "edited": "The message was changed. Replay it to have it sent.",
     "why": WHY_MISSING,
-    "gone": "It is no dead letter any more: someone has moved it.",
+    "gone": "It is no dead letter any more: someone has replayed or discarded it.",
 }
 _MASKED = "Values are masked on this page, so nothing can be edited: nothing was changed."
 _NOT_HERE = (
@@ -45,7 +45,7 @@ def _show(call: Call, found: Letter) -> Response:
         message=payloads.shown(found.payload, mask=mask),
         original=original,
         may_edit=not mask and payloads.editable(found) is not None,
-        said=_SAID.get(call.query.get("said", ""), ""),
+        said=_SAID.get(call.said, ""),
     )
 
 

@@ -7,9 +7,11 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
+from mixrelay.console.dashboard.failing import words_for
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
 from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.reading import count as read_count
 
 PER_PAGE = 50
 SELECTED_AT_MOST = 500
@@ -20,7 +22,7 @@ WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
 
 def letters(call: Call) -> Response:
     """One page of those that match, the newest first."""
-    asked = filters.asked_for(call.query)
+    asked = filters.asked_for(call.query, call.queue)
     if asked.mistakes:
         return call.page("letters.html", 400, **_empty(call, asked))
     box = call.queue.letters
@@ -63,7 +65,10 @@ def about(letter: Letter) -> tuple[str, str]:
 
 def counted(call: Call) -> Response:
     """Goes on counting where a filter has no index; the page asks until it is exact."""
-    begun = Counted.read(call.query)
+    asked = filters.asked_for(call.query, call.queue)
+    if asked.mistakes:
+        return words_for(call.request, 400, " ".join(asked.mistakes))
+    begun = Counted.read(call.query, asked.wanted)
     return call.page("letters_counted.html", counted=go_on(call.queue, begun))
 
 
@@ -84,13 +89,14 @@ def selected(call: Call) -> Response:
 
 def _said(call: Call) -> str:
     """What the last action came to, in our own words: an address must not put words in ours."""
-    what, moved, of = (call.query.get(name, "") for name in ("said", "moved", "of"))
+    what = call.said
+    moved, of = (read_count(call.query.get(name, "")) for name in ("moved", "of"))
     if what == "why":
         return WHY_MISSING
     if what == "none":
         return "No letter was chosen: nothing was done."
-    if what in _MOVES and moved.isdecimal() and of.isdecimal():
-        return outcome(what, int(moved), int(of))
+    if what in _MOVES and moved is not None and of is not None:
+        return outcome(what, moved, of)
     return ""
 
 

@@ -11,7 +11,7 @@ const LINES = {
     ["redelivered", "--odd", "redelivered"],
   ],
   latency: [
-    ["p50", "--good", "median"],
+    ["p50", "--good", "p50"],
     ["p95", "--odd", "p95"],
   ],
 };
@@ -66,7 +66,7 @@ function charts(section) {
     }
     const sum = (name) => found[name].reduce((all, one) => all + (one ?? 0), 0) * (span === "day" ? 15 : 1);
     const slowest = found.p95.filter((one) => one != null);
-    const within = slowest.length ? `; p95 latency ${Math.max(...slowest)} s at most` : "";
+    const within = slowest.length ? `; p95 at worst ${Math.max(...slowest)} s` : "";
     spoken.textContent =
       `In the last ${span}: ${Math.round(sum("delivered")).toLocaleString("en")} delivered, ` +
       `${Math.round(sum("dead")).toLocaleString("en")} dead${within}.`;

@@ -1,4 +1,4 @@
--- What an answer means for its destination (docs/internals.md, rule 4): pauses, who probes, paces.
+-- What an answer means for its destination (docs/invariants.md, rule 4): pauses, who probes, paces.
 -- A word is what a batch's settlement says of one, in the batch's own slot and, where that is
 -- not Q's own, in Q's too: {what, id (of the batch), lane, own, probe, destination, ...}.
 
@@ -9,15 +9,21 @@ local function closed_until(name)
 end
 
 local function let_probe(name, id, lease_ms)
-  redis.call("HSET", key("pause:" .. name), "probe", id, "probe_until", NOW + lease_ms)
+  redis.call("HSET", key("pause:" .. name), "probe", id, "probe_until", later(lease_ms))
 end
 
 -- Credentials or an address that were replaced leave a pause behind which nothing waits and
--- that no acceptance of theirs would end: one of what replaced them does.
+-- that no acceptance of theirs would end: one of what replaced them does. Where there are many,
+-- each acceptance would look at all of them: then once a second does.
+local FEW_PAUSES, LOOKED_EVERY_MS = 16, 1000
 local function forget_former(lane)
+  if redis.call("SCARD", key("pauses")) > FEW_PAUSES
+    and not redis.call("SET", key("former:" .. lane), "", "PX", LOOKED_EVERY_MS, "NX") then
+    return
+  end
   for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
     local pause = redis.call("HMGET", key("pause:" .. name), "lane", "own", "until")
-    if pause[1] == lane and pause[2] == "1" and tonumber(pause[3]) <= NOW then
+    if pause[1] == lane and pause[2] == "1" and tonumber(pause[3]) <= STEADY then
       end_pause(name)
     end
   end
@@ -26,7 +32,7 @@ end
 -- Returns true where the destination is open now.
 local function reopen(word)
   local name = word.destination
-  redis.call("HSET", key("accepted"), name, NOW)
+  redis.call("HSET", key("accepted"), name, later(0))
   local pause = redis.call("HMGET", key("pause:" .. name), "status", "probe", "token")
   local probed = pause[2] == word.id
   -- Only a proof ends what a refused token opened: these endpoints accept any (proof.lua).
@@ -51,11 +57,11 @@ local function pause_destination(word)
   local before = redis.call("HMGET", name, "failures", "until", "since")
   if not before[1] then slow_down(destination, word.lane, word.status) end
   local failures, ends = tonumber(before[1] or 0), tonumber(before[2] or 0)
-  if word.probe or ends <= NOW then
+  if word.probe or ends <= STEADY then
     failures = failures + 1
-    ends = NOW + backoff(word.pause, failures)
+    ends = later(backoff(word.pause, failures))
   else
-    ends = math.max(ends, NOW + (word.pause.at_least or 0))
+    ends = math.max(ends, later(word.pause.at_least or 0))
   end
   redis.call("HSET", name, "until", ends, "failures", failures, "since", before[3] or NOW,
     "kind", word.pause.kind, "reason", word.error, "status", word.status or 0,

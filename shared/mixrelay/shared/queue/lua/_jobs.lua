@@ -3,8 +3,9 @@
 --   state     queued, running, cancelled, done, failed
 --   kind      replay, discard; filter JSON, or the letters named in job:<id>:ids
 --   till      letters buried then or later are not meant: what dies again does not come round
+--   turn      how many letters had been replayed when it was made: who was replayed since is not meant
 --   cursor    behind which letter it goes on; planned, looked, matched, moved, skipped count
---   next_at   with a rate: when the next letter may go
+--   next_at   with a rate: when the next letter may go, by STEADY, as are the scores of jobs:live
 --   told      of the moved, how many the audit has; told_at when it was told
 local RATE_LAG_MS = 10000
 local TELL_EVERY_MS = 5000
@@ -23,6 +24,20 @@ local function load_job(id)
   local flat, job = redis.call("HGETALL", job_key(id)), {}
   for i = 1, #flat, 2 do job[flat[i]] = flat[i + 1] end
   return job.kind and job
+end
+
+-- The numbers of letters that are replayed; one that names none (any more) stands where it would.
+local function numbers_by_place(numbers)
+  local letters = {}
+  for i, number in ipairs(numbers) do
+    local stored = redis.call("HGET", key("letters"), number)
+    -- Most stand by their own number, for which nothing need be parsed.
+    local is_other = stored and string.find(stored, '"imported"', 1, true)
+    letters[i] = is_other and parse_letter(stored) or { id = number }
+  end
+  local sorted = {}
+  for i, letter in ipairs(by_place(letters)) do sorted[i] = letter.id end
+  return sorted
 end
 
 local function is_live(job) return job.state == "queued" or job.state == "running" end

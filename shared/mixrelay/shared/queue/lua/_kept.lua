@@ -1,6 +1,6 @@
 -- Copies of what `/engage`, `/groups` and `/track` accepted, kept until there is evidence that
 -- Mixpanel knows the token (docs/internals.md, Proven tokens). The batch's own list is the copy.
---   ROOT:kept           zset  batch id -> when its request was sent (ms)
+--   ROOT:kept           zset  batch id -> when its request was sent (ms, by STEADY of Q's own slot)
 --   ROOT:kept:<token>   zset  the same, of one token
 --   ROOT:kept:batches   hash  batch id -> JSON {token, lane, destination, own, oldest, replayed,
 --                             count (messages), bytes}

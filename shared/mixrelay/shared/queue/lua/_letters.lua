@@ -20,11 +20,16 @@ local function find_letters(first)
   return letters, payloads
 end
 
-local function past(letter)
+-- How many letters were replayed so far: what tells two replays apart, whatever a clock shows.
+local function replays_so_far()
+  return tonumber(redis.call("HGET", key("totals"), "replayed") or 0)
+end
+
+local function past(letter, turn)
   local deaths = letter.deaths or {}
   deaths[#deaths + 1] = {
     reason = letter.reason, status = letter.status, error = letter.error, at = letter.dead_since,
-    replayed_at = NOW,
+    replayed_at = NOW, turn = turn,
   }
   -- The first death stays; of the rest the newest are kept.
   if #deaths > DEATHS_KEPT then table.remove(deaths, 2) end
@@ -39,12 +44,30 @@ local function take_out(letter)
   unindex_letter(letter)
 end
 
-local function replay(letters, payloads)
+-- Letters in the order of their places, whatever order they were chosen in. The server sorts them: Lua
+-- takes a hundred times as long, and its < follows the server's locale.
+local function by_place(letters)
+  local sorting, places, letter_at, sorted = key("sorting"), {}, {}, {}
   for i, letter in ipairs(letters) do
+    local place = in_order(letter)
+    places[2 * i - 1], places[2 * i], letter_at[place] = 0, place, letter
+  end
+  redis.call("DEL", sorting)
+  push("ZADD", sorting, places)
+  for i, place in ipairs(redis.call("ZRANGE", sorting, 0, -1)) do sorted[i] = letter_at[place] end
+  redis.call("DEL", sorting)
+  return sorted
+end
+
+-- Those that go together arrive in the order in which they were pushed.
+local function replay(letters, payloads)
+  local payload_of, turn = {}, replays_so_far() + 1
+  for i, letter in ipairs(letters) do payload_of[letter.id] = payloads[i] end
+  for _, letter in ipairs(by_place(letters)) do
     take_out(letter)
     redis.call("RPUSH", key("lane:" .. letter.lane),
-      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payloads[i])
-    redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter)))
+      string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payload_of[letter.id])
+    redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter, turn)))
   end
   tally("replayed", #letters)
 end

@@ -1,4 +1,4 @@
--- The lines of an ordered lane (docs/internals.md, rule 3): its batches by where they go. A batch
+-- The lines of an ordered lane (docs/invariants.md, rule 3): its batches by where they go. A batch
 -- gets its place in one once its records are read (divide.lua, settle.lua). In a parallel lane
 -- only the batches that wait for a closed destination are told apart.
 local JOINED_AT_MOST, JOINED_BYTES = 2000, 2097152
@@ -67,7 +67,7 @@ end
 
 local function occupy(id, state)
   redis.call("HSET", key("busy:" .. state.lane), state.line, id)
-  redis.call("ZADD", key("lines:" .. state.lane), NOW + BUSY_MS, state.line)
+  redis.call("ZADD", key("lines:" .. state.lane), later(BUSY_MS), state.line)
 end
 
 -- A leased batch was read: it goes on where it is the first of its line, else it waits there.
@@ -77,7 +77,7 @@ local function take_place(id, state, line)
   if redis.call("EXISTS", line_key(state.lane, line)) == 1 then
     release_probe(id, state)
     state.rivals = nil
-    line_up(id, state, line, NOW)
+    line_up(id, state, line, STEADY)
     return true
   end
   state.line = line

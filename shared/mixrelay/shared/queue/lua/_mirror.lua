@@ -1,6 +1,6 @@
 -- The copy that a partition keeps of the gates in Q's own slot (docs/internals.md, Partitions), so
 -- that all other scripts find them where Q's own partition has them. Times come as ms from now:
--- the clocks of two nodes differ.
+-- each partition has a clock of its own.
 local function expect_mirrored(gates)
   for name in pairs(gates.pauses or {}) do
     local wrong = expect("hash", key("pause:" .. name))
@@ -11,8 +11,8 @@ end
 local function mirror_pauses(pauses)
   for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do end_pause(name) end
   for name, pause in pairs(pauses) do
-    pause["until"] = NOW + pause["until"]
-    pause.probe_until = pause.probe_until and NOW + pause.probe_until
+    pause["until"] = later(pause["until"])
+    pause.probe_until = pause.probe_until and later(pause.probe_until)
     redis.call("SADD", key("pauses"), name)
     for field, value in pairs(pause) do redis.call("HSET", key("pause:" .. name), field, value) end
   end

@@ -1,5 +1,5 @@
 -- How many batches may be under way to a destination at once, after it was away or refused
--- (docs/internals.md, rule 4): slow start, and half of what was too much.
+-- (docs/invariants.md, rule 4): slow start, and half of what was too much.
 -- Mixpanel: 429 Rate Limit Exceeded. The project sends too much, whichever batch is told so.
 local RATE_LIMITED = 429
 -- A pace ends here at the earliest, and not before it is over twice what last held a batch back.
@@ -11,7 +11,7 @@ local function pace_of(name)
 end
 
 local function save_pace(name, pace)
-  pace.at = NOW
+  pace.at = later(0)
   redis.call("HSET", key("paces"), name, cjson.encode(pace))
 end
 
@@ -19,7 +19,7 @@ end
 -- that ran out holds none.
 local function leased()
   local counts = {}
-  for _, id in ipairs(redis.call("ZRANGE", key("leases"), NOW, "+inf", "BYSCORE")) do
+  for _, id in ipairs(redis.call("ZRANGE", key("leases"), STEADY, "+inf", "BYSCORE")) do
     local state = load(id)
     local name = state and state.destination
     if name then counts[name] = (counts[name] or 0) + 1 end

@@ -27,18 +27,20 @@
 --   ROOT:claims           hash    a worker's claim -> the batch it was answered with
 --   ROOT:pause:<dest>     hash    until when nobody sends there, and why
 --   ROOT:pauses           set     the destinations that have such a hash
+--   ROOT:former:<lane>    string  they were just looked through for those of former credentials
 --   ROOT:held             hash    lane -> who holds it since when and why, as JSON (hold.lua)
 --                                 Of all these Q's own slot has the true ones; that of Q.k has
 --                                 copies (_mirror.lua)
---   ROOT:accepted         hash    destination -> when it last accepted something
+--   ROOT:accepted         hash    destination -> when it last accepted something, for a day; or for
+--                                 10 minutes where there are over 10,000 (_forget.lua)
 --   ROOT:paces            hash    destination that is not trusted with every worker at once ->
 --                                 JSON {limit (batches leased together), goal (the limit from
 --                                 which on it grows slowly), passed (acceptances since it last
 --                                 grew so), held (the limit at which it last held a batch back),
 --                                 at (changed)}
 --   ROOT:tokens           hash    fingerprint -> what is known of a project token (_tokens.lua);
---                                 proving:<token> string, who proves it; proofs string, how many
---                                 began within the second. In Q's own slot
+--                                 proving:<token> string, who proves it; proofs string, the second
+--                                 and how many began in it. In Q's own slot
 --   ROOT:kept             zset    copies kept until there is evidence for their token; kept:<token>
 --                                 likewise, kept:batches and kept:bytes hashes (_kept.lua)
 --   ROOT:partitions       string  how many there are or ever were, in Q's own slot (announce.lua)
@@ -46,15 +48,21 @@
 --   ROOT:dead             zset    letters by time of burial; dead:reason:<r>,
 --                                 dead:status:<s> and dead:type:<t> likewise
 --                                 dead:group:<r>|<s>|<t> is those of a group
+--   ROOT:dead:order       zset    letters of ordered lanes as "<place> <number>", by place (place_of)
+--   ROOT:sorting          zset    is there within a script only (by_place)
+--   ROOT:importing:<file> string  the number that stands for a file of letters in their places
 --   ROOT:dead:counts      hash    "reason|status|type" -> letters
 --   ROOT:history          hash    number -> the deaths of a letter now replayed
---   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua)
+--   ROOT:loads            hash    a log's name -> how far it was put into Q (load.lua), for 90 days
+--                                 after the last of it; loads:at when that was (_forget.lua)
 --   ROOT:jobs             zset    bulk jobs by their creation; jobs:live those that are not
 --                                 over, by when one last heard of them (_jobs.lua)
 --   ROOT:job:<id>         hash    one bulk job; job:<id>:ids list, the letters it names
 --   ROOT:audit            stream  who moved or changed which letters, and why (_audit.lua)
 --   ROOT:alerts           hash    an alert that fires -> since when, and who tells (alert.lua)
 --   ROOT:retention        hash    the limits that workers were told last (expire.lua)
+--   ROOT:clock            string  "<the latest time seen> <what STEADY has beside the server's clock>
+--                                 <when the server's was set last> <by how much>", ms
 --   ROOT:schema           string  the form in which all of this is kept
 --   ROOT:mending          string  how far letters are put into the indexes of this form
 --   ROOT:totals           hash    counters since the queue began
@@ -78,8 +86,10 @@ local MINUTE_KEPT_S = 90000
 -- Batches set aside behind a cornered head before it counts as an outage.
 local TRIALS_BEHIND = 8
 
--- 2: letters have an index for each group. What wrote 1 (mixrelay 0.1) knew no number.
-local SCHEMA = 2
+-- What wrote 1 (mixrelay 0.1) knew no number. 2: letters have an index for each group. 3: batches
+-- of an ordered lane stand in lines, letters of one have an index by place, and waits go by the
+-- queue's own clock. Each program reads what those before it wrote.
+local SCHEMA = 3
 
 local function key(name) return ROOT .. ":" .. name end
 
@@ -101,10 +111,10 @@ local function expect(kind, ...)
 end
 
 local FIXED = {
-  string = { "id", "number", "empty_at", "schema", "partitions" },
+  string = { "id", "number", "empty_at", "schema", "mending", "partitions", "clock" },
   hash = { "batches", "claims", "letters", "dead:counts", "history", "totals", "accepted",
     "paces", "held" },
-  zset = { "leases", "dead" }, set = { "pauses" }, list = {},
+  zset = { "leases", "dead", "dead:order" }, set = { "pauses" }, list = {},
 }
 for _, lane in ipairs(LANES) do
   table.insert(FIXED.list, "lane:" .. lane)
@@ -133,6 +143,53 @@ end
 local schema = tonumber(redis.call("GET", key("schema")) or 0) or 0
 if schema > SCHEMA then
   return redis.error_reply("SCHEMA " .. schema .. " is the form of this queue, and this program knows up to " .. SCHEMA)
+end
+
+-- Waits, leases and turns go by the queue's own clock, STEADY, which goes on where the server's is
+-- set, or a replica with another one takes over. What people see, and when a message was received,
+-- is NOW. A clock that was set back is found here, since time was seen that lies ahead; one that
+-- was set ahead is found by workers (clock.lua): here nobody knows how long it was.
+local STEP_MS, SEEN_EVERY_MS = 1000, 250
+local seen, offset, stepped_at, stepped_by = 0, 0, 0, 0
+do
+  local known = { string.match(redis.call("GET", key("clock")) or "", "^(%d+) (%-?%d+) (%d+) (%-?%d+)$") }
+  if #known == 4 then
+    seen, offset = tonumber(known[1]), tonumber(known[2])
+    stepped_at, stepped_by = tonumber(known[3]), tonumber(known[4])
+  end
+end
+
+local function clock_text()
+  return string.format("%d %d %d %d", seen, offset, stepped_at, stepped_by)
+end
+
+if seen > NOW + STEP_MS then
+  offset, stepped_at, stepped_by = offset + seen - NOW, NOW, NOW - seen
+  seen = NOW
+  -- Who may only look sees it so, and leaves the noting to others.
+  local noted = redis.pcall("SET", key("clock"), clock_text())
+  if not noted.err then redis.pcall("HINCRBY", key("totals"), "clock_steps", 1) end
+end
+local STEADY = NOW + offset
+
+-- The end of a wait. Of the clock that it goes by the latest time is kept.
+local function later(ms)
+  if NOW - seen >= SEEN_EVERY_MS then
+    seen = NOW
+    redis.call("SET", key("clock"), clock_text())
+  end
+  return STEADY + ms
+end
+
+-- Before the first thing is written that an older program would misread. What it left is put into
+-- this form's indexes by mend.lua.
+local function raise_schema()
+  if schema == SCHEMA then return end
+  if redis.call("EXISTS", key("letters")) == 1 then
+    redis.call("SET", key("mending"), '{"cursor":"0"}')
+  end
+  redis.call("SET", key("schema"), SCHEMA)
+  schema = SCHEMA
 end
 
 -- The list in which a batch of an ordered lane has its place.
@@ -236,7 +293,7 @@ end
 local function end_pause(name)
   redis.call("DEL", key("pause:" .. name))
   redis.call("SREM", key("pauses"), name)
-  for lane in pairs(ORDERED) do redis.call("ZADD", key("lines:" .. lane), "XX", NOW, name) end
+  for lane in pairs(ORDERED) do redis.call("ZADD", key("lines:" .. lane), "XX", STEADY, name) end
 end
 
 local function redirect(id, state, destination)
@@ -248,7 +305,7 @@ end
 local function touch_line(lane, line)
   if not (ORDERED[lane] and line) then return end
   if redis.call("EXISTS", line_key(lane, line)) == 1 then
-    redis.call("ZADD", key("lines:" .. lane), NOW, line)
+    redis.call("ZADD", key("lines:" .. lane), STEADY, line)
   else
     redis.call("ZREM", key("lines:" .. lane), line)
   end
@@ -323,11 +380,27 @@ local function part_off(ahead, state, part_id, members, changes)
   if ORDERED[state.lane] then
     redis.call("LINSERT", line_key(state.lane, state.line), "AFTER", ahead, part_id)
   end
-  park(part_id, make_part(state, part_id, members, changes), NOW)
+  park(part_id, make_part(state, part_id, members, changes), STEADY)
 end
 
+-- The longest word, with each character escaped, is shorter.
+local WORD_BYTES = 128
+
+local function unescaped(word)
+  if string.find(word, "\\[^u/]") then return end
+  word = string.gsub(word, "\\/", "/")
+  word = string.gsub(word, "\\u00(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
+  return word
+end
+
+-- What a type word says, in whichever way JSON lets it be spelt: what is routed as unreadable
+-- would lose its order, in a lane that is parallel. Reading takes the same (tuples.py).
 local function kind_word(payload)
-  return KIND_OF[string.match(payload, '^%s*%[%s*"([%a_/]+)"') or ""]
+  local kind = KIND_OF[string.match(payload, '^%s*%[%s*"([%a_/]+)"') or ""]
+  if kind then return kind end
+  local at = string.match(payload, '^[ \t\r\n]*%[[ \t\r\n]*"()')
+  local word = at and string.match(string.sub(payload, at, at + WORD_BYTES), '^([%w_/\\]+)"')
+  return KIND_OF[word and unescaped(word) or ""]
 end
 
 local INDEXES = { "reason", "status", "type" }
@@ -352,7 +425,27 @@ local function expect_indexes(letters)
   end
 end
 
+-- As texts these sort as numbers do: 0-9 before 0-10, and 0-3.2 before 0-3.10.
+local LONGEST = 26
+local function sortable(number)
+  return (string.gsub(number, "%d+", function(digits)
+    return string.char(96 + math.min(#digits, LONGEST)) .. digits
+  end))
+end
+
+-- Where a letter stands among those that are replayed with it: by its number, or among others of
+-- its file by the number that it was exported with.
+local function place_of(letter)
+  local from = letter.imported
+  local former = from and from.file and string.match(from.id, "^%d+%-[%d.]+$")
+  local own = sortable(letter.id)
+  return former and #former < SLICE and sortable(from.file) .. ":" .. sortable(former) .. "," .. own or own
+end
+
+local function in_order(letter) return place_of(letter) .. " " .. letter.id end
+
 local function index_letter(letter, at)
+  if ORDERED[letter.lane] then redis.call("ZADD", key("dead:order"), 0, in_order(letter)) end
   redis.call("ZADD", key("dead"), at, letter.id)
   for _, name in ipairs(INDEXES) do
     redis.call("ZADD", key("dead:" .. name .. ":" .. letter[name]), at, letter.id)
@@ -362,6 +455,7 @@ local function index_letter(letter, at)
 end
 
 local function unindex_letter(letter)
+  if ORDERED[letter.lane] then redis.call("ZREM", key("dead:order"), in_order(letter)) end
   redis.call("ZREM", key("dead"), letter.id)
   for _, name in ipairs(INDEXES) do
     redis.call("ZREM", key("dead:" .. name .. ":" .. letter[name]), letter.id)

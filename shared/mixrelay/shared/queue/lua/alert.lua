@@ -28,7 +28,7 @@ if what == "told" then
   return answer_with(false)
 end
 
-if alert and alert.by and alert.by ~= watcher and alert["until"] > NOW then
+if alert and alert.by and alert.by ~= watcher and alert["until"] > STEADY then
   return answer_with(false)
 end
 if what == "begin" then
@@ -49,6 +49,6 @@ elseif not alert.told then
 else
   alert.ended = true
 end
-alert.by, alert["until"] = watcher, NOW + tonumber(lasts)
+alert.by, alert["until"] = watcher, later(tonumber(lasts))
 keep()
 return answer_with(true)

@@ -1,4 +1,4 @@
--- Every figure at one instant (docs/internals.md, rule 1).
+-- Every figure at one instant (docs/invariants.md, rule 1).
 -- Answer  JSON, and the head of Q (so that its age can be told) or false
 local HEAD_SHOWN = 4096
 local wrong = expect("hash", key("notices"), key("hot"))
@@ -29,14 +29,20 @@ end
 
 local pauses = {}
 for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
-  pauses[destination] = hash(key("pause:" .. destination))
+  local pause = hash(key("pause:" .. destination))
+  pause["until"] = pause["until"] and tonumber(pause["until"]) - offset
+  pauses[destination] = pause
 end
 local paces = {}
 for destination, pace in pairs(hash(key("paces"))) do
   paces[destination] = cjson.decode(pace).limit
 end
 local tokens = {}
-for name, token in pairs(hash(key("tokens"))) do tokens[name] = cjson.decode(token) end
+for name, text in pairs(hash(key("tokens"))) do
+  local token = cjson.decode(text)
+  token.again = token.again and token.again - offset
+  tokens[name] = token
+end
 local minutes = {}
 for back = 0, 1 do
   local minute = math.floor(NOW / 60000) - back
@@ -50,6 +56,6 @@ return { cjson.encode({
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
   held = hash(key("held")), tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
-  oldest = oldest,
+  oldest = oldest, clock = { at = stepped_at, by = stepped_by },
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

@@ -1,4 +1,4 @@
--- Deletes letters for good, counted (docs/internals.md, rules 1, 10).
+-- Deletes letters for good, counted (docs/invariants.md, rules 1, 10).
 -- ARGV  op, who, why, then numbers
 -- Answer  how many were discarded
 local op, who, why = ARGV[1], ARGV[2], ARGV[3]

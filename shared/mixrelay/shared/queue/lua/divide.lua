@@ -1,12 +1,13 @@
 -- Parts a batch: members named in a part leave it for a batch of their own right
 -- behind it, parked and due at once; the rest stays leased (split in
--- halves, one request a destination; docs/internals.md, rule 4: a trial without the head's profile).
+-- halves, one request a destination; docs/invariants.md, rule 4: a trial without the head's profile).
 -- In an ordered lane what gets a destination goes to the end of that destination's line. Where
 -- others wait there, or one is under way, so does what stays: then it is no longer leased.
 -- ARGV  batch id, claim, op, JSON {strikes (true: a split after failures, whose count begins
 --       anew), ambiguous (it was sent and no answer came), destination (of what stays), own,
 --       request (what the request before it was like: `measure`),
 --       behind (the parts hold the cornered head's profile),
+--       home (the parts were never sent: in a parallel lane they go to its end),
 --       tells (as in settle.lua), parts: list of {id, numbers, destination, own}}
 -- Answer  "done", "waits" (nothing of it is leased any more; asked twice it says so again),
 --         "already", "lost", with words for Q's own slot as in settle.lua
@@ -41,17 +42,21 @@ if plan.destination then
   redirect(id, state, plan.destination)
   state.own = plan.own
 end
+local goes_home = plan.home and not ORDERED[state.lane] and state.attempts + state.deaths == 0
+  and not (state.part or state.ambiguous or state.suspect)
 local ahead = id
 for i, part in ipairs(plan.parts or {}) do
-  if #groups[i] > 0 then
+  if #groups[i] > 0 and goes_home then
+    push("RPUSH", key("lane:" .. state.lane), groups[i])
+  elseif #groups[i] > 0 then
     local changes = { behind = plan.behind and state.rivals and state.rivals[1] }
     if part.destination then
       changes.destination, changes.own = part.destination, part.own or false
     end
     if ORDERED[state.lane] and part.destination then
-      line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, NOW)
+      line_up(part.id, make_part(state, part.id, groups[i], changes), part.destination, STEADY)
     elseif part.destination and not ORDERED[state.lane] and is_closed(part.destination) then
-      wait_closed(part.id, make_part(state, part.id, groups[i], changes), NOW)
+      wait_closed(part.id, make_part(state, part.id, groups[i], changes), STEADY)
     else
       part_off(ahead, state, part.id, groups[i], changes)
       ahead = part.id

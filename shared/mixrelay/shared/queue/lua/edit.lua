@@ -1,4 +1,4 @@
--- Replaces a letter's message; the one that was pushed is kept with it (docs/internals.md, rule 1).
+-- Replaces a letter's message; the one that was pushed is kept with it (docs/invariants.md, rule 1).
 -- ARGV  op, number, the message that the editor saw, the new message, who, why,
 --       the old message in base64, 1 where this puts the original back
 -- Answer  "done", "gone" (no letter any more), "changed" (by someone else meanwhile)

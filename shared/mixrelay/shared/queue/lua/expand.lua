@@ -1,8 +1,9 @@
 -- Puts the records of list messages in their places, each a message of its own with
--- number n.k (docs/internals.md, rule 8). Numbers go on where an earlier call for the same list ended.
+-- number n.k (docs/invariants.md, rule 8). Of a long list it is shorter lists first: each has the
+-- number of its first record, and its records' numbers go on from there.
 -- A record n.k of which an operator made a list has neighbours: its records are n.k.1 and so on.
--- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, and
---       those: of a record each, and last, if any are left over, of the list of them
+-- ARGV  batch id, claim, op, then for each list: its number, how many payloads follow, how many
+--       records each of them holds, joined by commas ("": one each), and those
 -- Answer  "done", "already", "lost"
 local id, claim, op = ARGV[1], ARGV[2], ARGV[3]
 local FIRST = 4
@@ -14,12 +15,13 @@ if wrong then return wrong end
 
 local places, i = {}, FIRST
 while i < #ARGV do
-  local count = tonumber(ARGV[i + 1])
-  places[ARGV[i]] = { first = i + 2, last = i + 1 + count }
-  i = i + 2 + count
+  local count, records = tonumber(ARGV[i + 1]), {}
+  for number in string.gmatch(ARGV[i + 2], "%d+") do records[#records + 1] = tonumber(number) end
+  places[ARGV[i]] = { first = i + 3, last = i + 2 + count, records = records }
+  i = i + 3 + count
 end
 
--- What a list left over has no neighbour behind it; a record that was edited since may have some.
+-- The numbers behind a shorter list are its own; a record that was edited since may have neighbours.
 local function is_made_of_record(past)
   local edit = past and past.edits and past.edits[#past.edits]
   return edit and edit.at ~= past.expanded
@@ -38,8 +40,10 @@ local function children(number, place, received, replays, into)
   if not base or is_made_of_record(past) then base, first = number, 1 end
   if past and past.edits then past.expanded = past.edits[#past.edits].at end
   local text = past and cjson.encode(past)
+  local number_of_next = tonumber(first)
   for argument = place.first, place.last do
-    local child = string.format("%s.%d", base, first + argument - place.first)
+    local child = string.format("%s.%d", base, number_of_next)
+    number_of_next = number_of_next + (place.records[argument - place.first + 1] or 1)
     into[#into + 1] = string.format("%s %d %d ", child, received, replays) .. ARGV[argument]
     if text then redis.call("HSET", key("history"), child, text) end
   end

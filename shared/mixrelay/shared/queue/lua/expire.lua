@@ -1,5 +1,5 @@
 -- Drops the letters over an operator's limits, those buried first, and notes the limits, so that
--- whoever looks can warn ahead (docs/internals.md, rule 10). An entry of the audit tells what
+-- whoever looks can warn ahead (docs/invariants.md, rule 10). An entry of the audit tells what
 -- ten minutes dropped.
 -- ARGV  longest age (ms, 0 for none), most letters (0 for any number), most to drop now, 1 if this
 --       partition is the queue; else, where there is one, the last letter here that is over the
@@ -30,9 +30,14 @@ wrong = expect_indexes(letters)
 if wrong then return wrong end
 
 discard(letters, "expired")
-redis.call("HSET", noted, "max_age", max_age, "max_letters", max_letters, "at", NOW)
-local untold = redis.call("HINCRBY", noted, "untold", #letters)
-if untold > 0 and NOW - tonumber(redis.call("HGET", noted, "told_at") or 0) >= AUDIT_EVERY_MS then
+-- Workers ask every few seconds for as long as they live: what is as it was is not written again.
+local known = redis.call("HMGET", noted, "max_age", "max_letters")
+if tonumber(known[1] or "") ~= max_age or tonumber(known[2] or "") ~= max_letters then
+  redis.call("HSET", noted, "max_age", max_age, "max_letters", max_letters, "at", NOW)
+end
+local untold = tonumber(redis.call("HGET", noted, "untold") or 0)
+if #letters > 0 then untold = redis.call("HINCRBY", noted, "untold", #letters) end
+if untold > 0 and math.abs(NOW - tonumber(redis.call("HGET", noted, "told_at") or 0)) >= AUDIT_EVERY_MS then
   audit("expire", { who = "retention", why = "over the limits set", count = untold })
   redis.call("HSET", noted, "untold", 0, "told_at", NOW)
 end

@@ -1,4 +1,4 @@
--- Holds a lane for an operator, or ends that (docs/internals.md, rule 4): reserve looks there
+-- Holds a lane for an operator, or ends that (docs/invariants.md, rule 4): reserve looks there
 -- first, and nothing but this script ends a hold.
 -- ARGV  op, "pause" or "resume", lane, who, why
 -- Answer  1, or 0 where the lane was so already: nothing was changed

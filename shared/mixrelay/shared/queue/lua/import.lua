@@ -5,7 +5,8 @@
 -- Answer  the place noted now; where it is not the one expected, nothing was changed
 local name, before, after, partition, who, why = unpack(ARGV, 1, 6)
 local FIRST = 7
-local foreign = expect("hash", key("loads")) or expect_audit()
+local FILE_KEPT_MS = 7 * 86400000
+local foreign = expect("hash", key("loads"), key("loads:at")) or expect_audit()
 if foreign then return foreign end
 local noted = redis.call("HGET", key("loads"), name) or ""
 if noted ~= before then return noted end
@@ -17,15 +18,21 @@ for i = FIRST, #ARGV, 2 do
   letter.type, letter.lane, letter.dead_since = kind or "unknown", kind or "odd", NOW
   letters[#letters + 1] = letter
 end
-local wrong = expect_indexes(letters)
+raise_schema()
+local importing = key("importing:" .. name)
+local wrong = expect_indexes(letters) or expect("string", importing)
 if wrong then return wrong end
 
 for i, letter in ipairs(letters) do
   letter.id = partition .. "-" .. string.format("%d", redis.call("INCR", key("number")))
+  -- All of a file stand together, in the order of the numbers that it tells (place_of).
+  redis.call("SET", importing, letter.id, "PX", FILE_KEPT_MS, "NX")
+  if letter.imported then letter.imported.file = redis.call("GET", importing) end
   redis.call("HSET", key("letters"), letter.id, cjson.encode(letter) .. "\n" .. ARGV[FIRST + 2 * i - 1])
   index_letter(letter, NOW)
 end
 redis.call("HSET", key("loads"), name, after)
+redis.call("HSET", key("loads:at"), name, NOW)
 tally("received", #letters)
 tally("imported", #letters)
 if #letters > 0 then

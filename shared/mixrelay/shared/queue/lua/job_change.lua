@@ -1,7 +1,7 @@
 -- Cancels, resumes, fails a bulk job, or changes its rate; who is over stays over. Or notes that
--- its runner was heard of, while another partition's letters are moved.
--- ARGV  id, "cancel", "resume", "fail", "rate" or "heard", the error or the rate ("" for none),
---       who, why, 1 if the audit has been told already
+-- its runner was heard of, while another partition's letters are moved, or that it leaves the job.
+-- ARGV  id, "cancel", "resume", "fail", "rate", "heard" or "leave", the error or the rate ("" for
+--       none), who, why, 1 if the audit has been told already
 -- Answer  {1 if it was changed, the record}
 local id, what, value, who, why, is_told = unpack(ARGV)
 local STALE_MS = 60000
@@ -18,16 +18,18 @@ if what == "cancel" then
 elseif what == "fail" then
   end_job(id, job, "failed", value)
 elseif what == "resume" then
-  redis.call("HSET", job_key(id), "state", "queued", "finished", "", "error", "", "background", "1", "next_at", NOW)
-  redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id)
+  redis.call("HSET", job_key(id), "state", "queued", "finished", "", "error", "", "background", "1", "next_at", STEADY)
+  redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id)
 elseif what == "rate" then
-  redis.call("HSET", job_key(id), "rate", value, "next_at", NOW)
+  redis.call("HSET", job_key(id), "rate", value, "next_at", STEADY)
   -- Its runner may have left it to those who look after jobs with a rate.
-  if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), NOW - STALE_MS, id) end
+  if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id) end
 elseif what == "heard" then
-  redis.call("ZADD", key("jobs:live"), NOW, id)
+  redis.call("ZADD", key("jobs:live"), later(0), id)
+elseif what == "leave" and job.background == "1" then
+  redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id)
 end
-if what ~= "fail" and what ~= "heard" and is_told ~= "1" then
+if what ~= "fail" and what ~= "heard" and what ~= "leave" and is_told ~= "1" then
   local told = what == "rate" and (value == "" and "no rate" or value .. " a second") or ""
   audit(what, { who = who, why = why ~= "" and why or told, job = id })
 end

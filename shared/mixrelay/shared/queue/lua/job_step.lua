@@ -11,19 +11,26 @@ local letters, payloads = find_letters(FIRST)
 local wrong = expect_job(id) or expect_indexes(letters)
 if wrong then return wrong end
 
-redis.call("ZADD", key("jobs:live"), NOW, id)
+redis.call("ZADD", key("jobs:live"), later(0), id)
 local rate, asked = tonumber(job.rate), #ARGV - FIRST + 1
-local next_at = job.started == "" and NOW or tonumber(job.next_at)
+local next_at = job.started == "" and STEADY or tonumber(job.next_at)
 if rate and asked > 0 then
-  if next_at > NOW then return { math.ceil(next_at - NOW), record(id) } end
+  if next_at > STEADY then return { math.ceil(next_at - STEADY), record(id) } end
   -- A runner that gave way may catch up, but not for all of its absence at once.
-  next_at = math.max(next_at, NOW - RATE_LAG_MS) + asked * 1000 / rate
+  next_at = math.max(next_at, STEADY - RATE_LAG_MS) + asked * 1000 / rate
 end
 
--- What died since the job began is another death, for another decision.
+-- What was replayed since the job began died another death, for another decision. No time tells
+-- that where the clock was set back in between; a job of an older version knows no better.
+local function died_again(letter)
+  local death = letter.deaths and letter.deaths[#letter.deaths]
+  if not death then return false end
+  if job.turn then return (death.turn or 0) > tonumber(job.turn) end
+  return death.replayed_at and death.replayed_at >= tonumber(job.created)
+end
 local meant, meant_payloads, found = {}, {}, {}
 for i, letter in ipairs(letters) do
-  if letter.dead_since < tonumber(job.till) then
+  if letter.dead_since < tonumber(job.till) and not died_again(letter) then
     meant[#meant + 1], meant_payloads[#meant + 1], found[letter.id] = letter, payloads[i], true
   end
 end
@@ -43,7 +50,7 @@ redis.call("HSET", job_key(id), "state", "running", "cursor", after, "moved", jo
   "next_at", string.format("%.3f", next_at), "started", job.started == "" and NOW or job.started)
 if last == "1" then
   end_job(id, job, "done")
-elseif NOW - (tonumber(job.told_at) or 0) >= TELL_EVERY_MS and job.moved > 0 then
+elseif math.abs(NOW - (tonumber(job.told_at) or 0)) >= TELL_EVERY_MS and job.moved > 0 then
   tell(id, job, numbers_of(meant))
 end
 return { 0, record(id) }

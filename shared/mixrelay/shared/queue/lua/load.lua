@@ -8,7 +8,7 @@
 local name, before, after, most = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local FIRST = 5
 local count = #ARGV - FIRST + 1
-local wrong = expect("list", Q) or expect("hash", key("loads"))
+local wrong = expect("list", Q) or expect("hash", key("loads"), key("loads:at"))
 if wrong then return wrong end
 
 local noted = name ~= "" and redis.call("HGET", key("loads"), name) or ""
@@ -21,5 +21,8 @@ if most then
   end
 end
 push("RPUSH", Q, ARGV, FIRST)
-if name ~= "" then redis.call("HSET", key("loads"), name, after) end
+if name ~= "" then
+  redis.call("HSET", key("loads"), name, after)
+  redis.call("HSET", key("loads:at"), name, NOW)
+end
 return after

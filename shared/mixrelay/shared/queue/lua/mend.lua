@@ -1,12 +1,10 @@
--- Puts letters that an older program buried into the indexes by group, and takes out of them
--- what it moved away; a slice each call, gone on with by whoever calls next. Letters are served
--- meanwhile from the other indexes.
+-- Puts letters that an older program buried into the indexes by group and by place, and takes out
+-- of the former what it moved away; a slice each call, gone on with by whoever calls next. Letters
+-- are served meanwhile from the other indexes.
 -- ARGV  most letters to look at
 -- Answer  how many were looked at; 0 where all is well
 local most = tonumber(ARGV[1])
-local wrong = expect("string", key("mending"))
-if wrong then return wrong end
-
+raise_schema()
 local counts = redis.call("HGETALL", key("dead:counts"))
 local differing = {}
 for i = 1, #counts, 2 do
@@ -17,7 +15,7 @@ end
 table.sort(differing)
 
 local stored = redis.call("GET", key("mending"))
-if not stored and schema == SCHEMA and #differing == 0 then return 0 end
+if not stored and #differing == 0 then return 0 end
 local state = stored and cjson.decode(stored) or { cursor = "0" }
 
 local function add()
@@ -25,7 +23,10 @@ local function add()
   for i = 2, #page[2], 2 do
     local letter = parse_letter(page[2][i])
     local at = redis.call("ZSCORE", key("dead"), letter.id)
-    if at then redis.call("ZADD", key("dead:group:" .. group_of(letter)), at, letter.id) end
+    if at then
+      redis.call("ZADD", key("dead:group:" .. group_of(letter)), at, letter.id)
+      if ORDERED[letter.lane] then redis.call("ZADD", key("dead:order"), 0, in_order(letter)) end
+    end
   end
   return page[1], #page[2] / 2
 end
@@ -55,7 +56,6 @@ state.cursor = cursor
 if cursor == "0" then state.group = next_group() end
 if cursor == "0" and not state.group then
   redis.call("DEL", key("mending"))
-  redis.call("SET", key("schema"), SCHEMA)
 else
   redis.call("SET", key("mending"), cjson.encode(state))
 end

@@ -6,10 +6,10 @@ local name, id, lease_ms, goes_on = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local wrong = expect("hash", key("pause:" .. name))
 if wrong then return wrong end
 if redis.call("HGET", key("pause:" .. name), "probe") ~= id then
-  local closed = closed_until(name) or NOW
+  local closed = closed_until(name) or STEADY
   -- Where the pause is gone it needs no probe, but has not passed the gate as it is now.
-  if goes_on or closed > NOW or redis.call("EXISTS", key("pause:" .. name)) == 0 then
-    return math.max(closed - NOW, 1)
+  if goes_on or closed > STEADY or redis.call("EXISTS", key("pause:" .. name)) == 0 then
+    return math.max(closed - STEADY, 1)
   end
 end
 let_probe(name, id, lease_ms)

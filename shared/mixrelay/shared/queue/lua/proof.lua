@@ -40,8 +40,8 @@ local function stay_silent()
   local token = note("unproven")
   token.failures = (before.state == "unproven" and before.failures or 0) + 1
   token.error = facts.error
-  token.again = NOW + backoff({ base = SILENT_BASE_MS, cap = SILENT_CAP_MS, jitter = 0 },
-    token.failures)
+  token.again = later(backoff({ base = SILENT_BASE_MS, cap = SILENT_CAP_MS, jitter = 0 },
+    token.failures))
   save_token(name, token)
 end
 
@@ -67,11 +67,11 @@ local function refuse()
   token.status = token.status or 0
   token.buries = outcome == "refused" and #(facts.opens or {}) == 0
   -- Several that are refused in the same moment are one failure.
-  local repeated = was_refused and before.again > NOW
+  local repeated = was_refused and before.again > STEADY
   token.failures = repeated and before.failures or (was_refused and before.failures or 0) + 1
   -- Letters that are replayed once the token is right must not die of an old refusal.
   local wait = token.buries and facts.pause.base or backoff(facts.pause, token.failures)
-  token.again = repeated and before.again or NOW + wait
+  token.again = repeated and before.again or later(wait)
   save_token(name, token)
   if facts.opens and #facts.opens > 0 then
     open_circuits(name, token, facts.opens)

@@ -18,7 +18,7 @@ local function put_back(id)
     lane = copy.lane, attempts = 1, failures = 0, deaths = 0, oldest = copy.oldest,
     destination = copy.destination, own = copy.own, replayed = copy.replayed, ambiguous = true,
     error = said, status = status,
-  }, NOW)
+  }, STEADY)
   redis.call("HINCRBY", key("totals"), "delivered", -count)
   redis.call("HINCRBY", key("totals"), "delivered:" .. copy.lane, -count)
   tally("returned", count)

@@ -1,4 +1,4 @@
--- Moves letters back to the end of their lanes, each with its history (docs/internals.md, rule 9).
+-- Moves letters back to the end of their lanes, each with its history (docs/invariants.md, rule 9).
 -- A number that names no letter any more was moved by someone else: it counts as nothing.
 -- ARGV  op, who, why, then numbers
 -- Answer  how many were moved

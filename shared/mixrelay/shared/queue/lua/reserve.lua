@@ -1,5 +1,5 @@
 -- Leases one batch of a lane to a worker: a parked one that is due, else a fresh
--- one from the lane (docs/internals.md, rules 2, 3, 4, 12, 14). Asked again with the same
+-- one from the lane (docs/invariants.md, rules 2, 3, 4, 12, 14). Asked again with the same
 -- claim, it answers with the same batch. From a lane that an operator holds it leases none.
 -- ARGV  lane, owner, claim, most records, most bytes, lease ms, linger ms,
 --       destination that this worker's own records of the lane go to,
@@ -19,7 +19,7 @@ local gates = ARGV[11]
 leased_elsewhere = cjson.decode(ARGV[12])
 
 local JOINED = 16       -- members in one text of the answer
-local CHUNK = 50        -- members read before their bytes are counted
+local FEW, CHUNK = 4, 50  -- members read before their bytes are counted, first and at most
 local LOOKED_AT = 64    -- parked batches, or lines, looked at in one call
 local DEEP = 4          -- batches of a line from which on fresh ones are taken beside it
 local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
@@ -31,6 +31,17 @@ local LINES, BUSY, LOOKED_AHEAD = key("lines:" .. lane), key("busy:" .. lane), k
 local wait, suspects = -1, 0
 local function wait_for(ms)
   if wait < 0 or ms < wait then wait = math.max(ms, 1) end
+end
+
+-- Fresh ones were just taken although much waits. The key ends by itself, by the server's clock;
+-- what it holds, by the queue's, says whether that is to be waited for.
+local function looked_ahead()
+  local ends = tonumber(redis.call("GET", LOOKED_AHEAD) or "")
+  return ends and ends > STEADY
+end
+
+local function note_look_ahead()
+  redis.call("SET", LOOKED_AHEAD, later(AHEAD_MS), "PX", AHEAD_MS)
 end
 
 -- Destinations to which only a batch that passed their gate is sent.
@@ -54,8 +65,9 @@ local function reply(id, state, members)
   local lengths = {}
   for i, member in ipairs(members) do lengths[i] = #member end
   local rivals = {}
-  for i, rival in ipairs(state.rivals or {}) do
-    rivals[i] = redis.call("LINDEX", key("batch:" .. rival), 0)
+  for _, rival in ipairs(state.rivals or {}) do
+    -- An operator may have taken it out.
+    rivals[#rivals + 1] = redis.call("LINDEX", key("batch:" .. rival), 0) or nil
   end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
     table.concat(lengths, ","), joined(members), rivals, held_back() }
@@ -63,7 +75,7 @@ end
 
 local function lease(id, state, members, as_probe)
   redis.call("ZREM", PARKED, id)
-  redis.call("ZADD", key("leases"), NOW + lease_ms, id)
+  redis.call("ZADD", key("leases"), later(lease_ms), id)
   redis.call("HSET", key("claims"), claim, id)
   state.claim, state.owner, state.due, state.bytes = claim, owner, nil, nil
   if state.line then occupy(id, state) end
@@ -102,10 +114,10 @@ local function gate(name, id)
   if not closed then
     if not is_full(name) then return "open" end
     wait_for(FULL_MS)
-    return nil, NOW + FULL_MS, true
+    return nil, later(FULL_MS), true
   end
-  if closed > NOW then
-    wait_for(closed - NOW)
+  if closed > STEADY then
+    wait_for(closed - STEADY)
     return nil, closed
   end
   return redis.call("HGET", key("pause:" .. name), "last") == id and "last" or "probe"
@@ -127,8 +139,8 @@ end
 local function try_parked(id, state, even_last)
   if outdated(state) then
     state.destination = destination
-  elseif state.due > NOW then
-    return wait_for(state.due - NOW)
+  elseif state.due > STEADY then
+    return wait_for(state.due - STEADY)
   end
   local open, closed = gate(state.destination, id)
   if not open then
@@ -142,15 +154,16 @@ local function try_parked(id, state, even_last)
 end
 
 local function take_members()
-  local taken, bytes = {}, 0
+  local taken, bytes, some = {}, 0, FEW
   while #taken < most do
-    local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + CHUNK, most) - 1)
+    local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + some, most) - 1)
     for _, member in ipairs(chunk) do
       if #taken > 0 and bytes + #member > most_bytes then return taken end
       taken[#taken + 1] = member
       bytes = bytes + #member
     end
-    if #chunk < CHUNK then break end
+    if #chunk < some then break end
+    some = math.min(some * 2, CHUNK)
   end
   return taken
 end
@@ -187,9 +200,8 @@ local function fresh()
     if fresh_while_paused == 0 then return end
     local few = redis.call("HLEN", key("waiting:" .. lane)) + fresh_while_paused
     if redis.call("ZCARD", PARKED) >= few then
-      if not redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS, "NX") then
-        return wait_for(AHEAD_MS)
-      end
+      if looked_ahead() then return wait_for(AHEAD_MS) end
+      note_look_ahead()
     end
     open, name = "open", nil
   end
@@ -228,8 +240,8 @@ local function unread()
   local state = load(id)
   if outdated(state) then
     state.destination = destination
-  elseif state.due > NOW then
-    return wait_for(state.due - NOW)
+  elseif state.due > STEADY then
+    return wait_for(state.due - STEADY)
   end
   if is_too_dangerous(state) then return end
   if state.destination and closed_until(state.destination) then
@@ -252,13 +264,13 @@ end
 
 local function next_of_lane(is_long)
   if redis.call("EXISTS", ORDER) == 1 then return unread() end
-  if redis.call("EXISTS", LINES) == 1 and redis.call("EXISTS", LOOKED_AHEAD) == 1 then
+  if redis.call("EXISTS", LINES) == 1 and looked_ahead() then
     return wait_for(AHEAD_MS)
   end
   if some_line_goes_on() then return end
   local batch = fresh()
   if batch and (is_long or redis.call("ZCARD", PARKED) >= redis.call("ZCARD", LINES) + AHEAD) then
-    redis.call("SET", LOOKED_AHEAD, "", "PX", AHEAD_MS)
+    note_look_ahead()
   end
   return batch
 end
@@ -302,7 +314,7 @@ end
 
 local function try_line(line)
   if is_busy(line) then
-    redis.call("ZADD", LINES, NOW + BUSY_MS, line)
+    redis.call("ZADD", LINES, later(BUSY_MS), line)
     return
   end
   local before = wait
@@ -310,14 +322,14 @@ local function try_line(line)
   local batch = first_of_line(line)
   if batch then return batch end
   -- Where a suspect is its first, it is looked at until a worker holds nothing.
-  if wait > 0 then redis.call("ZADD", LINES, NOW + wait, line) end
+  if wait > 0 then redis.call("ZADD", LINES, later(wait), line) end
   if before >= 0 then wait_for(before) end
 end
 
 local function wait_for_lines()
-  local later = redis.call("ZRANGE", LINES, "(" .. NOW, "+inf", "BYSCORE", "LIMIT", 0, 8, "WITHSCORES")
-  for i = 1, #later, 2 do
-    if redis.call("HEXISTS", BUSY, later[i]) == 0 then return wait_for(tonumber(later[i + 1]) - NOW) end
+  local soon = redis.call("ZRANGE", LINES, "(" .. STEADY, "+inf", "BYSCORE", "LIMIT", 0, 8, "WITHSCORES")
+  for i = 1, #soon, 2 do
+    if redis.call("HEXISTS", BUSY, soon[i]) == 0 then return wait_for(tonumber(soon[i + 1]) - STEADY) end
   end
 end
 
@@ -332,10 +344,10 @@ end
 
 local function ordered()
   note_home()
-  local due = redis.call("ZRANGE", LINES, "-inf", NOW, "BYSCORE", "LIMIT", 0, LOOKED_AT)
+  local due = redis.call("ZRANGE", LINES, "-inf", STEADY, "BYSCORE", "LIMIT", 0, LOOKED_AT)
   -- A long line must not keep the others' records in the lane.
   local is_long = due[1] and redis.call("LLEN", line_key(lane, due[1])) >= DEEP
-  local batch = is_long and redis.call("EXISTS", LOOKED_AHEAD) == 0 and next_of_lane(true)
+  local batch = is_long and not looked_ahead() and next_of_lane(true)
   if batch then return batch end
   for _, line in ipairs(due) do
     batch = try_line(line)
@@ -352,5 +364,6 @@ if repeated then return reply(repeated, load(repeated), members_of(repeated)) en
 local wrong = gates ~= "" and mirror(gates)
 if wrong then return wrong end
 if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0 } end
+raise_schema()
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
 return batch or { "none", wait, suspects }

@@ -1,8 +1,9 @@
--- Moves tuples from Q to the lane that their type word names (docs/internals.md, rules 5, 7),
+-- Moves tuples from Q to the lane that their type word names (docs/invariants.md, rules 5, 7),
 -- each with its number and the time of receipt in front. JSON is not read here.
 -- ARGV  most tuples, most bytes, a random id for a queue that has none, partition
 -- Answer  {moved, left in Q}
 local most, most_bytes, new_id, partition = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local EMPTY_NOTED_MS = 5000
 local CHUNK = 16 -- read before the bytes are counted, so a run of large tuples costs little too
 
 local wrong = expect("list", Q)
@@ -11,6 +12,7 @@ if not string.find(redis.call("GET", key("number")) or "0", "^%d+$") then
   return redis.error_reply("WRONGTYPE key '" .. key("number") .. "' holds no number")
 end
 
+raise_schema()
 redis.call("SETNX", key("id"), new_id)
 local taken, bytes = {}, 0
 while #taken < most and bytes < most_bytes do
@@ -33,5 +35,11 @@ for _, lane in ipairs(LANES) do push("RPUSH", key("lane:" .. lane), lanes[lane])
 tally("received", #taken)
 
 local left = redis.call("LLEN", Q)
-if left == 0 then redis.call("SET", key("empty_at"), NOW) end
+if left == 0 then
+  -- Those who find nothing look again and again: their sight of it is written down now and then.
+  local noted = #taken == 0 and tonumber(redis.call("GET", key("empty_at")) or nil)
+  if not noted or noted > NOW or NOW - noted >= EMPTY_NOTED_MS then
+    redis.call("SET", key("empty_at"), NOW)
+  end
+end
 return { #taken, left }

@@ -1,5 +1,5 @@
 -- Ends what a worker began with a batch: each member that has a verdict is moved and
--- counted, the rest keeps the lease, is parked for a retry, or is given back (docs/internals.md,
+-- counted, the rest keeps the lease, is parked for a retry, or is given back (docs/invariants.md,
 -- rules 1, 2, 4, 5, 12).
 -- ARGV  batch id, claim, op, plan as JSON:
 --   sent         a request was made
@@ -152,11 +152,11 @@ local function pause_for(park)
 end
 
 local function park_rest(park)
-  local due = NOW + (park.delay or 0)
+  local due = later(park.delay or 0)
   local alone = park.pause and fails_alone(park.pause)
   if alone then
     state.streak = (state.streak or 0) + 1
-    due = NOW + backoff(park.pause, state.streak)
+    due = later(backoff(park.pause, state.streak))
   elseif park.pause then
     state.streak = nil
   end
@@ -166,7 +166,7 @@ local function park_rest(park)
   if park.counts then state.failures = state.failures + 1 end
   if park.ambiguous then state.ambiguous = true end
   if plan.sent or park.pause then
-    state.failed_at = NOW
+    state.failed_at = STEADY
     state.seen = plan.passed and { destination = state.destination, passed = plan.passed }
   end
   state.error, state.status = park.error, park.status
@@ -236,7 +236,7 @@ local function give_back(left)
   release_probe(id, state)
   state.rivals = nil
   if state.behind and join_behind(left) then return end
-  if not can_go_home() then return park(id, state, NOW) end
+  if not can_go_home() then return park(id, state, STEADY) end
   local reversed = {}
   for i = #left, 1, -1 do reversed[#reversed + 1] = left[i] end
   push("LPUSH", key("lane:" .. state.lane), reversed)

@@ -9,7 +9,7 @@
 --   "refused"   and nobody may try again before
 --   "prove"     whoever asked proves now
 --   "wait"      another proves: ask again in so many ms
-local PROOFS_A_SECOND = 10
+local PROOFS_A_SECOND, PROOFS_KEPT_MS = 10, 2000
 local name, who, proof_ms, within = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local insists, looks = ARGV[5] == "1", ARGV[6] == "1"
 local WAIT_MS, BUSY_MS, ASKED_EVERY_MS = 50, 500, 10000
@@ -19,25 +19,29 @@ if wrong then return wrong end
 local token = token_of(name)
 local text = token and cjson.encode(token) or ""
 local state = token and token.state
-if state == "refused" and NOW - (token.asked or 0) > ASKED_EVERY_MS then
+if state == "refused" and math.abs(NOW - (token.asked or 0)) > ASKED_EVERY_MS then
   token.asked = NOW
   save_token(name, token)
 end
-if state == "proven" and NOW - token.at < within then return { "proven", text, 0 } end
+if state == "proven" and math.abs(NOW - token.at) < within then return { "proven", text, 0 } end
 if looks and state ~= "refused" then return { state or "unproven", text, 0 } end
 local rests = state == "refused" or (state == "unproven" and not insists)
-if rests and token.again > NOW then return { state, text, token.again - NOW } end
+if rests and token.again > STEADY then return { state, text, token.again - STEADY } end
 
-local proving = redis.call("GET", key("proving:" .. name))
+-- Who proves, and until when by the queue's clock: a key's own end is by the server's.
+local proving, ends = string.match(redis.call("GET", key("proving:" .. name)) or "", "^(%S+) ?(%d*)$")
+if proving and (tonumber(ends) or math.huge) <= STEADY then proving = nil end
 if proving and proving ~= who then
   -- Older evidence is good enough while another looks for newer, unless messages die of it.
   if state and not (insists or token.buries) then return { state, text, WAIT_MS } end
   return { "wait", text, WAIT_MS }
 end
 if not proving then
-  local proofs = redis.call("INCR", key("proofs"))
-  if proofs == 1 then redis.call("EXPIRE", key("proofs"), 1) end
+  local second = math.floor(STEADY / 1000)
+  local of, proofs = string.match(redis.call("GET", key("proofs")) or "", "^(%d+) (%d+)$")
+  proofs = tonumber(of) == second and proofs + 1 or 1
   if proofs > PROOFS_A_SECOND then return { "wait", text, BUSY_MS } end
+  redis.call("SET", key("proofs"), string.format("%d %d", second, proofs), "PX", PROOFS_KEPT_MS)
 end
-redis.call("SET", key("proving:" .. name), who, "PX", proof_ms)
+redis.call("SET", key("proving:" .. name), who .. string.format(" %d", later(proof_ms)), "PX", proof_ms)
 return { "prove", text, 0 }

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from mixrelay.shared.connection import node_of
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue.batch import Number, partition_of
+from mixrelay.shared.queue.ids import check_id
 from mixrelay.shared.queue.job import Job, JobKind, Step
 from mixrelay.shared.queue.jobs import rate_text
 from mixrelay.shared.queue.letters import LetterFilter
@@ -25,7 +26,7 @@ from mixrelay.shared.queue.planning import Plan, count_on, plan
 IDS_AT_MOST = 5_000
 """Letters that a job may name one by one."""
 _HEARD_SECONDS = 5.0
-"""A part counts as left behind when nobody was heard of for a minute."""
+"""A part counts as left behind when nobody was heard of for 10 s."""
 
 
 def new_job_id() -> str:
@@ -87,10 +88,11 @@ class MergedJobs:
             background: have a worker run it.
 
         Raises:
-            ValueError: too many letters are named, or a rate is not above 0.
+            ValueError: too many letters are named, a rate is not above 0, or the id is none.
             redis.RedisError: a node is away; what was noted on others may be run. Ask again with
                 the same id.
         """
+        check_id(job_id, "a job's id")
         rate_text(rate)
         parts = [
             self._partitions[index].jobs.start(
@@ -114,6 +116,8 @@ class MergedJobs:
         Raises:
             ConfigurationError: a newer mixrelay made it, with a filter unknown here.
         """
+        if ":" in job_id:  # it would name another key of a job's
+            return None
         return _together(one.jobs.get(job_id) for one in self._partitions)
 
     def newest(self, limit: int = 50) -> list[Job]:
@@ -158,8 +162,12 @@ class MergedJobs:
         """Ends a job that cannot be done; it can be resumed once that was seen to."""
         return self._change(job_id, "fail", error)
 
+    def leave(self, job_id: str) -> Job | None:
+        """Gives up running a job that is not over: whoever looks next finds it at once."""
+        return self._change(job_id, "leave")
+
     def stalled(self, most: int = 10) -> list[str]:
-        """Jobs for a worker that nobody has run for a minute; whoever asks is to run them.
+        """Jobs for a worker that nobody has run for 10 s; whoever asks is to run them.
 
         A job whose own command is gone is ended as failed. Of one thread.
         """
@@ -200,12 +208,14 @@ class MergedJobs:
         return max((self._owed_by(one) for one in before), default=0.0)
 
     def _owed_by(self, part: Job) -> float:
-        """Asks its own node for the time: clocks of nodes differ."""
-        return max(0.0, part.next_at / 1000 - _now(self._partitions[part.partition]).timestamp())
+        """Asks its own partition for the time: each has a clock of its own."""
+        return max(0.0, part.next_at / 1000 - self._partitions[part.partition].clock.seconds())
 
     def _change(
         self, job_id: str, what: str, value: str = "", *, who: str = "", why: str = ""
     ) -> Job | None:
+        if ":" in job_id:
+            return None
         parts, is_told = [], False
         # The part in turn last: who finds it cancelled, finds those to come cancelled too.
         for one in reversed(self._partitions):
@@ -216,8 +226,11 @@ class MergedJobs:
 
 
 def _now(partition: Partition) -> datetime:
+    """Its node's time, or that of its newest letter: the node's may have been set back since."""
     seconds, micros = node_of(partition.redis, partition.name).time()
-    return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
+    now = datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=micros // 1000)
+    newest = partition.letters.newest_burial()
+    return max(now, newest) if newest else now
 
 
 def _together(parts: Iterable[Job | None]) -> Job | None:

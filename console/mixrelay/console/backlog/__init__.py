@@ -1,0 +1,1 @@
+"""Looking into what waits, dropping of it, and erasing a person."""
