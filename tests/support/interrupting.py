@@ -21,12 +21,12 @@ from redis import Redis
 from rq.timeouts import JobTimeoutException
 
 from mixrelay.producer import DeliveryError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from tests.support.faultproxy import FaultProxy, at_random, cut_after, cut_before, delay
 
 QUEUE = "interrupted"
 
-REACHED = ("_push_or_keep", "redis_sink.py")
+REACHED = ("_push_or_keep", "sink.py")
 """From here on a message is kept, whatever comes; earlier than that the call has only begun."""
 
 
