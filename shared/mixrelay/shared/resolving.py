@@ -176,7 +176,11 @@ def _numeric(host: str, port: int) -> list[Address]:
         return []
     try:
         return list(
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+            # As bytes: for text Python's codec of names is run, which replaces whatever a signal
+            # handler of the application raises there.
+            socket.getaddrinfo(
+                host.encode("ascii"), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
         )
     except (OSError, UnicodeError):
         return []

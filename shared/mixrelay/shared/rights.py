@@ -77,7 +77,7 @@ PRODUCER = Role("producer", "rpush", list_only=True)
 SPOOLING = Role("spooling-producer", f"{_SCRIPTS} hget hset llen rpush time type get")
 WORKER = Role(
     "worker",
-    f"{_SCRIPTS} {_LOOKS} {_MOVES} info",
+    f"{_SCRIPTS} {_LOOKS} {_MOVES} info lset",
     on_rq=_RQ_WORKS,
     rq_keys=("rq:*",),
     channels=("rq:pubsub:*",),

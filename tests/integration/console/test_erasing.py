@@ -23,7 +23,7 @@ from mixrelay.shared.queue.messages.erasing import Erasing
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import bury, event, profile
-from tests.support.works import Works, group, message, wait_until
+from tests.support.works import Works, group, message
 from tests.support.works import event as tried
 from tests.support.works import update as updated
 
@@ -128,7 +128,17 @@ def test_merges_and_aliases_are_about_both_ids(queue: Queue, redis: Redis, redis
     assert holds(redis, b"user-42") == []
 
 
-def test_what_a_worker_holds_is_waited_for(queue: Queue, redis: Redis, redis_url: str) -> None:
+def test_what_a_worker_holds_is_waited_for(
+    queue: Queue, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, in_hand = threading.Event(), Erasing.in_hand
+
+    def look(erasing: Erasing) -> set[str]:
+        found = in_hand(erasing)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(Erasing, "in_hand", look)
     bench = Bench(queue)
     bench.route(event("Sent", "user-42"))
     sent = bench.take()
@@ -136,7 +146,7 @@ def test_what_a_worker_holds_is_waited_for(queue: Queue, redis: Redis, redis_url
     back = bench.take()
 
     def end() -> None:
-        wait_until(lambda: len(queue.books().held) == 4, "the lanes are held")
+        assert looked.wait(60)
         bench.deliver(sent)
         queue.settle(back, Settlement(rest="back"))
 

@@ -15,6 +15,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from mixrelay.producer import DeliveryError, Tracker
+from mixrelay.producer.push.connection import Pushing
 from tests.support.processes import finished
 
 CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
@@ -94,6 +95,26 @@ def test_an_ending_that_a_sink_wraps_goes_on_and_the_failure_is_told():
         tracker.track("1", "Event")
     assert [str(one) for one in told] == ["no answer"]
     assert tracker.counters.failed == 1
+
+
+def test_an_ending_that_a_codec_replaces_goes_on_and_its_message_is_kept(tmp_path, monkeypatch):
+    """As that of host names does, by which a connection finds its server."""
+
+    def push(*_):
+        try:
+            busy()
+        except ValueError as error:
+            made = ValueError(f"encoding with 'idna' codec failed ({error})")
+            made.__cause__ = error
+        raise made
+
+    told = []
+    tracker = Tracker("token", spool_dir=tmp_path, error_handler=told.append)
+    monkeypatch.setattr(Pushing, "push", push)
+    with pytest.raises(ValueError, match=r"^rings$"), ringing(ValueError):
+        tracker.track("1", "Kept")
+    assert told == []
+    assert tracker.counters.spooled == 1
 
 
 def test_a_failure_while_an_ending_is_handled_is_not_that_ending():

@@ -416,7 +416,7 @@ class Model:
 
     def replay(self, numbers: Iterable[str]) -> int:
         graves = [self.letters.pop(number) for number in numbers if number in self.letters]
-        for grave in graves:
+        for grave in sorted(graves, key=lambda grave: grave.message.place):
             grave.message.replays += 1
             grave.message.past_attempts = grave.attempts
             grave.message.past_deaths += 1

@@ -44,8 +44,9 @@ IN_MESSAGES = (TOKEN, FOREIGN_TOKEN, API_KEY, json.dumps(API_KEY)[1:-1])
 KEYS = IN_MESSAGES[2:]
 SECRETS = (*PRIVATE, *IN_MESSAGES)
 
-MESSAGE = re.compile(rb'"message": .*')
-"""Of a letter as JSON: messages are shown, with the project's token, which every web page has."""
+MESSAGE = re.compile(rb'"message": .*|^ *[ +-] +".*$', re.MULTILINE)
+"""Of a letter, as JSON or as a diff: messages are shown, with the project's token, which every web
+page has."""
 
 # Everything that any library would log, at its most talkative.
 LOUD = """

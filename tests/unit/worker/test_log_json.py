@@ -16,7 +16,7 @@ from mixrelay.worker.base.logs import FORMATS, LEVELS, MAX_LINE, MAX_TRACE_LINES
 from mixrelay.worker.base.settings import WorkerSettings
 from tests.support.processes import finished
 
-CODE = Path(mixrelay.worker.base.logs.__file__).parent
+CODE = Path(mixrelay.worker.base.logs.__file__).parents[1]
 QUEUE_CODE = Path(mixrelay.shared.queue.__file__).parent
 GUIDE = Path(__file__).parents[3] / "docs" / "workers.md"
 FORGED = 'a\nFAKE\x1b[31m\r\x00"}\u2028\ud800'
@@ -81,7 +81,7 @@ def test_a_traceback_is_bounded_and_keeps_its_end():
 
 def configured(form, stderr=subprocess.PIPE):
     code = (
-        "import logging\nfrom mixrelay.worker import logs\n"
+        "import logging\nfrom mixrelay.worker.base import logs\n"
         f"logs.configure({form!r}, 'info')\n"
         "logging.getLogger('x').info('started: %d', 1)\nlogging.getLogger('x').debug('quiet: no')"
     )
@@ -113,7 +113,7 @@ def test_the_settings_know_every_form_and_level():
 
 def log_calls():
     """Each call that logs an event, of a worker's or of the end of leases: its name, and level."""
-    for path in sorted([*CODE.glob("*.py"), QUEUE_CODE / "lease_ends.py"]):
+    for path in sorted([*CODE.rglob("*.py"), QUEUE_CODE / "partitions" / "lease_ends.py"]):
         for node in ast.walk(ast.parse(path.read_text())):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
@@ -138,7 +138,7 @@ def test_the_guide_lists_every_event_with_its_levels():
 
 def test_whatever_is_given_as_extra_is_a_known_field():
     given = set()
-    for path in CODE.glob("*.py"):
+    for path in CODE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "extra":
                 given |= {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -9,7 +10,7 @@ from mixrelay.producer.construction.checks import given_client, read_queue
 from mixrelay.producer.construction.copies import refuse_client
 from mixrelay.producer.construction.shown_options import with_options_shown
 from mixrelay.producer.dispatch.attempt import Attempt
-from mixrelay.producer.dispatch.endings import ending_in, is_ending
+from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.dispatch.reporting import Handler
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.options import QueueOptions
@@ -147,7 +148,7 @@ class RedisSink:
         return f"RedisSink({self._address!r}, {self.queue!r})"
 
     def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
-        attempt = None
+        attempt, outer = None, sys.exception()
         try:
             attempt = Attempt()
             if max(map(len, tuples)) > MAX_TUPLE_BYTES:
@@ -159,11 +160,13 @@ class RedisSink:
             # The application's own, such as a time limit; it goes on once they are safe.
             self.guard.interrupted(to, tuples, attempt or Attempt())
             self.pushing.drop_idle()
-            if isinstance(error, Exception) and not is_ending(
-                error
-            ):  # nobody's: a fault that loses no message
-                self.guard.tell(error)
+            # A codec, as that of host names, makes another exception of one that it meets.
+            ending = ending_in(error, outer)
+            if ending is None and isinstance(error, Exception):
+                self.guard.tell(error)  # nobody's: a fault that loses no message
                 return True
+            if ending is not None and ending is not error:
+                raise ending from None
             raise
 
     def _push_or_keep(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:

@@ -1,1 +1,1 @@
-"""Builds the records that a tracking call queues. Pure: nothing here knows Redis, files or threads."""
+"""Builds the records that a tracking call queues. Nothing here knows Redis, files or threads."""

@@ -1,8 +1,8 @@
 """From the spool into the queue: each line once, whatever is killed or lost on the way.
 
 How far a file is in, is noted in the queue by the script that pushes its lines
-(``mixrelay.shared.queue.loads.log_file``), so that this, ``mixrelay push`` of the same file, and a process
-that goes on after another one's death are one: nobody pushes a line again.
+(``mixrelay.shared.queue.loads.log_file``), so that this, ``mixrelay push`` of the same file, and
+a process that goes on after another one's death are one: nobody pushes a line again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ A folder for each queue, shared by all processes of a machine:
     lock                   held by whoever moves lines into the queue (``drain.py``)
 
 Each file begins with blanks and tabs of its own: what is in the queue by now is known by a file's
-content (``mixrelay.shared.queue.loads.log_file``), and two outages, or hosts, may well keep equal messages.
+content (``mixrelay.shared.queue.loads.log_file``), and two outages, or hosts, may well keep equal
+messages.
 A line is appended under a lock on the file, by one write; so processes and threads may share it,
 and a full disk leaves no half of one. The messages can hold secrets: only their owner may read.
 Files are opened below the folder's descriptor, once it is known to be ours (``trusted_folder``).

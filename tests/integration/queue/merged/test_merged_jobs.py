@@ -247,6 +247,8 @@ def test_a_job_that_nobody_runs_is_found_once(three: Partitioned) -> None:
     three.bury(1, event("a"))
     handed = started(three, ALL)
     gone = started(three, ALL, background=False)
+    # Whoever looks for work finds a worker's job at once, and a command's only when it is gone.
+    assert three.queue.jobs.stalled() == [handed.id]
     assert three.queue.jobs.stalled() == []
     for index in range(3):
         three.redis.zadd(three.key(index, "jobs:live"), {handed.id: 1, gone.id: 1})

@@ -2,7 +2,7 @@
 
 A million ids do not fit: what is kept are the heaviest, by the "Frequent" algorithm (Misra, Gries:
 Finding Repeated Elements). Of N counted events no count is too low by more than N / PLACES; in
-practice by far less. What is large goes to Redis every half minute (`mixrelay.shared.queue.stats.hot_shards`),
+practice by far less. What is large goes to Redis every half minute (`queue.stats.hot_shards`),
 what is small stays here, and at the end of the drain job all but the smallest goes.
 """
 

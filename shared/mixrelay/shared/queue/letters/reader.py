@@ -15,6 +15,8 @@ from mixrelay.shared.queue.letters.paging import Seen, milliseconds
 from mixrelay.shared.queue.messages.batch import Number
 
 _GROUPS_READ_AS_ONE = 8
+_LATEST = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
+"""Anyone may have written a score: no time behind it can be read, or added to."""
 """Each is asked for a whole page: with more, one index and a look at each letter cost less."""
 
 
@@ -123,7 +125,7 @@ class LetterBox:
         # Not by desc=True, which redis-py asks by ZREVRANGE: no role has that (docs/redis.md).
         found = self._redis.zrange(self._keys("dead"), -1, -1, withscores=True)
         pairs = cast("list[tuple[bytes, float]]", found)
-        return datetime.fromtimestamp(pairs[0][1] / 1000, UTC) if pairs else None
+        return datetime.fromtimestamp(min(pairs[0][1] / 1000, _LATEST), UTC) if pairs else None
 
     def in_order(self, after: str = "", *, size: int, whole: bool = False) -> "InOrder | None":
         """The next letters of ordered lanes as a replay sends them; None while that is not known.

@@ -167,7 +167,7 @@ class MergedJobs:
         return self._change(job_id, "leave")
 
     def stalled(self, most: int = 10) -> list[str]:
-        """Jobs for a worker that nobody has run for 10 s; whoever asks is to run them.
+        """Jobs for a worker that are new, or that nobody has run for 10 s; whoever asks runs them.
 
         A job whose own command is gone is ended as failed. Of one thread.
         """

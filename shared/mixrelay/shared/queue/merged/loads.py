@@ -11,7 +11,7 @@ from mixrelay.shared.variables import MOST_PARTITIONS
 
 
 class MergedLoads:
-    """The places up to which logs were loaded (`mixrelay.shared.queue.loads.log_file` has the form).
+    """The places up to which logs were loaded; `queue.loads.log_file` has the form.
 
     Each place says among how many the log is shared, and the first partition's is noted first: of
     two that begin a log with another number, or two logs under one name, one stops. What was a
