@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test browser fuzz audit compat protections chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat release protections chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -35,6 +35,13 @@ audit: $(READY)
 # The producer's tests with each redis-py that mixrelay runs with: 5.2, 5.3, 6, 7 and the newest.
 compat: $(READY)
 	$(BIN)/python -m tests.support.compat
+
+# Builds wheel and sdist twice, proves them on every Python that is here, and leaves all in dist/.
+# `make release REHEARSE=1` goes on where version, changelog or tag are not ready.
+release: $(READY)
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	$(VENV)/release/bin/python -m tests.release $(if $(REHEARSE),--rehearse)
 
 # Takes each protection away and sees its test fail.
 protections: $(READY)
