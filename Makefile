@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test browser fuzz audit compat protections chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat matrix release protections chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -35,6 +35,18 @@ audit: $(READY)
 # The producer's tests with each redis-py that mixrelay runs with: 5.2, 5.3, 6, 7 and the newest.
 compat: $(READY)
 	$(BIN)/python -m tests.support.compat
+
+# Unit, integration and acceptance tests on each Python that is here, with the newest and the oldest
+# dependencies; some two hours on two cores. MATRIX chooses: make matrix MATRIX='--suites unit'
+matrix: $(READY)
+	$(BIN)/python -m tests.release.matrix $(MATRIX)
+
+# Builds wheel and sdist twice, proves them on every Python that is here, and leaves all in dist/.
+# `make release REHEARSE=1` goes on where version, changelog or tag are not ready.
+release: $(READY)
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
+	$(VENV)/release/bin/python -m tests.release $(if $(REHEARSE),--rehearse)
 
 # Takes each protection away and sees its test fail.
 protections: $(READY)

@@ -133,6 +133,7 @@ ENDLESS = re.compile(
 ENDED_OTHERWISE = {
     "tests/support/processes.py",  # what all others use
     "tests/support/audit.py",  # no test; each run of its has a timeout
+    "tests/release/smoke_program.py",  # stands alone; each run of its has a timeout
     "tests/protections/trying.py",  # no test; ends what carries its folder
     "tests/chaos/crash_points/forks.py",  # in the child; its parent reads its answers
     "tests/unit/console/test_children.py",  # the product's own Popen, in its place
