@@ -24,9 +24,9 @@ from benchmarks import events
 from benchmarks.stand import MEASURED_CORE, Stand, pinned, stand
 from benchmarks.where_time_goes import Drain
 from mixrelay.shared.queue import Queue
-from mixrelay.worker.alike import Alike
-from mixrelay.worker.hot_shards import ShardCounts
-from mixrelay.worker.shards import Seen, ShardReader
+from mixrelay.worker.counting.hot_shards import ShardCounts
+from mixrelay.worker.counting.shards import Seen, ShardReader
+from mixrelay.worker.deliver.bulk_decode import Alike
 
 USERS = 1_000_000
 Pairs = list[tuple[bytes, float]]

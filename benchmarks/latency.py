@@ -15,7 +15,7 @@ from benchmarks import events
 from benchmarks.benchmark import Benchmark, Goal, Row, Rows, Size, failures, measured, table
 from benchmarks.stand import OTHER_CORE, Stand, pinned, stand
 from mixrelay.producer import Tracker
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 LONE = "lone"
 SECONDS = {10: 40, 1_000: 30, 10_000: 20}

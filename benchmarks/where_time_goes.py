@@ -23,13 +23,13 @@ from benchmarks.stand import MEASURED_CORE, pinned, stand
 from mixrelay.shared.mixpanel.endpoints import base_address
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Batch, Lane, Queue, new_id
-from mixrelay.worker.clocks import Clocks
-from mixrelay.worker.delivery import Delivery
-from mixrelay.worker.holdings import Held
-from mixrelay.worker.hot_shards import ShardCounts
-from mixrelay.worker.ledger import Ledger
-from mixrelay.worker.records import Preparation
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.clocks import Clocks
+from mixrelay.worker.base.in_flight import Held
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.counting.hot_shards import ShardCounts
+from mixrelay.worker.deliver.delivery import Delivery
+from mixrelay.worker.deliver.prepare import Preparation
+from mixrelay.worker.deliver.writer import Ledger
 
 WARM_UP = 20_000
 LEASE_SECONDS = 60.0

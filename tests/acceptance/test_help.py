@@ -6,7 +6,7 @@ import pytest
 
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.options import options
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 from tests.support.command import mixrelay
 from tests.support.console import called
 

@@ -11,7 +11,7 @@ from redis import Redis
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Lane, LetterFilter, Queue
-from mixrelay.shared.queue.taking_out import MOST
+from mixrelay.shared.queue.messages.taking_out import MOST
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import event, profile

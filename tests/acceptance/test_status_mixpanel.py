@@ -11,7 +11,7 @@ from rq import SimpleWorker
 
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import Batch, Example, Lane, Limits, Noticed, Queue, Settlement, Shard
-from mixrelay.shared.queue.ids import new_id
+from mixrelay.shared.queue.base.ids import new_id
 from tests.support.console import called
 from tests.support.letters import event
 from tests.support.tokens import OURS, THEIRS, US, leave_unproven, prove, refuse

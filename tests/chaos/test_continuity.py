@@ -8,8 +8,8 @@ from redis import Redis
 from rq import suspension
 
 from mixrelay.worker import Job
-from mixrelay.worker.rq_job import SHIFT
-from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.rq.job import SHIFT
+from mixrelay.worker.rq.queue import Shifts
 from tests.chaos.ledger import Findings, Ledger
 from tests.support.fleet import Fleet, wait_until
 

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from mixrelay.shared.queue import LetterFilter
-from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.rq.queue import Shifts
 from tests.chaos.ledger import Findings, Ledger
 from tests.support.fleet import COMMAND, Fleet, wait_until
 from tests.support.processes import Process, finished

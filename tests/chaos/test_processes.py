@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Limits, Queue
-from mixrelay.worker.rq_job import SHIFT, Job
-from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.rq.job import SHIFT, Job
+from mixrelay.worker.rq.queue import Shifts
 from tests.chaos.ledger import Findings, Ledger, number_of
 from tests.chaos.partitioned import one_and_several
 from tests.support.fleet import Fleet, alive, wait_until

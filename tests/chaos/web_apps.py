@@ -11,8 +11,8 @@ from celery import Celery
 from redis import Redis
 
 from mixrelay.producer import Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.integrations import asgi, wsgi
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 
 PROFILES = 97
 

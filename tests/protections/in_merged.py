@@ -12,7 +12,7 @@ IN_MERGED = (
     Protection(
         name="a merged slice ends where the first partition's does",
         against="letters between two partitions' slices are never seen",
-        file=f"{QUEUE}/looking.py",
+        file=f"{QUEUE}/letters/paging.py",
         old="rows[: min(size, known)]",
         new="rows[:size]",
         proof=_LETTERS,
@@ -93,7 +93,7 @@ IN_MERGED = (
     Protection(
         name="a slice of a log ends where a partition is further",
         against="a push that died between two partitions cannot go on, or pushes lines again",
-        file=f"{QUEUE}/logs.py",
+        file=f"{QUEUE}/loads/log_file.py",
         old="for noted in start.ends:",
         new="for noted in ():",
         proof=_LOADS,

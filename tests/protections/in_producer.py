@@ -6,7 +6,7 @@ IN_PRODUCER = (
     Protection(
         name="a push is not repeated",
         against="a push whose answer was lost is made twice, unseen",
-        file=f"{PRODUCER}/pushing.py",
+        file=f"{PRODUCER}/push/connection.py",
         old="""            self._failed_at = monotonic()
             raise to.words.failed(error, was_sent=exchange.is_out) from error
 """,
@@ -18,7 +18,7 @@ IN_PRODUCER = (
     Protection(
         name="on_ambiguous of a push",
         against="an increment whose push had no answer is counted twice",
-        file=f"{PRODUCER}/guard.py",
+        file=f"{PRODUCER}/push/failover.py",
         old='            if self._settings.on_ambiguous == "drop":\n',
         new="            if False:\n",
         proof="integration/producer/test_outage.py",
@@ -27,7 +27,7 @@ IN_PRODUCER = (
     Protection(
         name="a pool of its own after a fork",
         against="a child waits for ever for a lock that a thread of its parent's held",
-        file=f"{PRODUCER}/pushing.py",
+        file=f"{PRODUCER}/push/connection.py",
         old="        if self._pid != os.getpid():\n",
         new="        if False:\n",
         proof="integration/producer/test_late_answers.py",
@@ -36,7 +36,7 @@ IN_PRODUCER = (
     Protection(
         name="an interrupted push closes its connection",
         against="the next push takes the answer of the one before for its own",
-        file=f"{PRODUCER}/pushing.py",
+        file=f"{PRODUCER}/push/connection.py",
         old="            if self.is_out or self._wait is not None:\n",
         new="            if False:\n",
         proof="integration/producer/test_late_answers.py",
@@ -45,7 +45,7 @@ IN_PRODUCER = (
     Protection(
         name="a message that would harm Redis",
         against="one message of 500 MB stops the server",
-        file=f"{PRODUCER}/redis_sink.py",
+        file=f"{PRODUCER}/push/sink.py",
         old="            if max(map(len, tuples)) > MAX_TUPLE_BYTES:\n",
         new="            if False:\n",
         proof="integration/producer/test_redis_sink.py",
@@ -54,7 +54,7 @@ IN_PRODUCER = (
     Protection(
         name="breaker",
         against="while Redis is away every request handler waits for it",
-        file=f"{PRODUCER}/breaker.py",
+        file=f"{PRODUCER}/push/breaker.py",
         old="        if now < self._next_try:\n            return False\n",
         new="",
         proof="unit/producer/test_breaker.py",
@@ -63,7 +63,7 @@ IN_PRODUCER = (
     Protection(
         name="the spool comes first",
         against="after an outage new updates overtake those that were kept",
-        file=f"{PRODUCER}/guard.py",
+        file=f"{PRODUCER}/push/failover.py",
         old="  # the next call moves the next slice\n        return not to.own\n",
         new="\n        return True\n",
         proof="integration/producer/test_spool_races.py",
@@ -72,7 +72,7 @@ IN_PRODUCER = (
     Protection(
         name="a breaker for each node",
         against="a node of a cluster that is away keeps back the messages of all",
-        file=f"{PRODUCER}/guard.py",
+        file=f"{PRODUCER}/push/failover.py",
         old="            to.breaker = self._breakers[place]\n",
         new="            pass\n",
         proof="integration/producer/test_cluster.py",
@@ -81,7 +81,7 @@ IN_PRODUCER = (
     Protection(
         name="a refused push is no unanswered one",
         against="a push that follows its slot to a node that is away counts as gone out",
-        file=f"{PRODUCER}/pushing.py",
+        file=f"{PRODUCER}/push/connection.py",
         old="            self.is_out = self.is_answered or not isinstance(error, answers())\n",
         new="",
         proof="integration/producer/test_cluster.py",
@@ -90,7 +90,7 @@ IN_PRODUCER = (
     Protection(
         name="a new spool file with an ended one's number",
         against="a call overtakes what still waits in the spool",
-        file=f"{PRODUCER}/guard.py",
+        file=f"{PRODUCER}/push/failover.py",
         old="            to.own.add((attempt.inode, next(self._appends)))\n",
         new="            to.own.add((attempt.inode, 0))\n            older = []\n",
         proof="integration/producer/test_spool_races.py",
@@ -99,7 +99,7 @@ IN_PRODUCER = (
     Protection(
         name="a segment that ends while a line is appended",
         against="a message is lost while others leave the spool",
-        file=f"{PRODUCER}/spool.py",
+        file=f"{PRODUCER}/spool/spool.py",
         old="return sum(found.st_size for found in seen if found is not None)",
         new="return sum(found.st_size for found in seen)",
         proof="integration/producer/test_spool_races.py",
@@ -108,7 +108,7 @@ IN_PRODUCER = (
     Protection(
         name="spool fsync",
         against="what was said to be kept is gone after a power cut",
-        file=f"{PRODUCER}/spool.py",
+        file=f"{PRODUCER}/spool/spool.py",
         old="            if flushed is not None:\n                flush(flushed)\n",
         new="            if flushed is not None:\n                os.close(flushed)\n",
         proof="unit/producer/test_spool_disk.py",
@@ -117,7 +117,7 @@ IN_PRODUCER = (
     Protection(
         name="spool rename under the lock",
         against="a line is appended to a segment that is read to its end and deleted",
-        file=f"{PRODUCER}/spool.py",
+        file=f"{PRODUCER}/spool/spool.py",
         old="                if self._is_current(file):\n",
         new="                if True:\n",
         proof="integration/producer/test_spool_races.py",
@@ -126,7 +126,7 @@ IN_PRODUCER = (
     Protection(
         name="half lines of the spool",
         against="a process killed in its write spoils the next one's line",
-        file=f"{PRODUCER}/spool.py",
+        file=f"{PRODUCER}/spool/spool.py",
         old='            lines = b"\\n" + lines\n',
         new="            pass\n",
         proof="integration/producer/test_outage.py",
@@ -135,7 +135,7 @@ IN_PRODUCER = (
     Protection(
         name="a spool file's own beginning",
         against="equal lines of two outages, or of two hosts, count as one",
-        file=f"{PRODUCER}/spool.py",
+        file=f"{PRODUCER}/spool/spool.py",
         old="            lines = _mark() + lines\n",
         new="            pass\n",
         proof="integration/producer/test_drain.py",
@@ -144,7 +144,7 @@ IN_PRODUCER = (
     Protection(
         name="one drains the spool",
         against="two processes push the same lines",
-        file=f"{PRODUCER}/drain.py",
+        file=f"{PRODUCER}/spool/drain.py",
         old="            if not mine:\n                return Left.BUSY\n",
         new="",
         proof="integration/producer/test_spool_races.py",
@@ -153,7 +153,7 @@ IN_PRODUCER = (
     Protection(
         name="a call waits for another's step",
         against="busy threads pass through the spool for as long as they are busy",
-        file=f"{PRODUCER}/guard.py",
+        file=f"{PRODUCER}/push/failover.py",
         old="step(STEP_SECONDS if to.own else 0.0)",
         new="step()",
         proof="integration/producer/test_spool_races.py",
@@ -162,7 +162,7 @@ IN_PRODUCER = (
     Protection(
         name="a new file with an old number",
         against="lines kept after an outage vanish",
-        file=f"{PRODUCER}/drain.py",
+        file=f"{PRODUCER}/spool/drain.py",
         old="        elif remembered:\n",
         new="        elif False:\n",
         proof="integration/producer/test_drain.py",
@@ -171,7 +171,7 @@ IN_PRODUCER = (
     Protection(
         name="the spool is its owner's",
         against="another user's lines are pushed, or read",
-        file=f"{PRODUCER}/trusted_folder.py",
+        file=f"{PRODUCER}/spool/trusted_folder.py",
         old="            if self._link(name, error) is None:\n                raise\n",
         new="            return self._open('.', READ, make=False)\n",
         proof="unit/producer/test_spool_folder.py",
@@ -180,7 +180,7 @@ IN_PRODUCER = (
     Protection(
         name="an error handler that tracks is called once",
         against="one failure starts an endless chain of calls of the handler",
-        file=f"{PRODUCER}/telling.py",
+        file=f"{PRODUCER}/dispatch/reporting.py",
         old="    if any(one is handler for one in running):\n",
         new="    if False:\n",
         proof="unit/producer/test_error_handlers.py",
@@ -189,7 +189,7 @@ IN_PRODUCER = (
     Protection(
         name="a value that raises fails no order",
         against="a lazy object whose database is away ends the request, in spite of on_invalid",
-        file=f"{PRODUCER}/mistakes.py",
+        file=f"{PRODUCER}/dispatch/on_invalid.py",
         old="            except Exception as error:\n                outlet",
         new="            except InvalidPropertyError as error:\n                outlet",
         proof="integration/producer/test_on_invalid.py",

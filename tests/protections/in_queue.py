@@ -89,7 +89,7 @@ _MOVES = (
     Protection(
         name="a job takes ordered letters by their numbers",
         against="an old value of a profile is the last one, where a job has several steps",
-        file="shared/mixrelay/shared/queue/jobs.py",
+        file="shared/mixrelay/shared/queue/jobs/jobs.py",
         old="if by_place and has_ordered and not job.cursor.startswith(_BURIALS):",
         new="if by_place and not has_ordered:",
         proof="integration/worker/test_replay_order.py",
@@ -134,7 +134,7 @@ _MOVES = (
     Protection(
         name="allow-oom",
         against="a full Redis can not be drained",
-        file=f"{QUEUE}/scripts.py",
+        file=f"{QUEUE}/base/scripts.py",
         old='_FLAGS.get(name, " flags=allow-oom")',
         new='_FLAGS.get(name, "")',
         proof="integration/queue/test_full_redis.py",
@@ -143,7 +143,7 @@ _MOVES = (
     Protection(
         name="a forgotten script is sent again",
         against="a restart of Redis or SCRIPT FLUSH stops the fleet",
-        file=f"{QUEUE}/scripts.py",
+        file=f"{QUEUE}/base/scripts.py",
         old="except NoScriptError:",
         new="except ZeroDivisionError:",
         proof="integration/queue/test_scripts.py",
@@ -264,7 +264,7 @@ _GUARDS = (
     Protection(
         name="imports that no script could read",
         against="a letter with a time before 1970 blocks its lane once it is replayed",
-        file=f"{QUEUE}/importing.py",
+        file=f"{QUEUE}/letters/importing.py",
         old="    if ms < 0:\n",
         new="    if False:\n",
         proof="integration/queue/test_importing.py",

@@ -29,7 +29,7 @@ _ONE_FLEET = (
     Protection(
         name="the probe is claimed",
         against="each partition sends a probe of its own",
-        file=f"{QUEUE}/reserves.py",
+        file=f"{QUEUE}/partitions/reserves.py",
         old="        if wait is None:\n            return leased",
         new="        if True:\n            return leased",
         proof=_FAULTS,
@@ -38,7 +38,7 @@ _ONE_FLEET = (
     Protection(
         name="a claim names its partition",
         against="two batches of one worker have one name, and one of them is forgotten",
-        file=f"{QUEUE}/reserves.py",
+        file=f"{QUEUE}/partitions/reserves.py",
         old='f"{claim}.{one.index}" if one.index else claim',
         new="claim",
         proof=_GATES,
@@ -113,7 +113,7 @@ _MANY_NODES = (
     Protection(
         name="a node that is away is left out",
         against="one node that hangs stops the partitions of all",
-        file=f"{QUEUE}/turns.py",
+        file=f"{QUEUE}/partitions/turns.py",
         old="asked = [index for index in order if not self.is_left_alone(index)] or order",
         new="asked = order",
         proof=_AWAY,
@@ -122,7 +122,7 @@ _MANY_NODES = (
     Protection(
         name="reports are not insisted on for ever",
         against="without the first partition's node no worker of the fleet ends a batch",
-        file=f"{QUEUE}/gates.py",
+        file=f"{QUEUE}/partitions/gates.py",
         old="if away > PATIENCE_SECONDS and self._partitions.is_left_alone(0):",
         new="if away < 0:",
         proof=_AWAY,

@@ -7,7 +7,7 @@ _LEASES = (
     Protection(
         name="leases are extended",
         against="a batch that takes longer than a lease is sent by two workers",
-        file=f"{WORKER}/leases.py",
+        file=f"{WORKER}/drain/leases.py",
         old="lost = self._queue.extend([one.batch for one in held], self._lease_seconds)",
         new="lost: frozenset[str] = frozenset()",
         proof="unit/worker/test_leases.py",
@@ -16,7 +16,7 @@ _LEASES = (
     Protection(
         name="ledger.secure before the request",
         against="a worker that slept past its lease sends what another sends too",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old="        self._ledger.secure(held, self._settings.deadline)\n",
         new="",
         proof="integration/worker/test_ownership.py",
@@ -25,7 +25,7 @@ _LEASES = (
     Protection(
         name="a lost lease ends the handling",
         against="a worker goes on with a batch that is another's by now",
-        file=f"{WORKER}/ledger.py",
+        file=f"{WORKER}/deliver/writer.py",
         old="            if lost:\n                raise LeaseLost(held.batch.id)\n",
         new="",
         proof="integration/worker/test_ownership.py",
@@ -34,7 +34,7 @@ _LEASES = (
     Protection(
         name="an unanswered claim is repeated",
         against="a batch whose reserve had no answer waits for its lease to end",
-        file=f"{WORKER}/reserving.py",
+        file=f"{WORKER}/drain/reserver.py",
         old="claim = self._unanswered.get(lane)",
         new="claim = None",
         proof="unit/worker/test_leases.py",
@@ -43,7 +43,7 @@ _LEASES = (
     Protection(
         name="an old claim is not repeated",
         against="a batch is taken for one's own whose lease is over",
-        file=f"{WORKER}/reserving.py",
+        file=f"{WORKER}/drain/reserver.py",
         old="return claim if still_good else _Claim()",
         new="return claim",
         proof="unit/worker/test_leases.py",
@@ -61,7 +61,7 @@ _LEASES = (
     Protection(
         name="deadline < lease < job timeout",
         against="settings that end a lease while a request is under way",
-        file=f"{WORKER}/settings.py",
+        file=f"{WORKER}/base/settings.py",
         old='        _below("MIXRELAY_DEADLINE", self.deadline, "MIXRELAY_LEASE", self.lease)\n',
         new="",
         proof="unit/worker/test_settings.py",
@@ -73,7 +73,7 @@ _SENDING = (
     Protection(
         name="begin before the request",
         against="a worker that dies while sending leaves no word of it",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old="            self._ledger.begin(held, doubtful=found.doubtful)\n",
         new="            pass\n",
         proof="integration/worker/test_ownership.py",
@@ -82,7 +82,7 @@ _SENDING = (
     Protection(
         name="on_ambiguous",
         against="a charge is counted twice against the operator's decision",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old='if self._settings.on_ambiguous == "retry":',
         new="if True:",
         proof="integration/worker/test_answers.py",
@@ -91,7 +91,7 @@ _SENDING = (
     Protection(
         name="if stopping: give back",
         against="after SIGTERM further requests begin, past any grace",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old="        if self._stopping():\n",
         new="        if False:\n",
         proof="integration/worker/test_ownership.py",
@@ -100,7 +100,7 @@ _SENDING = (
     Protection(
         name="a paused destination gets nothing",
         against="a lane of several destinations sends into an outage",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old="return name in held.batch.paused and name != held.batch.destination",
         new="return False",
         proof="integration/worker/test_answers.py",
@@ -109,7 +109,7 @@ _SENDING = (
     Protection(
         name="one request, one destination",
         against="records go out with another project's credentials",
-        file=f"{WORKER}/delivery.py",
+        file=f"{WORKER}/deliver/delivery.py",
         old="for group in found.elsewhere():",
         new="for group in []:",
         proof="integration/worker/test_answers.py",
@@ -118,7 +118,7 @@ _SENDING = (
     Protection(
         name="a new preparation for a wiped queue",
         against="after FLUSHALL the numbers begin anew, and events with old $insert_ids vanish",
-        file=f"{WORKER}/parts.py",
+        file=f"{WORKER}/deliver/parts.py",
         old="""            if queue_id not in self._made:
                 self._made = {queue_id: self._make(queue_id)}
             return self._made[queue_id]""",
@@ -131,7 +131,7 @@ _SENDING = (
     Protection(
         name="$insert_id from the message's number",
         against="equal events are one, or a redelivered event is two",
-        file=f"{WORKER}/records.py",
+        file=f"{WORKER}/deliver/prepare.py",
         old='return f"{self._queue_id}:{number}"',
         new="return self._queue_id",
         proof="integration/worker/test_answers.py",
@@ -140,7 +140,7 @@ _SENDING = (
     Protection(
         name="marks between messages read together",
         against="a message that closes the list takes its neighbour's place",
-        file=f"{WORKER}/alike.py",
+        file=f"{WORKER}/deliver/bulk_decode.py",
         old=" and values[1::2].count(mark) == count - 1",
         new="",
         proof="unit/worker/test_plain.py",
@@ -149,7 +149,7 @@ _SENDING = (
     Protection(
         name="what counts twice is never plain",
         against="an increment is sent again without a word, against the operator's decision",
-        file=f"{WORKER}/plain.py",
+        file=f"{WORKER}/deliver/fast_path.py",
         old="        and all(map(rules.DOUBTFUL_OPERATIONS.isdisjoint, records))\n",
         new="",
         proof="unit/worker/test_plain.py",
@@ -158,7 +158,7 @@ _SENDING = (
     Protection(
         name="the rules of a distinct_id hold on every way",
         against="events of a placeholder vanish, or are all one user",
-        file=f"{WORKER}/records.py",
+        file=f"{WORKER}/deliver/prepare.py",
         old=" or rules.distinct_id_breach(_user_of(properties))",
         new="",
         proof="integration/worker/test_bad_ids.py",
@@ -167,7 +167,7 @@ _SENDING = (
     Protection(
         name="nobody's event says so",
         against="Mixpanel makes up one user for all events of a worker's address",
-        file=f"{WORKER}/stamps.py",
+        file=f"{WORKER}/deliver/stamps.py",
         old='        stamps.put(properties, "distinct_id", \'""\')\n',
         new="        pass\n",
         proof="unit/worker/test_records.py",
@@ -176,7 +176,7 @@ _SENDING = (
     Protection(
         name="one time at every delivery",
         against="an event of a clock that is ahead is two where it is sent twice, or refused",
-        file=f"{WORKER}/stamps.py",
+        file=f"{WORKER}/deliver/stamps.py",
         old="if moment is None or moment > latest_ms:",
         new="if moment is None:",
         proof="unit/worker/test_records.py",
@@ -185,7 +185,7 @@ _SENDING = (
     Protection(
         name="no time ahead among events read together",
         against="the fast path sends what the strict check would mend",
-        file=f"{WORKER}/plain.py",
+        file=f"{WORKER}/deliver/fast_path.py",
         old="        and _are_past(times, ends[1], members, now_ms)\n",
         new="",
         proof="unit/worker/test_plain.py",
@@ -194,7 +194,7 @@ _SENDING = (
     Protection(
         name="a merge by token goes apart",
         against="events pause because Mixpanel wants a service account for a merge",
-        file=f"{WORKER}/routes.py",
+        file=f"{WORKER}/deliver/routing.py",
         old="        return self._to_merge(key)",
         new="        return self._to_import(key, self._is_own(key))",
         proof="integration/worker/test_bad_ids.py",
@@ -203,7 +203,7 @@ _SENDING = (
     Protection(
         name="five days of /track",
         against="events of a long outage vanish without a word",
-        file=f"{WORKER}/records.py",
+        file=f"{WORKER}/deliver/prepare.py",
         old="if age_ms > _TRACK_MS and route",
         new="if False and route",
         proof="unit/worker/test_routes.py",
@@ -212,7 +212,7 @@ _SENDING = (
     Protection(
         name="the margin of the five days",
         against="an event is past its five days when it arrives",
-        file=f"{WORKER}/records.py",
+        file=f"{WORKER}/deliver/prepare.py",
         old="_TRACK_MS = rules.TRACK_SECONDS * 1_000 - TRACK_MARGIN_MS",
         new="_TRACK_MS = rules.TRACK_SECONDS * 1_000",
         proof="unit/worker/test_routes.py",
@@ -224,7 +224,7 @@ _ANSWERS = (
     Protection(
         name="body check",
         against="a proxy's page with status 200 counts as delivered",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="    if accepted(body):\n",
         new="    if True:\n",
         proof="integration/worker/test_answers.py",
@@ -233,7 +233,7 @@ _ANSWERS = (
     Protection(
         name="failed_records",
         against="a whole batch is sent again for one refused record",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="    if failed:\n        return Partial",
         new="    if False:\n        return Partial",
         proof="unit/worker/test_verdicts.py",
@@ -251,7 +251,7 @@ _ANSWERS = (
     Protection(
         name="413 is split",
         against="a batch that is too large is sent as it is for ever",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="413: _Row.TOO_LARGE",
         new="413: _Row.OUTAGE",
         proof="unit/worker/test_verdicts.py",
@@ -260,7 +260,7 @@ _ANSWERS = (
     Protection(
         name="400 is split",
         against="one bad record keeps its batch from ever arriving",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="400: _Row.SPLIT",
         new="400: _Row.OUTAGE",
         proof="unit/worker/test_verdicts.py",
@@ -269,7 +269,7 @@ _ANSWERS = (
     Protection(
         name="a firewall's page refuses no message",
         against="a proxy's 400 makes dead letters of the whole backlog",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="    if not is_mixpanels(body):\n",
         new="    if False:\n",
         proof="unit/worker/test_verdicts.py",
@@ -278,7 +278,7 @@ _ANSWERS = (
     Protection(
         name="a shortage is no death",
         against="a worker without memory makes poison of good messages",
-        file=f"{WORKER}/dispatcher.py",
+        file=f"{WORKER}/drain/dispatcher.py",
         old="if done.error is not None and is_shortage(done.error):",
         new="if False:",
         proof="integration/worker/test_shortage.py",
@@ -287,7 +287,7 @@ _ANSWERS = (
     Protection(
         name="wrong credentials keep everything",
         against="a revoked token makes dead letters of the whole backlog",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="if row is _Row.UNAUTHORIZED and not own:",
         new="if row is _Row.UNAUTHORIZED:",
         proof="unit/worker/test_verdicts.py",
@@ -296,7 +296,7 @@ _ANSWERS = (
     Protection(
         name="one message's own key pauses nothing",
         against="a foreign token that is refused stops the lane",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="if row is _Row.UNAUTHORIZED and not own:",
         new="if False:",
         proof="unit/worker/test_verdicts.py",
@@ -305,7 +305,7 @@ _ANSWERS = (
     Protection(
         name="DNS takes no attempts",
         against="an hour without a resolver makes dead letters",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="FailureKind.DNS: _Row.OUTAGE",
         new="FailureKind.DNS: _Row.DOUBTFUL",
         proof="unit/worker/test_verdicts.py",
@@ -314,7 +314,7 @@ _ANSWERS = (
     Protection(
         name="a refused connection takes no attempts",
         against="an hour without a route makes dead letters",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="FailureKind.CONNECT: _Row.OUTAGE",
         new="FailureKind.CONNECT: _Row.DOUBTFUL",
         proof="unit/worker/test_verdicts.py",
@@ -323,7 +323,7 @@ _ANSWERS = (
     Protection(
         name="an outage takes no attempts",
         against="an hour of 503 makes dead letters",
-        file=f"{WORKER}/verdicts.py",
+        file=f"{WORKER}/deliver/verdicts.py",
         old="503: _Row.OUTAGE",
         new="503: _Row.DOUBTFUL",
         proof="unit/worker/test_verdicts.py",
@@ -332,7 +332,7 @@ _ANSWERS = (
     Protection(
         name="jitter of a pause",
         against="all fleets of the world come back at the same second",
-        file=f"{WORKER}/outcome.py",
+        file=f"{WORKER}/deliver/outcome.py",
         old="jitter = base * random.uniform(*_JITTER)  # noqa: S311",
         new="jitter = 0.0",
         proof="integration/worker/test_spread.py",
@@ -341,7 +341,7 @@ _ANSWERS = (
     Protection(
         name="jitter of a reconnect",
         against="a fleet comes back to Redis as one",
-        file=f"{WORKER}/patience.py",
+        file=f"{WORKER}/base/retry.py",
         old="return delay * random.uniform(0.5, 1.0)  # noqa: S311",
         new="return delay",
         proof="unit/worker/test_chance.py",
@@ -350,7 +350,7 @@ _ANSWERS = (
     Protection(
         name="a bug is not repeated",
         against="a script that fails by itself is run in a loop for ever",
-        file=f"{WORKER}/patience.py",
+        file=f"{WORKER}/base/retry.py",
         old='return type(error) is ResponseError and "user_script" in str(error)',
         new="return False",
         proof="unit/worker/test_patience.py",

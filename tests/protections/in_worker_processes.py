@@ -6,7 +6,7 @@ _DEATHS = (
     Protection(
         name="PDEATHSIG",
         against="a horse whose parent is killed before it began sends on, unsupervised",
-        file=f"{WORKER}/stopping.py",
+        file=f"{WORKER}/base/signals.py",
         old="        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)\n",
         new="        pass\n",
         proof="unit/worker/test_stopping.py",
@@ -15,7 +15,7 @@ _DEATHS = (
     Protection(
         name="parent watch",
         against="a horse that hangs outlives its dead parent",
-        file=f"{WORKER}/stopping.py",
+        file=f"{WORKER}/base/signals.py",
         old="        os._exit(1)\n",
         new="",
         proof="unit/worker/test_stopping.py",
@@ -24,7 +24,7 @@ _DEATHS = (
     Protection(
         name="a dead horse's leases end at once",
         against="each death of a horse costs a lease's time",
-        file=f"{WORKER}/rq_horse.py",
+        file=f"{WORKER}/rq/horse.py",
         old="self.messages_queue.end_leases(owner_of(self.name, pid), died=died)",
         new="(0, 0)",
         proof="integration/worker/test_process.py",
@@ -33,7 +33,7 @@ _DEATHS = (
     Protection(
         name="a dead horse counts",
         against="a message that kills its horse kills horses for ever",
-        file=f"{WORKER}/rq_horse.py",
+        file=f"{WORKER}/rq/horse.py",
         old="self.messages_queue.end_leases(owner_of(self.name, pid), died=died)",
         new="self.messages_queue.end_leases(owner_of(self.name, pid), died=False)",
         proof="integration/worker/test_process.py",
@@ -42,7 +42,7 @@ _DEATHS = (
     Protection(
         name="the supervisor's backoff",
         against="a worker that dies at its start is forked a thousand times a minute",
-        file=f"{WORKER}/supervisor.py",
+        file=f"{WORKER}/process/supervisor.py",
         old="place.start_at = time.monotonic() + delay",
         new="place.start_at = 0.0",
         proof="unit/worker/test_supervisor.py",
@@ -51,7 +51,7 @@ _DEATHS = (
     Protection(
         name="the supervisor's last word",
         against="a worker that hangs keeps the whole command from ending",
-        file=f"{WORKER}/supervisor.py",
+        file=f"{WORKER}/process/supervisor.py",
         old="signal.SIGKILL if time.monotonic() > kill_at else signal.SIGTERM",
         new="signal.SIGTERM",
         proof="unit/worker/test_supervisor.py",
@@ -63,7 +63,7 @@ _SIGNALS = (
     Protection(
         name="SIGTERM reaches the horse",
         against="a deploy waits for the shift's end and is killed in its middle",
-        file=f"{WORKER}/rq_horse.py",
+        file=f"{WORKER}/rq/horse.py",
         old="                os.kill(self.horse_pid, signal.SIGTERM)\n",
         new="                pass\n",
         proof="integration/worker/test_process.py",
@@ -72,7 +72,7 @@ _SIGNALS = (
     Protection(
         name="a second SIGTERM does nothing",
         against="a repeated SIGTERM kills the horse while it sends",
-        file=f"{WORKER}/rq_horse.py",
+        file=f"{WORKER}/rq/horse.py",
         old="def request_force_stop(self,",
         new="def _unused(self,",
         proof="integration/worker/test_second_signal.py",
@@ -81,7 +81,7 @@ _SIGNALS = (
     Protection(
         name="a signal during the fork",
         against="a horse that was forked after the signal never hears of it",
-        file=f"{WORKER}/rq_horse.py",
+        file=f"{WORKER}/rq/horse.py",
         old="                os.kill(pid, signal.SIGTERM)\n",
         new="                pass\n",
         proof="integration/worker/test_rq_worker.py",
@@ -90,7 +90,7 @@ _SIGNALS = (
     Protection(
         name="shutdown_requested_date",
         against="a stock rq worker's horse does not hear of SIGTERM",
-        file=f"{WORKER}/rq_link.py",
+        file=f"{WORKER}/rq/link.py",
         old='        if redis.hexists(worker_key, "shutdown_requested_date"):\n',
         new="        if False:\n",
         proof="integration/worker/test_rq.py",
@@ -108,7 +108,7 @@ _SIGNALS = (
     Protection(
         name="little patience once stopping",
         against="a Redis that hangs keeps a worker beyond its grace",
-        file=f"{WORKER}/patience.py",
+        file=f"{WORKER}/base/retry.py",
         old="    shorten_timeouts(redis, seconds)\n",
         new="    return\n",
         proof="integration/worker/test_redis_moods.py",
@@ -120,7 +120,7 @@ _REDIS = (
     Protection(
         name="an evicting policy is refused",
         against="Redis deletes messages to make room, unseen",
-        file=f"{WORKER}/start.py",
+        file=f"{WORKER}/process/preflight.py",
         old="    if not allowed:\n",
         new="    if False:\n",
         proof="integration/worker/test_redis_moods.py",
@@ -129,7 +129,7 @@ _REDIS = (
     Protection(
         name="draining without RQ",
         against="on a full Redis RQ's own writes keep the queue from being drained",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq/worker.py",
         old="            self._drain_without_rq()\n",
         new="            pass\n",
         proof="integration/worker/test_redis_moods.py",
@@ -138,7 +138,7 @@ _REDIS = (
     Protection(
         name="RQ's bookkeeping ends nothing",
         against="a heartbeat without an answer ends the worker and leaves its horse",
-        file=f"{WORKER}/rq_bookkeeping.py",
+        file=f"{WORKER}/rq/bookkeeping.py",
         old="""        except RedisError as error:
             log.warning("rq_away: %s: %s", what, error)""",
         new="""        except ZeroDivisionError as error:
@@ -149,7 +149,7 @@ _REDIS = (
     Protection(
         name="a new name at each birth",
         against="a birth whose reply was lost bars its own repetition",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq/worker.py",
         old="                self.name = uuid4().hex\n",
         new="",
         proof="integration/worker/test_rq_worker.py",
@@ -158,7 +158,7 @@ _REDIS = (
     Protection(
         name="a shift always waits",
         against="after a shift was lost nobody drains",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq/worker.py",
         old="            self._shifts.see_to_one_waiting()\n",
         new="",
         proof="integration/worker/test_continuity.py",
@@ -167,7 +167,7 @@ _REDIS = (
     Protection(
         name="short jobs do not spin",
         against="a job that fails at once is run in a loop",
-        file=f"{WORKER}/rq_worker.py",
+        file=f"{WORKER}/rq/worker.py",
         old="        self._pause(self._turns.after_job(seconds, was_drain=was_drain))\n",
         new="",
         proof="integration/worker/test_rq_worker.py",
@@ -179,7 +179,7 @@ _JOBS = (
     Protection(
         name="fixed table of RQ jobs",
         against="whoever may write to RQ's keys runs any command",
-        file=f"{WORKER}/rq_job.py",
+        file=f"{WORKER}/rq/job.py",
         old="if not isinstance(name, str) or name not in RUNNABLE or self.instance is not None:",
         new="if False:",
         proof="integration/worker/test_rq.py",
@@ -188,7 +188,7 @@ _JOBS = (
     Protection(
         name="JSON whatever the worker was told",
         against="a pickled job runs code as it is read",
-        file=f"{WORKER}/rq_job.py",
+        file=f"{WORKER}/rq/job.py",
         old="connection=connection, serializer=JSONSerializer)",
         new="connection=connection, serializer=serializer)",
         proof="unit/worker/test_job_serializer.py",
@@ -197,7 +197,7 @@ _JOBS = (
     Protection(
         name="no callbacks",
         against="a job's callbacks run any function",
-        file=f"{WORKER}/rq_job.py",
+        file=f"{WORKER}/rq/job.py",
         old="        if self._wants_callbacks():\n",
         new="        if False:\n",
         proof="integration/worker/test_rq.py",
@@ -218,7 +218,7 @@ _ENDINGS = (
     Protection(
         name="signals are ignored once all is done",
         against="a repeated SIGTERM makes a deploy's clean end look like a crash",
-        file=f"{WORKER}/run.py",
+        file=f"{WORKER}/process/main.py",
         old="        signal.signal(signum, signal.SIG_IGN)\n",
         new="        pass\n",
         proof="integration/worker/test_second_signal.py",
@@ -227,7 +227,7 @@ _ENDINGS = (
     Protection(
         name="a refused settlement is counted",
         against="nobody is told that burials fail",
-        file=f"{WORKER}/ledger.py",
+        file=f"{WORKER}/deliver/writer.py",
         old="            except (ResponseError, WrongKeyType):\n",
         new="            except ResponseError:\n",
         proof="integration/worker/test_refused_settlements.py",

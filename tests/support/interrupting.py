@@ -21,7 +21,7 @@ from redis import Redis
 from rq.timeouts import JobTimeoutException
 
 from mixrelay.producer import DeliveryError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from tests.support.faultproxy import FaultProxy, at_random, cut_after, cut_before, delay
 
 QUEUE = "interrupted"

@@ -6,7 +6,7 @@ from typing import Any
 from redis import Redis
 
 from mixrelay.shared.queue import Batch, Lane, Letter, Number, Queue
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 from tests.support.bench import Bench, event, update
 
 NAME = "mixpanel_queue"

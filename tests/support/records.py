@@ -6,7 +6,7 @@ import json
 
 from mixrelay.shared.mixpanel.endpoints import Credentials, Endpoint, base_address
 from mixrelay.shared.tuples import read, write
-from mixrelay.worker.records import Preparation, Ready
+from mixrelay.worker.deliver.prepare import Preparation, Ready
 
 NOW = 1_795_520_500_000
 RECEIVED = NOW - 1_000

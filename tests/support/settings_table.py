@@ -13,7 +13,7 @@ from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import Option, options
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.variables import DISABLED
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

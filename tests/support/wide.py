@@ -7,7 +7,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mixrelay.shared.queue import Batch, Dead, Lane, Nothing, Queue, Settled, Settlement, new_id
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 from tests.support.bench import AT_ONCE, DESTINATION, Bench
 from tests.support.fleet import wait_until
 

@@ -17,9 +17,9 @@ import pytest
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Books, Letter, LetterFilter, Queue
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.draining import Draining, Setup
-from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.stopping import Stop
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.base.signals import Stop
+from mixrelay.worker.drain.session import Draining, Setup
 from tests.support.patience import Deadline, patient
 from tests.support.processes import Process, finished
 
@@ -38,8 +38,8 @@ QUICK = WorkerSettings(
 COMMAND = """
 import sys
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.run import run
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.process.main import run
+from mixrelay.worker.base.settings import WorkerSettings
 burst = "--burst" in sys.argv
 sys.exit(run(Settings.from_environment(), WorkerSettings.from_environment(), burst=burst))
 """

@@ -59,5 +59,5 @@ def test_an_arrow_that_follows_from_others_is_left_out_and_a_circle_is_found():
 
 def test_the_imports_are_those_of_the_source():
     found = imports()
-    assert "mixrelay.shared.queue.keys" in found["mixrelay.shared.settings"]
+    assert "mixrelay.shared.queue.base.keys" in found["mixrelay.shared.settings"]
     assert not any("mixrelay.shared" in wanted for wanted in found["mixrelay.sandbox.server"])

@@ -4,12 +4,16 @@ from tests.house import figures
 
 CIRCLES_OF_TODAY = [
     ["mixrelay.console.dashboard.call", "mixrelay.console.dashboard.place"],
-    ["mixrelay.producer.batch", "mixrelay.producer.delivery", "mixrelay.producer.mistakes"],
     [
-        "mixrelay.producer.spool",
-        "mixrelay.producer.spool_files",
-        "mixrelay.producer.spool_words",
-        "mixrelay.producer.trusted_folder",
+        "mixrelay.producer.dispatch.batch",
+        "mixrelay.producer.dispatch.outlet",
+        "mixrelay.producer.dispatch.on_invalid",
+    ],
+    [
+        "mixrelay.producer.spool.spool",
+        "mixrelay.producer.spool.files",
+        "mixrelay.producer.spool.errors",
+        "mixrelay.producer.spool.trusted_folder",
     ],
 ]
 """To end: no other is to come."""

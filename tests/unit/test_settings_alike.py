@@ -17,7 +17,7 @@ from mixrelay.console.app import app
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer import ConfigurationError, Consumer, Tracker
 from mixrelay.producer.async_tracker import AsyncTracker
-from mixrelay.producer.construction import SETTINGS
+from mixrelay.producer.construction.checks import SETTINGS
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.producer.official import QueueConsumer
 from mixrelay.producer.options import QueueSettings
@@ -25,7 +25,7 @@ from mixrelay.shared.masking import mask
 from mixrelay.shared.options import FLAG, Option, is_empty, load, options
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.variables import CA_FILE, DISABLED, PROXY
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 SEED = int(os.environ.get("MIXRELAY_TEST_SEED") or random.SystemRandom().randrange(10**9))
 CASES = int(os.environ.get("MIXRELAY_TEST_CASES") or 3_000)

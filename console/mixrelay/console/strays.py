@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 
 
 @dataclass(frozen=True, slots=True)

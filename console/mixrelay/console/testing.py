@@ -20,22 +20,22 @@ from unittest.mock import patch
 
 import orjson
 
-from mixrelay.producer.async_sink import AsyncRedisSink
-from mixrelay.producer.delivery import Outlet
+from mixrelay.producer.dispatch.outlet import Outlet
 from mixrelay.producer.errors import ConfigurationError
-from mixrelay.producer.redis_sink import RedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
+from mixrelay.producer.push.sink import RedisSink
 from mixrelay.producer.testing import NEVER_OFF, MemorySink
 from mixrelay.shared.connection import Given
 from mixrelay.shared.mixpanel.endpoints import Destination, Endpoint
 from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import Letter, LetterFilter, Queue
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.draining import Draining, Setup
-from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.stopping import Stop
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.base.signals import Stop
+from mixrelay.worker.drain.session import Draining, Setup
 
 if TYPE_CHECKING:
-    from mixrelay.producer.batch import Messages
+    from mixrelay.producer.dispatch.batch import Messages
 
 Refuse: TypeAlias = Callable[[str, dict[str, Any]], str | None]
 """Called with ``event``, ``profile_update`` or ``group_update`` and a record; returns what Mixpanel

@@ -16,11 +16,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mixrelay.producer.async_calls import AsyncBatch, AsyncGroups, AsyncPeople
-from mixrelay.producer.batch import Batch
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.consumer import Consumer
-from mixrelay.producer.counters import Counters
-from mixrelay.producer.delivery import BeforeSend, Sink
+from mixrelay.producer.dispatch.batch import Batch
+from mixrelay.producer.dispatch.counters import Counters
+from mixrelay.producer.dispatch.outlet import BeforeSend, Sink
+from mixrelay.producer.dispatch.reporting import ErrorHandler
 from mixrelay.producer.errors import (
     BeforeSendError,
     ConfigurationError,
@@ -38,8 +39,7 @@ from mixrelay.producer.errors import (
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.options import QueueOptions, QueueSettings
 from mixrelay.producer.people import People
-from mixrelay.producer.redis_sink import RedisSink
-from mixrelay.producer.telling import ErrorHandler
+from mixrelay.producer.push.sink import RedisSink
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.mixpanel.endpoints import Credentials
 

@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-from mixrelay.producer.batch import WRITE_ASYNC_WITH
+from mixrelay.producer.dispatch.batch import WRITE_ASYNC_WITH
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from mixrelay.producer.batch import Batch
+    from mixrelay.producer.dispatch.batch import Batch
 
 KindT = TypeVar("KindT", bound=type)
 

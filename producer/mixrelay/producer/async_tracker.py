@@ -15,22 +15,22 @@ from mixrelay.producer.async_calls import (
     Pending,
     coroutine_functions,
 )
-from mixrelay.producer.async_sink import AsyncRedisSink
-from mixrelay.producer.batch import Batch
-from mixrelay.producer.construction import check_names, check_sink
+from mixrelay.producer.construction.checks import check_names, check_sink
+from mixrelay.producer.construction.shown_options import with_options_shown
+from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.errors import ConfigurationError
-from mixrelay.producer.shown_options import with_options_shown
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.tracker import Tracker
 from mixrelay.producer.tracking import EventCalls
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from mixrelay.producer.delivery import BeforeSend, Sink
-    from mixrelay.producer.mistakes import OnInvalid
+    from mixrelay.producer.dispatch.on_invalid import OnInvalid
+    from mixrelay.producer.dispatch.outlet import BeforeSend, Sink
+    from mixrelay.producer.dispatch.reporting import Handler
     from mixrelay.producer.options import QueueOptions
-    from mixrelay.producer.telling import Handler
-    from mixrelay.producer.values import Default
+    from mixrelay.producer.records.values import Default
 
 
 @coroutine_functions(EventCalls, also=(Tracker.flush, Tracker.close))

@@ -12,7 +12,7 @@ from mixrelay.producer.errors import ConfigurationError
 from mixrelay.shared.tuples import Kind, read, write
 
 if TYPE_CHECKING:
-    from mixrelay.producer.delivery import Sink
+    from mixrelay.producer.dispatch.outlet import Sink
 
 _Key: TypeAlias = "tuple[Kind, str | None]"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from mixrelay.producer.delivery import Outlet, R
+from mixrelay.producer.dispatch.on_invalid import forgiving, update_of
+from mixrelay.producer.dispatch.outlet import Outlet, R
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.events import Id, Properties, checked_mapping
-from mixrelay.producer.ids import group_id as checked_group_id
-from mixrelay.producer.ids import reduced
-from mixrelay.producer.mistakes import forgiving, update_of
-from mixrelay.producer.updates import (
+from mixrelay.producer.records.events import Id, Properties, checked_mapping
+from mixrelay.producer.records.id_checks import group_id as checked_group_id
+from mixrelay.producer.records.id_checks import reduced
+from mixrelay.producer.records.updates import (
     UPDATE_NAMES,
     checked_lists,
     given_update,

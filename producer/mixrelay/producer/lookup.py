@@ -29,7 +29,7 @@ from mixrelay.producer.errors import (
     InvalidPropertyError,
     ServerError,
 )
-from mixrelay.producer.lookup_csv import csv_of_file, csv_of_rows
+from mixrelay.producer.records.lookup_csv import csv_of_file, csv_of_rows
 from mixrelay.shared.mixpanel.answers import is_mixpanels, parsed
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint
 from mixrelay.shared.variables import (

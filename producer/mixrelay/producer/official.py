@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, TypeAlias, Unpack
 
 import orjson
 
-from mixrelay.producer.construction import check_handler, check_sink
-from mixrelay.producer.delivery import Outlet, Sink
+from mixrelay.producer.construction.checks import check_handler, check_sink
+from mixrelay.producer.dispatch.outlet import Outlet, Sink
+from mixrelay.producer.dispatch.reporting import ErrorHandler, Handler
 from mixrelay.producer.errors import DeliveryError
-from mixrelay.producer.redis_sink import RedisSink
-from mixrelay.producer.telling import ErrorHandler, Handler
+from mixrelay.producer.push.sink import RedisSink
 from mixrelay.shared.tuples import Kind
 
 if TYPE_CHECKING:
-    from mixrelay.producer.counters import Counters
+    from mixrelay.producer.dispatch.counters import Counters
     from mixrelay.producer.options import QueueOptions
 
 Key: TypeAlias = "str | tuple[str | None, str | None] | None"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from mixrelay.producer.batch import batch_ip
-from mixrelay.producer.delivery import Outlet, R
-from mixrelay.producer.events import Id, Properties, checked_mapping
-from mixrelay.producer.ids import profile_id
-from mixrelay.producer.mistakes import forgiving, update_of
-from mixrelay.producer.updates import (
+from mixrelay.producer.dispatch.batch import batch_ip
+from mixrelay.producer.dispatch.on_invalid import forgiving, update_of
+from mixrelay.producer.dispatch.outlet import Outlet, R
+from mixrelay.producer.records.events import Id, Properties, checked_mapping
+from mixrelay.producer.records.id_checks import profile_id
+from mixrelay.producer.records.updates import (
     UPDATE_NAMES,
     check_number,
     checked_lists,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from decimal import Decimal
 
-    from mixrelay.producer.plain import Names
+    from mixrelay.producer.records.strict_json import Names
 
 _CHARGE_NAMES: Names = {
     **UPDATE_NAMES,

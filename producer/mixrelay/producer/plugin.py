@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mixrelay.producer.errors import DeliveryError
-from mixrelay.producer.guard import Guard
+from mixrelay.producer.push.failover import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from mixrelay.producer.lists import QueueList
+    from mixrelay.producer.push.targets import QueueList
     from mixrelay.producer.testing import MemorySink
 
 _NAME = "mixrelay_real_pushes"

@@ -20,15 +20,15 @@ from unittest.mock import patch
 
 import orjson
 
-from mixrelay.producer.delivery import Outlet
-from mixrelay.producer.encoding import message_text
+from mixrelay.producer.dispatch.outlet import Outlet
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.values import milliseconds
+from mixrelay.producer.records.encoding import message_text
+from mixrelay.producer.records.values import milliseconds
 from mixrelay.shared.mixpanel.rules import OPERATIONS
 from mixrelay.shared.tuples import Kind, read, write
 
 if TYPE_CHECKING:
-    from mixrelay.producer.batch import Messages
+    from mixrelay.producer.dispatch.batch import Messages
 
 Given: TypeAlias = Mapping[str, Any]
 
@@ -228,9 +228,9 @@ def capture() -> Iterator[MemorySink]:
     ``alias`` would send to Mixpanel at once, is in the ``MemorySink`` instead: also of trackers
     that were made before, and of async ones. A tracker with a sink of its own keeps using it.
     """
-    from mixrelay.producer.async_sink import AsyncRedisSink  # noqa: PLC0415 - loads asyncio
     from mixrelay.producer.consumer import Consumer  # noqa: PLC0415
-    from mixrelay.producer.redis_sink import RedisSink  # noqa: PLC0415
+    from mixrelay.producer.push.async_sink import AsyncRedisSink  # noqa: PLC0415 - loads asyncio
+    from mixrelay.producer.push.sink import RedisSink  # noqa: PLC0415
 
     sink = MemorySink()
 

@@ -7,8 +7,7 @@ import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
-from mixrelay.producer.batch import Batch, open_batch
-from mixrelay.producer.construction import (
+from mixrelay.producer.construction.checks import (
     check_before_send,
     check_default,
     check_handler,
@@ -18,12 +17,19 @@ from mixrelay.producer.construction import (
     read_token,
     where_it_sends,
 )
+from mixrelay.producer.construction.copies import Copied
+from mixrelay.producer.construction.shown_options import with_options_shown
 from mixrelay.producer.consumer import Consumer, base_from_settings
-from mixrelay.producer.copies import Copied
-from mixrelay.producer.delivery import BeforeSend, Outlet, R, S, Sink
-from mixrelay.producer.encoding import record_text
+from mixrelay.producer.dispatch.batch import Batch, open_batch
+from mixrelay.producer.dispatch.on_invalid import OnInvalid, checked_policy
+from mixrelay.producer.dispatch.outlet import BeforeSend, Outlet, R, S, Sink
+from mixrelay.producer.dispatch.reporting import ErrorHandler, Handler
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.events import (
+from mixrelay.producer.groups import Groups
+from mixrelay.producer.people import People
+from mixrelay.producer.push.sink import RedisSink
+from mixrelay.producer.records.encoding import record_text
+from mixrelay.producer.records.events import (
     EVENT_NAMES,
     Id,
     Properties,
@@ -32,18 +38,12 @@ from mixrelay.producer.events import (
     foreign_token,
     lib_version,
 )
-from mixrelay.producer.groups import Groups
-from mixrelay.producer.mistakes import OnInvalid, checked_policy
-from mixrelay.producer.people import People
-from mixrelay.producer.redis_sink import RedisSink
-from mixrelay.producer.shown_options import with_options_shown
-from mixrelay.producer.telling import ErrorHandler, Handler
+from mixrelay.producer.records.values import Default
 from mixrelay.producer.tracking import EventCalls
-from mixrelay.producer.values import Default
 from mixrelay.shared.variables import DISABLED
 
 if TYPE_CHECKING:
-    from mixrelay.producer.counters import Counters
+    from mixrelay.producer.dispatch.counters import Counters
     from mixrelay.producer.options import QueueOptions
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, overload
 
-from mixrelay.producer.batch import batch_ip
-from mixrelay.producer.delivery import Outlet, R
+from mixrelay.producer.dispatch.batch import batch_ip
+from mixrelay.producer.dispatch.on_invalid import event_of, forgiving
+from mixrelay.producer.dispatch.outlet import Outlet, R
+from mixrelay.producer.dispatch.reporting import say_that_secrets_end
 from mixrelay.producer.errors import InvalidPropertyError
-from mixrelay.producer.events import (
+from mixrelay.producer.records.events import (
     EVENT_NAMES,
     Groupings,
     Id,
@@ -21,10 +23,8 @@ from mixrelay.producer.events import (
     event_record,
     with_meta,
 )
-from mixrelay.producer.identities import alias_record, identify_record, merge_record
-from mixrelay.producer.ids import text_id
-from mixrelay.producer.mistakes import event_of, forgiving
-from mixrelay.producer.telling import say_that_secrets_end
+from mixrelay.producer.records.id_checks import text_id
+from mixrelay.producer.records.identities import alias_record, identify_record, merge_record
 
 if TYPE_CHECKING:
     from types import EllipsisType

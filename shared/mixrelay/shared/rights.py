@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.queue.keys import Keys, partition_name
+from mixrelay.shared.queue.base.keys import Keys, partition_name
 
 _READS = (
     "exists get hexists hget hgetall hkeys hlen hmget hscan lindex llen lrange smembers time type "

@@ -9,7 +9,7 @@ from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.endpoints import Credentials, base_address
 from mixrelay.shared.options import ARGUMENT, field_of, load, named_as, option
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 from mixrelay.shared.reading import Form
 from mixrelay.shared.variables import (
     ACCOUNT_SECRET,

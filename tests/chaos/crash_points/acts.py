@@ -18,11 +18,11 @@ from mixrelay.console.failures import CommandError
 from mixrelay.producer import RedisSink, Tracker
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.scripts import NAMES, sha
+from mixrelay.shared.queue.base.scripts import NAMES, sha
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.draining import Setup
-from mixrelay.worker.patience import persist
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.retry import persist
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.drain.session import Setup
 from mixrelay.worker.shift import drain
 from tests.support.traffic import TOKEN
 

@@ -4,7 +4,7 @@ from collections import Counter
 from hashlib import sha1
 
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.scripts import NAMES, sha
+from mixrelay.shared.queue.base.scripts import NAMES, sha
 from tests.support.faultproxy import Exchange, Fault
 from tests.support.wire import words
 

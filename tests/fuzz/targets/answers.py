@@ -8,7 +8,7 @@ from typing import Any
 from mixrelay.shared.mixpanel.answers import MAX_RETRY_AFTER_SECONDS, retry_after
 from mixrelay.shared.mixpanel.failures import Failure, FailureKind
 from mixrelay.shared.mixpanel.transport import Answer
-from mixrelay.worker.verdicts import Delivered, Partial, Retry, Unauthorized, judge
+from mixrelay.worker.deliver.verdicts import Delivered, Partial, Retry, Unauthorized, judge
 from tests.fuzz.checks import is_line
 from tests.fuzz.source import Source
 

@@ -16,10 +16,10 @@ from mixrelay.shared.mixpanel.failures import Failure
 from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.queue import Batch, Division, Expansion, Lane, Member, Number, Settlement
 from mixrelay.shared.tuples import KINDS, write
-from mixrelay.worker.delivery import Delivery
-from mixrelay.worker.holdings import Held
-from mixrelay.worker.records import Preparation
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.in_flight import Held
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.deliver.delivery import Delivery
+from mixrelay.worker.deliver.prepare import Preparation
 from tests.fuzz.source import Source
 from tests.fuzz.targets.answers import answer, named
 from tests.fuzz.targets.records import NOW, PREPARATIONS

@@ -6,7 +6,7 @@ import hashlib
 import io
 from typing import Any
 
-from mixrelay.shared.queue.logs import find_start, slices
+from mixrelay.shared.queue.loads.log_file import find_start, slices
 from tests.fuzz.source import Source
 
 

@@ -15,8 +15,8 @@ from typing import Any
 from uuid import UUID
 
 from mixrelay.producer import Tracker
-from mixrelay.producer.encoding import message_text, record_text
 from mixrelay.producer.errors import InvalidPropertyError
+from mixrelay.producer.records.encoding import message_text, record_text
 from mixrelay.shared.tuples import read, write
 from tests.fuzz.checks import exactly
 from tests.fuzz.source import Source

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from mixrelay.console.status.age import _own_time_ms
-from mixrelay.producer.safe_twice import is_safe_twice
+from mixrelay.producer.records.repeatable import is_safe_twice
 from mixrelay.shared.jsontext import elements, last_member, members, second_element
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.letter import subjects
 from mixrelay.shared.tuples import MalformedTupleError, Message, join, read, split, take
 from tests.fuzz.checks import exactly, is_deep, is_reason, loaded
 

@@ -19,7 +19,7 @@ from mixrelay.shared.mixpanel.rules import (
 )
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
 from mixrelay.shared.tuples import Kind, MalformedTupleError, Message, read, write
-from mixrelay.worker.records import Preparation, Ready, Refused
+from mixrelay.worker.deliver.prepare import Preparation, Ready, Refused
 from tests.fuzz.checks import exactly, is_deep, is_line, is_reason
 from tests.fuzz.source import Source
 

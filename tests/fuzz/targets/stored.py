@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from mixrelay.shared.queue import Books, Lane, Letter, Member
-from mixrelay.shared.queue.books import TOTALS
+from mixrelay.shared.queue.stats.snapshot import TOTALS
 from tests.fuzz.source import Source
 
 _MS = 1_795_520_500_000

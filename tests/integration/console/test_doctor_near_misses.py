@@ -7,7 +7,7 @@ from redis import Redis
 from mixrelay.console.doctor.near_misses import check_near_misses
 from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.tokens import Identity
+from mixrelay.shared.queue.tokens.tokens import Identity
 from mixrelay.shared.settings import Settings
 from tests.support.command import mixrelay
 from tests.support.tokens import refuse

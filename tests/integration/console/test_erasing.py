@@ -19,7 +19,7 @@ from mixrelay.shared.queue import (
     Shard,
     new_job_id,
 )
-from mixrelay.shared.queue.erasing import Erasing
+from mixrelay.shared.queue.messages.erasing import Erasing
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import bury, event, profile

@@ -10,7 +10,7 @@ import redis
 
 from mixrelay.console.testing import Drain, draining
 from mixrelay.producer import ConfigurationError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.queue import Queue
 from tests.integration.fake.shop import app
 

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from mixrelay.producer import ConfigurationError, QueueUnavailableError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.partitioning import partition_of_key
 from tests.support.patience import patient
 from tests.support.redis_cluster import RedisCluster

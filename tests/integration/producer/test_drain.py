@@ -4,9 +4,9 @@ from pathlib import Path
 
 from redis import Redis
 
-from mixrelay.producer.counters import Counters
-from mixrelay.producer.drain import Drain, Left
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.dispatch.counters import Counters
+from mixrelay.producer.spool.drain import Drain, Left
+from mixrelay.producer.spool.spool import Spool
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 

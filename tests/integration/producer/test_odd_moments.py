@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from mixrelay.producer import Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.buffered import BufferedConsumer
-from mixrelay.producer.redis_sink import RedisSink
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.push.async_sink import AsyncRedisSink
+from mixrelay.producer.push.sink import RedisSink
+from mixrelay.producer.spool.spool import Spool
 from mixrelay.shared.connection.versions import VERSION
 from tests.support.patience import joined
 from tests.support.processes import finished

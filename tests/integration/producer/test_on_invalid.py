@@ -15,7 +15,7 @@ from mixrelay.producer import (
     RedisSink,
     Tracker,
 )
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 
 CYCLE: dict = {}
 CYCLE["again"] = CYCLE

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from valkey import asyncio as valkey_asyncio
 
 from mixrelay.producer import ConfigurationError, RedisSink, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.connection.bounded import BoundedConnection
 from mixrelay.shared.idleness import KEEPALIVE
 from tests.support.redis_cluster import RedisCluster

@@ -3,10 +3,10 @@
 from redis import Redis
 
 from mixrelay.producer import RedisSink, Tracker
-from mixrelay.producer.attempt import Attempt
+from mixrelay.producer.dispatch.attempt import Attempt
 from mixrelay.producer.errors import QueueUnavailableError
-from mixrelay.producer.spool import Spool
-from mixrelay.producer.spool_folder import _former_name
+from mixrelay.producer.spool.location import _former_name
+from mixrelay.producer.spool.spool import Spool
 from tests.support.redis_faults import until
 
 
@@ -78,8 +78,8 @@ def test_a_spool_under_its_former_name_is_emptied_first_and_once(
 
 def test_what_the_former_version_left_half_way_goes_on(store: Redis, url: str, spool_dir) -> None:
     """How far a file is in, is known by its content: it may be moved in between."""
-    from mixrelay.producer.counters import Counters  # noqa: PLC0415
-    from mixrelay.producer.drain import Drain  # noqa: PLC0415
+    from mixrelay.producer.dispatch.counters import Counters  # noqa: PLC0415
+    from mixrelay.producer.spool.drain import Drain  # noqa: PLC0415
     from mixrelay.shared.connection import connect  # noqa: PLC0415
     from mixrelay.shared.queue import Queue  # noqa: PLC0415
 

@@ -9,11 +9,11 @@ import pytest
 from redis import Redis
 
 from mixrelay.producer import RedisSink
-from mixrelay.producer.attempt import Attempt
-from mixrelay.producer.counters import Counters
-from mixrelay.producer.drain import Drain, Left
+from mixrelay.producer.dispatch.attempt import Attempt
+from mixrelay.producer.dispatch.counters import Counters
 from mixrelay.producer.errors import QueueUnavailableError
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.spool.drain import Drain, Left
+from mixrelay.producer.spool.spool import Spool
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from tests.support.patience import joined

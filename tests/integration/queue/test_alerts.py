@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mixrelay.shared.queue import alerts as module
+from mixrelay.shared.queue.stats import alerts as module
 from tests.support.patience import Deadline
 
 

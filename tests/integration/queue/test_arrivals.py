@@ -11,7 +11,7 @@ from redis import Redis
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.arrivals import Arrivals
+from mixrelay.shared.queue.messages.arrivals import Arrivals
 from tests.support.bench import Bench, event
 from tests.support.fleet import wait_until
 from tests.support.redis_servers import KINDS, RedisServer

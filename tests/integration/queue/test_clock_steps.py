@@ -17,11 +17,11 @@ from mixrelay.shared.queue import (
     Pause,
     PauseKind,
     Queue,
-    alerts,
     new_job_id,
 )
-from mixrelay.shared.queue import clock as queue_clock
-from mixrelay.shared.queue.tokens import Identity, Next, Refusal
+from mixrelay.shared.queue.base import clock as queue_clock
+from mixrelay.shared.queue.stats import alerts
+from mixrelay.shared.queue.tokens.tokens import Identity, Next, Refusal
 from tests.support.bench import DESTINATION, Bench, event, outage, update
 from tests.support.clocks import Clock, library, redis_with
 from tests.support.fleet import wait_until

@@ -4,7 +4,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from mixrelay.shared.queue import Corrected, Correction, Lane, Letter, LetterFilter, Number, Queue
-from mixrelay.shared.queue.correcting import place_of
+from mixrelay.shared.queue.letters.correcting import place_of
 from tests.support.bench import Bench, event, update
 from tests.support.partitions import Partitioned
 

@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Settlement
-from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.partitions.partition import Partition
 from tests.support.bench import Bench, event, outage
 
 DAY_MS = 86_400_000

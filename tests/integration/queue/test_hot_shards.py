@@ -8,7 +8,7 @@ from redis.exceptions import OutOfMemoryError
 
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import HotShard, Shard
-from mixrelay.shared.queue.hot import DISTINCT_ID, GROUP
+from mixrelay.shared.queue.stats.hot_shards import DISTINCT_ID, GROUP
 from tests.support.bench import Bench
 
 CAPACITY = 4_000

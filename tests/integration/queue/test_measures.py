@@ -4,7 +4,8 @@ import pytest
 
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Division, Park, Part, Request, Settled, Settlement
-from mixrelay.shared.queue.measures import (
+from mixrelay.shared.queue.base.scripts import source
+from mixrelay.shared.queue.stats.measures import (
     BEYOND,
     LATENCY_BOUNDS,
     SECONDS_BOUNDS,
@@ -13,7 +14,6 @@ from mixrelay.shared.queue.measures import (
     bucket,
     histogram,
 )
-from mixrelay.shared.queue.scripts import source
 from tests.support.bench import event
 
 REQUEST = Request("track", 200, 0.3, 3)

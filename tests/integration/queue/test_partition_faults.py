@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Batch, Lane, Nothing, Queue, Settled, Settlement, new_id
-from mixrelay.shared.queue.scripts import NAMES, sha, source
+from mixrelay.shared.queue.base.scripts import NAMES, sha, source
 from tests.support.bench import DESTINATION, event, outage
 from tests.support.faultproxy import (
     Exchange,

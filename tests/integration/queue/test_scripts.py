@@ -24,9 +24,9 @@ from mixrelay.shared.queue import (
     Returned,
     Settlement,
 )
-from mixrelay.shared.queue.clock import Ahead
-from mixrelay.shared.queue.scripts import NAMES, sha, source
-from mixrelay.shared.queue.taking_out import Gone, Taking
+from mixrelay.shared.queue.base.clock import Ahead
+from mixrelay.shared.queue.base.scripts import NAMES, sha, source
+from mixrelay.shared.queue.messages.taking_out import Gone, Taking
 from tests.support.bench import Bench, event, numbers, outage, update
 
 

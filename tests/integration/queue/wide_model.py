@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any
 
 from mixrelay.shared.queue import Batch, Division, Lane, Settled, Settlement
-from mixrelay.shared.queue.batch import partition_of
+from mixrelay.shared.queue.messages.batch import partition_of
 from tests.integration.queue.model import Grave, Held, Message, Model
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mixrelay.producer import RedisSink, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue

@@ -12,7 +12,7 @@ from mixrelay.console.doctor.findings import Finding
 from mixrelay.shared import rights
 from mixrelay.shared.connection import connect, masters
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 from tests.integration.redis_kinds.conftest import Parties
 from tests.support.fleet import wait_until
 from tests.support.private_ca import PrivateCa

@@ -12,7 +12,7 @@ from mixrelay.shared import rights
 from mixrelay.shared.connection import connect
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.scripts import NAMES, source
+from mixrelay.shared.queue.base.scripts import NAMES, source
 from tests.integration.redis_kinds.conftest import TOKEN, Parties
 from tests.support.redis_servers import RedisServer
 from tests.support.traffic import mixed

@@ -16,7 +16,8 @@ import pytest
 from mixrelay.producer.consumer import Consumer
 from mixrelay.producer.errors import ConnectionFailedError
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.worker import WorkerSettings, outward
+from mixrelay.worker import WorkerSettings
+from mixrelay.worker.process import egress as outward
 from tests.support.patience import joined
 from tests.support.processes import finished
 from tests.support.works import COMMAND, TOKEN, Works, event, wait_until

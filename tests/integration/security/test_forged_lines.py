@@ -11,7 +11,7 @@ from redis import Redis
 from mixrelay.console.text import cut, safe
 from mixrelay.sandbox import Sandbox
 from mixrelay.shared.queue import Queue
-from mixrelay.worker.logs import LineFormatter
+from mixrelay.worker.base.logs import LineFormatter
 from tests.support.command import mixrelay
 from tests.support.letters import bury
 from tests.support.letters import event as letter

@@ -17,7 +17,7 @@ from redis import Redis
 
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Lane, Park, Pause, PauseKind, Queue, Settlement, new_id
-from mixrelay.shared.queue.letters import Letter
+from mixrelay.shared.queue.letters.letter import Letter
 from tests.support import letters
 from tests.support.console import called
 

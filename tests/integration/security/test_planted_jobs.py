@@ -14,7 +14,7 @@ from rq.job import Job as RqJob
 from rq.serializers import PickleSerializer
 
 from mixrelay.worker import Job
-from mixrelay.worker.rq_job import RUNNABLE, SHIFT, RefusedJob
+from mixrelay.worker.rq.job import RUNNABLE, SHIFT, RefusedJob
 from tests.support.works import Works, event, wait_until
 
 LONG_AGO = 1
@@ -62,7 +62,7 @@ def hashes(trap: Trap) -> Iterator[tuple[str, dict[str, bytes]]]:
     ours = json.dumps([SHIFT, None, ["mixpanel_queue"], {}]).encode()
     yield "another-function", {"data": trap.json("os.system", "json")}
     yield "by-our-name", {"data": trap.json("mixrelay.worker.shift.os.system", "our-name")}
-    yield "by-import", {"data": trap.json("mixrelay.worker.rq_job.import_module", "import")}
+    yield "by-import", {"data": trap.json("mixrelay.worker.rq.job.import_module", "import")}
     yield "no-name", {"data": trap.json(["os.system"], "no-name")}
     yield "of-an-object", {"data": json.dumps(["system", "os", [trap.command("object")], {}])}
     yield "pickled", {"data": trap.pickle("pickle")}

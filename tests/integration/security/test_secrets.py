@@ -24,7 +24,7 @@ from mixrelay.shared.mixpanel.transport import Answer, Transport
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import WorkerSettings
-from mixrelay.worker.draining import Setup
+from mixrelay.worker.drain.session import Setup
 from tests.support.command import mixrelay
 from tests.support.patience import joined
 from tests.support.processes import finished
@@ -51,8 +51,9 @@ MESSAGE = re.compile(rb'"message": .*')
 LOUD = """
 import logging, sys
 from mixrelay.shared.settings import Settings
-from mixrelay.worker import logs, run
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base import logs
+from mixrelay.worker.process import main as run
+from mixrelay.worker.base.settings import WorkerSettings
 logs.configure = lambda *_: logging.basicConfig(level=logging.DEBUG)
 logs.configure()
 logging.getLogger("rq").setLevel(logging.DEBUG)

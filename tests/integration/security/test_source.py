@@ -23,11 +23,11 @@ CALLS = {
 KEYWORDS = {"shell": True, "verify": False, "check_hostname": False, "assert_hostname": False}
 ATTRIBUTES = {"CERT_NONE", "PickleSerializer", "DefaultSerializer"}
 IMPORT_MODULE = {
-    "worker/mixrelay/worker/rq_job.py",
+    "worker/mixrelay/worker/rq/job.py",
     "console/mixrelay/console/dashboard/__init__.py",
     "console/mixrelay/console/config/frameworks.py",
     "producer/mixrelay/__init__.py",
-    "producer/mixrelay/producer/construction.py",
+    "producer/mixrelay/producer/construction/checks.py",
     "shared/mixrelay/shared/connection/versions.py",
 }
 """The places that import by name: of a table beside it, or what the application's own

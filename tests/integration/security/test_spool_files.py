@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mixrelay.producer.errors import SpoolError
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.spool.spool import Spool
 
 ROOM = 1_000_000
 

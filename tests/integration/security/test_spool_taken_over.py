@@ -11,9 +11,9 @@ from redis import Redis
 
 from mixrelay.producer import RedisSink, Tracker
 from mixrelay.producer.errors import SpoolError
-from mixrelay.producer.spool import Spool
-from mixrelay.producer.spool_folder import spool_folder
-from mixrelay.producer.trusted_folder import open_own_folder
+from mixrelay.producer.spool.location import spool_folder
+from mixrelay.producer.spool.spool import Spool
+from mixrelay.producer.spool.trusted_folder import open_own_folder
 from tests.support.ports import free_port
 
 ROOM = 1_000_000
@@ -32,8 +32,8 @@ def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("MIXRELAY_SPOOL_DIR", raising=False)
     monkeypatch.setenv("HOME", "/nonexistent/home")
-    monkeypatch.setattr("mixrelay.producer.spool_folder._may_write", lambda _: False)
-    monkeypatch.setattr("mixrelay.producer.spool_folder._LAST_RESORT", str(tmp_path / "var"))
+    monkeypatch.setattr("mixrelay.producer.spool.location._may_write", lambda _: False)
+    monkeypatch.setattr("mixrelay.producer.spool.location._LAST_RESORT", str(tmp_path / "var"))
     monkeypatch.setenv("TMPDIR", str(shared))
     return shared
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mixrelay.producer import Tracker, events
+from mixrelay.producer import Tracker
+from mixrelay.producer.records import events
 from tests.support.works import TOKEN, Works
 
 DAY = 86_400_000

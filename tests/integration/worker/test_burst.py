@@ -11,8 +11,9 @@ from tests.support.works import TOKEN, Running, event, wait_until
 IMPATIENT = """
 import sys
 from mixrelay.shared.settings import Settings
-from mixrelay.worker import burst, run
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.process import burst
+from mixrelay.worker.process import main as run
+from mixrelay.worker.base.settings import WorkerSettings
 burst.PATIENCE_SECONDS = 1.0
 settings = Settings.from_environment()
 sys.exit(run.run(settings, WorkerSettings.from_environment(), burst=True))

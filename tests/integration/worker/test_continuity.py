@@ -14,9 +14,9 @@ from mixrelay.shared.queue import Job, JobKind, LetterFilter, new_id
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import Job as RqJob
 from mixrelay.worker import Worker
-from mixrelay.worker.draining import Setup
-from mixrelay.worker.rq_job import SHIFT
-from mixrelay.worker.rq_queue import Shifts
+from mixrelay.worker.drain.session import Setup
+from mixrelay.worker.rq.job import SHIFT
+from mixrelay.worker.rq.queue import Shifts
 from tests.integration.worker.test_bulk import bury, ended
 from tests.support.patience import patient
 from tests.support.works import QUICK, Running, Works, event, wait_until

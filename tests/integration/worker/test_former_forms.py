@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from mixrelay.shared.queue import JobKind, LetterFilter, new_job_id, scripts
+from mixrelay.shared.queue import JobKind, LetterFilter, new_job_id
+from mixrelay.shared.queue.base import scripts
 from tests.support.works import Works, event, update
 
 FORM_2 = Path(__file__).parents[2] / "data" / "queue_form_2.json"

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from mixrelay.shared.queue import LetterFilter
-from mixrelay.worker.lists import SLICE_RECORDS
+from mixrelay.worker.lists.cutting import SLICE_RECORDS
 from tests.support.works import TOKEN, Works, event
 
 RECORDS = 12_000
@@ -101,7 +101,7 @@ def test_a_list_over_the_limit_is_a_letter_as_it_is_until_the_limit_is_raised(wo
 def test_a_list_of_too_many_records_is_one_letter(
     works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mixrelay.worker.lists.MOST_RECORDS", 3_000)
+    monkeypatch.setattr("mixrelay.worker.lists.cutting.MOST_RECORDS", 3_000)
     payload = listed("event", ["0"] * 3_001)
     works.push(payload)
     works.drain(seconds=60)

@@ -8,10 +8,10 @@ import time
 import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Limits, Nothing, new_id
-from mixrelay.worker.delivery import Delivery
-from mixrelay.worker.holdings import Held
-from mixrelay.worker.ledger import LeaseLost, Ledger
-from mixrelay.worker.stopping import Stop
+from mixrelay.worker.base.in_flight import Held
+from mixrelay.worker.base.signals import Stop
+from mixrelay.worker.deliver.delivery import Delivery
+from mixrelay.worker.deliver.writer import LeaseLost, Ledger
 from tests.support.works import Works, event, update, wait_until
 
 AT_ONCE = Limits(linger_seconds=0)

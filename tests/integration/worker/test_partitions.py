@@ -1,7 +1,7 @@
 """Workers of a queue with several partitions."""
 
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.keys import partition_name
+from mixrelay.shared.queue.base.keys import partition_name
 from tests.support.works import Works, event, update, wait_until
 
 PARTITIONS = 3

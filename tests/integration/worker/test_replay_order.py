@@ -17,9 +17,9 @@ from mixrelay.shared.queue import (
     Queue,
     Returned,
     Settled,
-    jobs,
     new_job_id,
 )
+from mixrelay.shared.queue.jobs import jobs
 from mixrelay.shared.tuples import take
 from tests.support.bench import Bench
 from tests.support.works import Works, event, message, update

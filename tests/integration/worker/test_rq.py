@@ -14,7 +14,7 @@ from rq.webhook import Webhook
 
 from mixrelay.shared.queue import JobKind, LetterFilter, new_id
 from mixrelay.worker import Job
-from mixrelay.worker.rq_queue import Shifts, queue_name
+from mixrelay.worker.rq.queue import Shifts, queue_name
 from tests.support.works import Works, event, wait_until
 
 

@@ -14,7 +14,7 @@ from rq.worker import Worker as RqWorker
 
 from mixrelay.shared.settings import Settings
 from mixrelay.worker import Worker
-from mixrelay.worker.draining import Setup
+from mixrelay.worker.drain.session import Setup
 from tests.support.processes import finished
 from tests.support.works import QUICK, STOCK, Works, event, wait_until
 

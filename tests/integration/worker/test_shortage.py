@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mixrelay.worker import delivery, draining
+from mixrelay.worker.deliver import delivery
+from mixrelay.worker.drain import session as draining
 from tests.support.patience import Deadline
 from tests.support.works import Works, event, update
 

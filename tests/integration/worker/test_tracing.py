@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from mixrelay.producer import Tracker
 from mixrelay.shared.tuples import read, write
-from mixrelay.worker.tracing import LINKS_AT_MOST
+from mixrelay.worker.deliver.tracing import LINKS_AT_MOST
 from tests.support.processes import Process, finished
 from tests.support.works import COMMAND, TOKEN, event, update, wait_until
 
@@ -207,7 +207,7 @@ class Hide(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Hide())
 logging.basicConfig()
 from mixrelay.producer import Tracker
-from mixrelay.worker.tracing import Tracing
+from mixrelay.worker.deliver.tracing import Tracing
 got = []
 Tracker("t", lambda kind, message: got.append(message)).track("ann", "Paid")
 assert "traceparent" not in got[0]

@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from mixrelay.shared.queue import Queue, Shard
-from mixrelay.shared.queue.hot import LIMITS, SHARDS_AT_MOST
-from mixrelay.worker.hot_shards import ID_BYTES, PLACES, ShardCounts
-from mixrelay.worker.shards import SAMPLE, Family, Seen, ShardReader
+from mixrelay.shared.queue.stats.hot_shards import LIMITS, SHARDS_AT_MOST
+from mixrelay.worker.counting.hot_shards import ID_BYTES, PLACES, ShardCounts
+from mixrelay.worker.counting.shards import SAMPLE, Family, Seen, ShardReader
 from tests.support.works import TOKEN, Works, event, group, imported, message, update
 
 DAY = 20_787

@@ -44,7 +44,7 @@ def test_no_letter_is_dropped_for_its_age_while_clocks_disagree(
     """What is dropped for a clock that is wrong is lost."""
     buried(works, 3)
     with monkeypatch.context() as set_wrong:
-        set_wrong.setattr("mixrelay.worker.upkeep.time", WrongClock(wrong))
+        set_wrong.setattr("mixrelay.worker.drain.maintenance.time", WrongClock(wrong))
         works.drain_while(lambda: "MIXRELAY_DLQ_MAX_AGE" not in caplog.text, dlq_max_age=0.5)
     assert "clock_skew" in caplog.text
     assert works.books.dead == 3

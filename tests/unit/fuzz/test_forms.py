@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mixrelay.shared.mixpanel.failures import Failure, FailureKind
 from mixrelay.shared.mixpanel.transport import Answer
 from mixrelay.shared.tuples import KINDS, MalformedTupleError, read, split, write
-from mixrelay.worker.verdicts import Delivered, Partial, Split, judge
+from mixrelay.worker.deliver.verdicts import Delivered, Partial, Split, judge
 from tests.fuzz.checks import exactly, is_reason
 from tests.fuzz.targets.answers import named
 

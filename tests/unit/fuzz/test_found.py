@@ -3,9 +3,9 @@
 import pytest
 
 from mixrelay.console.status.age import _own_time_ms
-from mixrelay.producer.safe_twice import is_safe_twice
+from mixrelay.producer.records.repeatable import is_safe_twice
 from mixrelay.shared.mixpanel.rules import event_breach
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.letter import subjects
 from mixrelay.shared.tuples import MalformedTupleError, read, write
 
 RECORD = '{"event":"E","properties":{}}'

@@ -1,5 +1,5 @@
-from mixrelay.producer import breaker
-from mixrelay.producer.breaker import FIRST_WINDOW, LONGEST_WINDOW, Breaker
+from mixrelay.producer.push import breaker
+from mixrelay.producer.push.breaker import FIRST_WINDOW, LONGEST_WINDOW, Breaker
 
 
 class Clock:

@@ -15,10 +15,10 @@ from mixrelay.producer import (
     RedisSink,
     Tracker,
 )
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.async_tracker import AsyncTracker
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.producer.official import QueueConsumer
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.testing import MemorySink
 
 

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from mixrelay.producer import AsyncTracker, ConfigurationError, ErrorHandler, Tracker, telling
+from mixrelay.producer import AsyncTracker, ConfigurationError, ErrorHandler, Tracker
+from mixrelay.producer.dispatch import reporting as telling
 
 AWAY = "redis://127.0.0.1:1"
 

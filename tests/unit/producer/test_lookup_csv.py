@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixrelay.producer import InvalidPropertyError, lookup_csv
-from mixrelay.producer.lookup_csv import csv_of_file, csv_of_rows
+from mixrelay.producer import InvalidPropertyError
+from mixrelay.producer.records import lookup_csv
+from mixrelay.producer.records.lookup_csv import csv_of_file, csv_of_rows
 
 SONGS = b'id,Genre,Title\ns1,Pop,"Gangnam style, live"\ns2,,"two\nlines"\n'
 

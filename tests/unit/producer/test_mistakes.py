@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from mixrelay.producer import InvalidPropertyError, Tracker, telling
+from mixrelay.producer import InvalidPropertyError, Tracker
+from mixrelay.producer.dispatch import reporting as telling
 
 OTHER = {"token": "another project's"}
 

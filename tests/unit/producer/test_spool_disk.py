@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.spool.spool import Spool
 
 
 @pytest.mark.parametrize("fsync", [True, False])

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from mixrelay.producer import ConfigurationError, RedisSink, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.errors import SpoolError
 from mixrelay.producer.options import QueueOptions, QueueSettings
-from mixrelay.producer.spool import Spool
-from mixrelay.producer.spool_folder import open_spool, spool_folder
+from mixrelay.producer.push.async_sink import AsyncRedisSink
+from mixrelay.producer.spool.location import open_spool, spool_folder
+from mixrelay.producer.spool.spool import Spool
 from mixrelay.shared.options import options
 from tests.support.ports import free_port
 

@@ -3,8 +3,8 @@
 import pytest
 import redis
 
-from mixrelay.producer.spool_folder import spool_folder
-from mixrelay.producer.spool_identity import spool_identity
+from mixrelay.producer.spool.identity import spool_identity
+from mixrelay.producer.spool.location import spool_folder
 from mixrelay.shared.connection import Given
 
 

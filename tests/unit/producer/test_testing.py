@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from mixrelay.producer import BufferedConsumer, Consumer, RedisSink, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.official import QueueConsumer
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.testing import MemorySink, capture
 from tests.support.processes import finished
 

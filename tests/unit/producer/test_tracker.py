@@ -15,9 +15,9 @@ from mixrelay.producer import (
     InvalidPropertyError,
     RedisSink,
     Tracker,
-    telling,
 )
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.dispatch import reporting as telling
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 
 UUID_V4 = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 EAST = timezone(timedelta(hours=2))

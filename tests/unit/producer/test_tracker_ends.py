@@ -8,7 +8,7 @@ import fakeredis
 import pytest
 
 from mixrelay.producer import QueueOptions, RedisSink, Tracker
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.testing import MemorySink
 
 LIST = "mixpanel_queue"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mixrelay.shared.queue.clock import STEP_SECONDS, WATCHED_SECONDS, Watch
+from mixrelay.shared.queue.base.clock import STEP_SECONDS, WATCHED_SECONDS, Watch
 
 START_MS = 1_700_000_000_000
 

@@ -9,8 +9,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.sentinel import SentinelConnectionPool
 
 from mixrelay.producer import QueueUnavailableError, RedisSink
-from mixrelay.producer.async_pushing import _nodes_at
-from mixrelay.producer.async_sink import AsyncRedisSink
+from mixrelay.producer.push.async_connection import _nodes_at
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.connection import ClusterAddress, SentinelAddress, connect, mask
 from mixrelay.shared.connection.cluster_client import ClusterClient
 from mixrelay.shared.connection.slots import Place

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mixrelay.shared.queue.failure_group import GROUP, general, general_field, group_name
+from mixrelay.shared.queue.letters.failure_group import GROUP, general, general_field, group_name
 
 
 @pytest.mark.parametrize(

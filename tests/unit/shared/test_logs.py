@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixrelay.shared.queue.logs import LINES_AT_MOST, fresh_start, slices
+from mixrelay.shared.queue.loads.log_file import LINES_AT_MOST, fresh_start, slices
 
 LINES = st.lists(st.binary(max_size=12).filter(lambda line: b"\n" not in line), max_size=60)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mixrelay.shared.errors import ForeignValue
 from mixrelay.shared.queue import Batch, Member
-from mixrelay.shared.queue.members import Members, receipts
+from mixrelay.shared.queue.messages.members import Members, receipts
 
 STATE = b'{"lane":"event","attempts":0,"failures":0}'
 

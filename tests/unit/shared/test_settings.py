@@ -3,8 +3,8 @@ import pytest
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import options
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.draining import Setup
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.drain.session import Setup
 
 ACCOUNT = {
     "MIXPANEL_PROJECT_ID": "77",

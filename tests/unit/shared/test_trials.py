@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from mixrelay.shared.connection import connect
-from mixrelay.shared.queue.partition import Partition
-from mixrelay.shared.queue.partitions import Partitions
+from mixrelay.shared.queue.partitions.partition import Partition
+from mixrelay.shared.queue.partitions.partitions import Partitions
 from tests.support.fleet import wait_until
 
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from mixrelay.shared.queue import turns as module
-from mixrelay.shared.queue.turns import Turns
+from mixrelay.shared.queue.partitions import turns as module
+from mixrelay.shared.queue.partitions.turns import Turns
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from mixrelay.producer import (
     Sink,
     Tracker,
 )
-from mixrelay.producer.async_sink import AsyncRedisSink
 from mixrelay.producer.official import QueueConsumer
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.reserved import EventProperties, GroupProperties, ProfileProperties
 from mixrelay.producer.testing import Event, MemorySink, Update, capture
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from mixrelay.shared.queue import JobState, Step
-from mixrelay.worker import bulk_runner
-from mixrelay.worker.bulk_runner import BulkRunner
+from mixrelay.worker.drain import bulk_runner
+from mixrelay.worker.drain.bulk_runner import BulkRunner
 from tests.support.works import wait_until
 
 

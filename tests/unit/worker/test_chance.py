@@ -1,6 +1,6 @@
 """Workers that fail at one moment."""
 
-from mixrelay.worker.patience import Backoff
+from mixrelay.worker.base.retry import Backoff
 
 
 def test_no_two_workers_come_back_at_the_same_moment() -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Nothing
-from mixrelay.worker.dispatcher import Dispatcher
-from mixrelay.worker.holdings import Held, Holdings
-from mixrelay.worker.senders import Senders
+from mixrelay.worker.base.in_flight import Held, Holdings
+from mixrelay.worker.drain.dispatcher import Dispatcher
+from mixrelay.worker.drain.senders import Senders
 
 EMPTY = Nothing(wait_seconds=None, suspects_wait=False)
 SUSPECTS = Nothing(wait_seconds=None, suspects_wait=True)

@@ -8,11 +8,11 @@ from redis.exceptions import ConnectionError as Away
 
 from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.queue import Shard
-from mixrelay.shared.queue.hot import SHARDS_AT_MOST, Counted
+from mixrelay.shared.queue.stats.hot_shards import SHARDS_AT_MOST, Counted
 from mixrelay.shared.tuples import Kind, Message
-from mixrelay.worker import shards as reading
-from mixrelay.worker.hot_shards import PLACES, ShardCounts, compacted
-from mixrelay.worker.shards import SAMPLE, Family, Seen, ShardReader
+from mixrelay.worker.counting import shards as reading
+from mixrelay.worker.counting.hot_shards import PLACES, ShardCounts, compacted
+from mixrelay.worker.counting.shards import SAMPLE, Family, Seen, ShardReader
 
 BASE, TOKEN = "https://api.mixpanel.com", "a token"
 DAY = 20_787

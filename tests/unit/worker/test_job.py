@@ -1,7 +1,7 @@
 import pytest
 from redis import Redis
 
-from mixrelay.worker.rq_job import RUNNABLE, Job, RefusedJob
+from mixrelay.worker.rq.job import RUNNABLE, Job, RefusedJob
 
 UNUSED = Redis(port=1)
 
@@ -13,7 +13,8 @@ def test_each_function_of_the_table_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["os.system", "mixrelay.worker.run.run", "mixrelay.worker.shift", "", "builtins.eval"]
+    "name",
+    ["os.system", "mixrelay.worker.process.main.run", "mixrelay.worker.shift", "", "builtins.eval"],
 )
 def test_any_other_name_is_refused(name: str) -> None:
     job = Job(connection=UNUSED)

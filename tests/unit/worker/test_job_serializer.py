@@ -8,7 +8,7 @@ from redis import Redis
 from rq.exceptions import DeserializationError
 from rq.serializers import DefaultSerializer
 
-from mixrelay.worker.rq_job import Job
+from mixrelay.worker.rq.job import Job
 
 UNUSED = Redis(port=1)
 

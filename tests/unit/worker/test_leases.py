@@ -6,9 +6,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mixrelay.shared.queue import Batch, Lane, Limits, Nothing
-from mixrelay.worker.holdings import Held, Holdings
-from mixrelay.worker.leases import LeaseKeeper
-from mixrelay.worker.reserving import Reserver
+from mixrelay.worker.base.in_flight import Held, Holdings
+from mixrelay.worker.drain.leases import LeaseKeeper
+from mixrelay.worker.drain.reserver import Reserver
 
 EMPTY = Nothing(wait_seconds=None, suspects_wait=False)
 

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import mixrelay.shared.queue
-import mixrelay.worker.logs
+import mixrelay.worker.base.logs
 from mixrelay.shared.options import options
-from mixrelay.worker.log_json import FIELDS, OTHER, about
-from mixrelay.worker.logs import FORMATS, LEVELS, MAX_LINE, MAX_TRACE_LINES, ObjectFormatter
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.json_logs import FIELDS, OTHER, about
+from mixrelay.worker.base.logs import FORMATS, LEVELS, MAX_LINE, MAX_TRACE_LINES, ObjectFormatter
+from mixrelay.worker.base.settings import WorkerSettings
 from tests.support.processes import finished
 
-CODE = Path(mixrelay.worker.logs.__file__).parent
+CODE = Path(mixrelay.worker.base.logs.__file__).parent
 QUEUE_CODE = Path(mixrelay.shared.queue.__file__).parent
 GUIDE = Path(__file__).parents[3] / "docs" / "workers.md"
 FORGED = 'a\nFAKE\x1b[31m\r\x00"}\u2028\ud800'

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from mixrelay.worker.logs import MAX_LINE, MAX_TRACE_LINES, LineFormatter, LineHandler, handler
+from mixrelay.worker.base.logs import MAX_LINE, MAX_TRACE_LINES, LineFormatter, LineHandler, handler
 
 FORGED = "a\nFAKE\x1b[31m\r\x00"
 

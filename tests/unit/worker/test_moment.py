@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mixrelay.worker.moment import Moment
+from mixrelay.worker.base.moment import Moment
 from tests.support.records import DAY, NOW, event, sent
 
 BEHIND = 65 * 60_000

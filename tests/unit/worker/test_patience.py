@@ -5,7 +5,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from mixrelay.shared.errors import WrongKeyType
-from mixrelay.worker.patience import Abandoned, Backoff, persist
+from mixrelay.worker.base.retry import Abandoned, Backoff, persist
 
 
 def test_a_backoff_doubles_up_to_its_cap_with_half_of_it_by_chance() -> None:

@@ -16,13 +16,14 @@ from mixrelay.shared.mixpanel import rules
 from mixrelay.shared.mixpanel.endpoints import Credentials, Endpoint
 from mixrelay.shared.mixpanel.times import milliseconds, span
 from mixrelay.shared.queue import Batch, Lane
-from mixrelay.shared.queue.members import Members
+from mixrelay.shared.queue.messages.members import Members
 from mixrelay.shared.tuples import Kind, read
-from mixrelay.worker import shards, sorting
-from mixrelay.worker.alike import read_alike
-from mixrelay.worker.records import Preparation
-from mixrelay.worker.shards import ShardReader
-from mixrelay.worker.sorting import sort
+from mixrelay.worker.counting import shards
+from mixrelay.worker.counting.shards import ShardReader
+from mixrelay.worker.deliver import classification as sorting
+from mixrelay.worker.deliver.bulk_decode import read_alike
+from mixrelay.worker.deliver.classification import sort
+from mixrelay.worker.deliver.prepare import Preparation
 
 TESTS = Path(__file__).parents[2]
 NOW = 1_795_520_500_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.tuples import read, write
-from mixrelay.worker.records import Preparation, Refused
+from mixrelay.worker.deliver.prepare import Preparation, Refused
 from tests.support.records import (
     ACCOUNT,
     DAY,

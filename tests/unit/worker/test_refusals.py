@@ -5,7 +5,7 @@ import pytest
 from mixrelay.shared.mixpanel.endpoints import REGIONS
 from mixrelay.shared.mixpanel.proving import Elsewhere
 from mixrelay.shared.queue import Identity
-from mixrelay.worker.refusals import error, likelier
+from mixrelay.worker.tokens.refusals import error, likelier
 
 OURS = Identity("0" * 12, "3f2a…b7", REGIONS["us"], own=True)
 AT_A_PROXY = Identity("0" * 12, "3f2a…b7", "https://proxy", own=True)

@@ -8,8 +8,8 @@ from mixrelay.shared.mixpanel.endpoints import Endpoint, base_address
 from mixrelay.shared.queue import Lane
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import Kind, read, write
-from mixrelay.worker.draining import own_destinations
-from mixrelay.worker.records import TRACK_MARGIN_MS, Preparation
+from mixrelay.worker.deliver.prepare import TRACK_MARGIN_MS, Preparation
+from mixrelay.worker.drain.session import own_destinations
 from tests.support.records import ACCOUNT, DAY, FULL, NOW, RECEIVED, TOKEN, event, goes
 
 TRACK, IMPORT = Endpoint.TRACK, Endpoint.IMPORT

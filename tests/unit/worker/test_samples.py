@@ -8,7 +8,7 @@ import pytest
 
 from mixrelay.shared.mixpanel.endpoints import Credentials, Endpoint, base_address
 from mixrelay.shared.tuples import read, split
-from mixrelay.worker.records import Preparation, Ready, Refused
+from mixrelay.worker.deliver.prepare import Preparation, Ready, Refused
 
 DATA = Path(__file__).parents[2] / "data"
 NOW = 1_795_520_500_000

@@ -5,8 +5,8 @@ import time
 import weakref
 
 from mixrelay.shared.queue import Batch, Lane
-from mixrelay.worker.holdings import Held
-from mixrelay.worker.senders import Senders
+from mixrelay.worker.base.in_flight import Held
+from mixrelay.worker.drain.senders import Senders
 from tests.support.fleet import wait_until
 
 

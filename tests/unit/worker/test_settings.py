@@ -2,7 +2,7 @@ import pytest
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import options
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 
 def test_the_defaults_are_the_documented_ones() -> None:

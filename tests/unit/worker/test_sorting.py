@@ -3,8 +3,8 @@ import json
 
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.queue import Batch, Lane, Member, Number
-from mixrelay.worker.records import Preparation
-from mixrelay.worker.sorting import profile_of, sort
+from mixrelay.worker.deliver.classification import profile_of, sort
+from mixrelay.worker.deliver.prepare import Preparation
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000

@@ -8,7 +8,7 @@ from tests.support.processes import Process
 
 HANGS = """
 import os, signal, sys, time
-from mixrelay.worker.stopping import Stop, end_with_parent
+from mixrelay.worker.base.signals import Stop, end_with_parent
 
 parent = os.getpid()
 child = os.fork()

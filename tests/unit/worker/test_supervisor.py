@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mixrelay.worker import supervisor
-from mixrelay.worker.supervisor import Supervisor
+from mixrelay.worker.process import supervisor
+from mixrelay.worker.process.supervisor import Supervisor
 from tests.support.patience import patient
 from tests.support.works import is_running, wait_until
 

@@ -4,7 +4,7 @@ import pytest
 
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.worker.records import Refused
+from mixrelay.worker.deliver.prepare import Refused
 from tests.support.records import ACCOUNT, TOKEN, event, goes, prepare, sent
 
 PROFILE = {"$token": TOKEN, "$distinct_id": "12345"}

@@ -3,8 +3,8 @@
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from mixrelay.worker.settings import WorkerSettings
-from mixrelay.worker.upkeep import Upkeep
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.drain.maintenance import Upkeep
 
 
 class Away:

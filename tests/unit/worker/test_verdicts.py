@@ -6,7 +6,7 @@ import pytest
 
 from mixrelay.shared.mixpanel.failures import Failure, FailureKind
 from mixrelay.shared.mixpanel.transport import Answer
-from mixrelay.worker.verdicts import (
+from mixrelay.worker.deliver.verdicts import (
     FAILURES,
     Delivered,
     Misconfigured,

@@ -1,7 +1,7 @@
 """The RQ side: Worker and Job classes, shifts, delivery, jobs."""
 
-from mixrelay.worker.rq_job import Job
-from mixrelay.worker.rq_worker import Worker
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.rq.job import Job
+from mixrelay.worker.rq.worker import Worker
 
 __all__ = ["Job", "Worker", "WorkerSettings"]

@@ -11,7 +11,7 @@ from rq import get_current_job
 from mixrelay.shared.connection import connect
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.queue import JobKind, LetterFilter, Queue
-from mixrelay.worker.draining import REDIS_TIMEOUT, Setup
+from mixrelay.worker.drain.session import REDIS_TIMEOUT, Setup
 from mixrelay.worker.shift import PROCESS
 
 log = logging.getLogger(__name__)

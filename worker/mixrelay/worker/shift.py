@@ -8,10 +8,10 @@ from rq import get_current_job
 
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.shortage import is_shortage, shortage_words
-from mixrelay.worker.draining import Draining, Setup
-from mixrelay.worker.patience import hurry
-from mixrelay.worker.rq_link import RqLink
-from mixrelay.worker.stopping import Stop
+from mixrelay.worker.base.retry import hurry
+from mixrelay.worker.base.signals import Stop
+from mixrelay.worker.drain.session import Draining, Setup
+from mixrelay.worker.rq.link import RqLink
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from mixrelay.console.status.writes import WRITES_REFUSED
 from mixrelay.console.text import count, cut, duration, iso
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import PausedDestination, PauseKind
-from mixrelay.shared.queue.holding import OPERATOR
+from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _REASON_SHOWN = 300
 

@@ -16,7 +16,7 @@ from mixrelay.console.options import Where as Server
 from mixrelay.console.options import flat
 from mixrelay.console.text import count
 from mixrelay.shared.queue import Lane, Queue
-from mixrelay.shared.queue.backlog import Store, Where
+from mixrelay.shared.queue.messages.backlog import Store, Where
 
 _ROWS = 10
 MOST_SHOWN = 1_000

@@ -17,9 +17,9 @@ from mixrelay.console.options import Where as Server
 from mixrelay.console.text import count, duration
 from mixrelay.shared.mixpanel.proving import masked
 from mixrelay.shared.queue import HOLDABLE, Books, Lane, LetterFilter, Queue
-from mixrelay.shared.queue.backlog import Store, Waiting, Where
-from mixrelay.shared.queue.subject import Subject, subjects_of
-from mixrelay.shared.queue.taking_out import Gone, Taking, whole
+from mixrelay.shared.queue.messages.backlog import Store, Waiting, Where
+from mixrelay.shared.queue.messages.subject import Subject, subjects_of
+from mixrelay.shared.queue.messages.taking_out import Gone, Taking, whole
 
 _SAMPLES = 3
 _EVENT_LANES = (Lane.EVENT, Lane.IMPORT)

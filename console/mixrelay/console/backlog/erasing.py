@@ -20,7 +20,7 @@ from mixrelay.console.options import Where as Server
 from mixrelay.console.options import flat, number
 from mixrelay.console.text import count
 from mixrelay.shared.queue import HOLDABLE, Books, Lane, Queue
-from mixrelay.shared.queue.erasing import Erased, Erasing
+from mixrelay.shared.queue.messages.erasing import Erased, Erasing
 
 _LOOK_EVERY = 0.2
 _SHOWN = 20

@@ -8,8 +8,8 @@ from typing import Any
 
 from mixrelay.console.text import count
 from mixrelay.shared.mixpanel.proving import masked
-from mixrelay.shared.queue.backlog import Sample
-from mixrelay.shared.queue.subject import subjects_of
+from mixrelay.shared.queue.messages.backlog import Sample
+from mixrelay.shared.queue.messages.subject import subjects_of
 
 BY = ("type", "event", "token", "distinct_id")
 NONE = "(none)"

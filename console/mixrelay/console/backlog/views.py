@@ -11,7 +11,7 @@ from mixrelay.console.backlog.shares import Shares
 from mixrelay.console.masking import readable
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, iso_ms
-from mixrelay.shared.queue.backlog import Waiting, Where
+from mixrelay.shared.queue.messages.backlog import Waiting, Where
 
 _WHOLE = 262_144
 """Bytes up to which a message is shown parsed; of a longer one its size."""

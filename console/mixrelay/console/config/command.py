@@ -20,12 +20,12 @@ from mixrelay.console.options import flat
 from mixrelay.console.setting_options import options_of
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, safe
-from mixrelay.producer.construction import HOOKS, OTHERS, SETTINGS
+from mixrelay.producer.construction.checks import HOOKS, OTHERS, SETTINGS
 from mixrelay.producer.integrations.settings import tracker_from
 from mixrelay.shared.options import ARGUMENT, FLAG, options
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.variables import CA_FILE, OTEL, PROXY
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 _SHOWN = 200
 _OF_PAGE = ("redis_url", "rq_redis_url", "queue", "partitions")

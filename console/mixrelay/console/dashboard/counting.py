@@ -9,7 +9,7 @@ from typing import Self
 from mixrelay.console.dashboard import filters
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Group, LetterFilter, Queue
-from mixrelay.shared.queue.planning import Plan
+from mixrelay.shared.queue.letters.planning import Plan
 from mixrelay.shared.reading import count as read_count
 
 LOOKED_AT_BESIDE = 1_000

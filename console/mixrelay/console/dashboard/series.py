@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.history import Minute
-from mixrelay.shared.queue.measures import BEYOND, LATENCY_BOUNDS, histogram
+from mixrelay.shared.queue.stats.history import Minute
+from mixrelay.shared.queue.stats.measures import BEYOND, LATENCY_BOUNDS, histogram
 
 COUNTED = ("received", "delivered", "dead", "redelivered")
 _LATENCY = [f"latency:{bound}" for bound in (*(f"{b:g}" for b in LATENCY_BOUNDS), BEYOND)]

@@ -11,7 +11,7 @@ from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.failures import CommandError
 from mixrelay.console.running.listening import why_not
 from mixrelay.shared.settings import Settings
-from mixrelay.worker import logs
+from mixrelay.worker.base import logs
 
 _GRACE_SECONDS = 3
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mixrelay.console.demo.visitors import Diary
 from mixrelay.shared.queue import Letter
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.letter import subjects
 
 _HANDLERS = ("Signed Up", "Song Played", "Joined Band")
 EVENTS = "web events"

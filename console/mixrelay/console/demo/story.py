@@ -18,7 +18,7 @@ from mixrelay.console.status.fleet import workers
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, duration
 from mixrelay.shared.queue import Books, LetterFilter
-from mixrelay.worker.rq_queue import queue_name
+from mixrelay.worker.rq.queue import queue_name
 
 _CLIENTS = 4
 _VISITS_A_SECOND = 120

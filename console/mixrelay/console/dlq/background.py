@@ -4,8 +4,8 @@ from mixrelay.console import terminal
 from mixrelay.console.status.fleet import workers
 from mixrelay.console.status.rq_state import rq_state
 from mixrelay.shared.queue import Job
-from mixrelay.worker.rq_queue import queue_name
-from mixrelay.worker.rq_suspension import HOW_TO_RESUME
+from mixrelay.worker.rq.queue import queue_name
+from mixrelay.worker.rq.suspension import HOW_TO_RESUME
 
 
 def why_it_waits(rq_url: str, queue: str) -> str:

@@ -13,8 +13,8 @@ from mixrelay.console.dlq.paths import Path
 from mixrelay.console.text import iso
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter
-from mixrelay.shared.queue.failure_group import general, general_field
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.failure_group import general, general_field
+from mixrelay.shared.queue.letters.letter import subjects
 
 _CORRECTABLE = frozenset({Reason.INVALID, Reason.REJECTED, Reason.TOO_LARGE})
 _NAMES = 1_000

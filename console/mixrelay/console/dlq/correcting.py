@@ -9,8 +9,8 @@ from mixrelay.console.dlq.paths import Path
 from mixrelay.shared.mixpanel.endpoints import base_address
 from mixrelay.shared.queue import Letter
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, written
-from mixrelay.worker.lists import LIST_BYTES, Listed, TooLongError, read_any
-from mixrelay.worker.records import Preparation, Refused
+from mixrelay.worker.deliver.prepare import Preparation, Refused
+from mixrelay.worker.lists.cutting import LIST_BYTES, Listed, TooLongError, read_any
 
 _OF_THE_WORKERS = "a token that the workers have"
 """Which token a worker has, this command may not know: a record without one is not refused here."""

@@ -25,7 +25,7 @@ from mixrelay.shared.queue import (
     Queue,
     new_job_id,
 )
-from mixrelay.shared.queue.jobs import MOST_RATE
+from mixrelay.shared.queue.jobs.jobs import MOST_RATE
 from mixrelay.shared.settings import rq_address
 
 IN_ORDER = ("profile_update", "group_update")

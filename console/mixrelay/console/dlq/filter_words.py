@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.failure_group import GROUP
+from mixrelay.shared.queue.letters.failure_group import GROUP
 from mixrelay.shared.reading import shown_value
 
 

@@ -17,7 +17,7 @@ from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, cut, iso, safe
 from mixrelay.shared.options import named_option
 from mixrelay.shared.queue import Entry, Job, JobKind, LetterFilter
-from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.queue.jobs.jobs import LEAST_RATE, MOST_RATE
 from mixrelay.shared.settings import rq_address
 
 _SHOWN = 80

@@ -10,8 +10,8 @@ from mixrelay.console.dlq.correcting import Corrector
 from mixrelay.console.dlq.deciding import IN_ORDER
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
-from mixrelay.shared.queue.batch import partition_of
-from mixrelay.shared.queue.correcting import CORRECTED_AT_MOST, CORRECTED_BYTES, place_of
+from mixrelay.shared.queue.letters.correcting import CORRECTED_AT_MOST, CORRECTED_BYTES, place_of
+from mixrelay.shared.queue.messages.batch import partition_of
 
 SAMPLES = 3
 

@@ -12,7 +12,7 @@ from mixrelay.console.dlq.grouping import Kind, said
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import cut, iso, safe
 from mixrelay.shared.queue import Letter
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.letter import subjects
 
 _PAYLOAD_SHOWN = 20_000
 """Characters of a payload that `show` prints."""

@@ -24,7 +24,7 @@ from mixrelay.console.text import count, safe
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 SETTINGS = Area("settings")
 _WHERE = "Correct it where the workers are started."

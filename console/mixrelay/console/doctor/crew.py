@@ -15,8 +15,8 @@ from mixrelay.console.text import count
 from mixrelay.shared.connection import connect
 from mixrelay.shared.errors import MixrelayError
 from mixrelay.shared.settings import rq_address
-from mixrelay.worker.rq_queue import queue_name
-from mixrelay.worker.rq_suspension import HOW_TO_RESUME
+from mixrelay.worker.rq.queue import queue_name
+from mixrelay.worker.rq.suspension import HOW_TO_RESUME
 
 WORKERS = Area("workers")
 

@@ -20,7 +20,7 @@ from mixrelay.shared.connection import connect, is_cluster, masters
 from mixrelay.shared.errors import MixrelayError
 from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.keys import Keys, partition_name
+from mixrelay.shared.queue.base.keys import Keys, partition_name
 from mixrelay.shared.reading import trimmed
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.tuples import Kind, MalformedTupleError, read

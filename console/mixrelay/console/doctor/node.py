@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from mixrelay.console.doctor.findings import Area, Finding
 from mixrelay.console.text import duration
-from mixrelay.worker.start import OLDEST_VERSION, is_of_cluster, version_of
+from mixrelay.worker.process.preflight import OLDEST_VERSION, is_of_cluster, version_of
 
 REDIS = Area("redis")
 

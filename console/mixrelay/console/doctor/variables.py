@@ -9,7 +9,7 @@ from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import options
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.variables import DISABLED
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
 
 _PREFIXES = ("MIXRELAY_", "MIXPANEL_")
 _ALIKE = 0.9

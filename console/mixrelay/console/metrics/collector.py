@@ -23,7 +23,7 @@ from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Lane
-from mixrelay.shared.queue.measures import (
+from mixrelay.shared.queue.stats.measures import (
     LATENCY_BOUNDS,
     SECONDS_BOUNDS,
     SIZE_BOUNDS,

@@ -17,7 +17,7 @@ from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat
 from mixrelay.console.text import count
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.logs import Slice, Start, find_start, fresh_start, size, slices
+from mixrelay.shared.queue.loads.log_file import Slice, Start, find_start, fresh_start, size, slices
 
 _STDIN = "-"
 

@@ -10,8 +10,8 @@ from mixrelay.console.options import flat
 from mixrelay.console.setting_options import options_of
 from mixrelay.shared.options import FLAG
 from mixrelay.shared.settings import Settings
-from mixrelay.worker.run import run
-from mixrelay.worker.settings import WorkerSettings
+from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.process.main import run
 
 
 def register(app: typer.Typer) -> None:

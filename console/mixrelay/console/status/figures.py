@@ -29,7 +29,7 @@ from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import HOLDABLE, TOTALS, Books, Hold, Outlook, PausedDestination
-from mixrelay.shared.queue.holding import OPERATOR
+from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _OUTAGE_WARNS_AFTER = 300.0
 """Seconds: a shorter outage of Mixpanel is a longer queue and nothing else."""

@@ -12,7 +12,7 @@ from mixrelay.console.status.writes import refused_writes
 from mixrelay.console.strays import find_strays
 from mixrelay.shared.connection import infos
 from mixrelay.shared.queue import Queue
-from mixrelay.worker.rq_queue import queue_name
+from mixrelay.worker.rq.queue import queue_name
 
 
 def look(queue: Queue, rq_url: str) -> Figures:

@@ -1,7 +1,7 @@
 """What to do about a destination to which nobody sends, in the same words everywhere."""
 
 from mixrelay.shared.queue import PausedDestination, PauseKind
-from mixrelay.shared.queue.holding import OPERATOR
+from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _CREDENTIALS = frozenset({401, 403})
 

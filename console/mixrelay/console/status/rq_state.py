@@ -11,7 +11,7 @@ from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect
-from mixrelay.worker.rq_suspension import HOW_TO_RESUME, is_suspended
+from mixrelay.worker.rq.suspension import HOW_TO_RESUME, is_suspended
 
 SUSPENDED = "suspended"
 MANY_ENDED_BADLY = 20

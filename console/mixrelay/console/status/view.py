@@ -12,7 +12,7 @@ from mixrelay.console.status.mixpanel_view import mixpanel
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, cut, duration, safe
 from mixrelay.shared.queue import TOTALS, Books, Lane, Outlook, PausedDestination
-from mixrelay.shared.queue.holding import OPERATOR
+from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _SHOWN_REASON = 80
 _SHOWN_DESTINATION = 48

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mixrelay.console.refusals import REFUSALS, Refusal, refusal_of
 from mixrelay.console.status.problem import Problem
 from mixrelay.shared.connection import masters
-from mixrelay.shared.queue.scripts import is_fake
+from mixrelay.shared.queue.base.scripts import is_fake
 
 WRITES_REFUSED = "writes_refused"
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from typing import Any, TypeAlias
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies
 from mixrelay.producer.tracker import Tracker
 

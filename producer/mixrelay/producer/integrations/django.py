@@ -25,7 +25,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings  # type: ignore[import-untyped]
 from django.core.signals import setting_changed  # type: ignore[import-untyped]
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.integrations.asgi import end_awaited
 from mixrelay.producer.integrations.request import Requests, check_sync
 from mixrelay.producer.integrations.settings import tracker_from

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.integrations.addresses import ClientAddress
 from mixrelay.producer.tracker import Tracker

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from mixrelay.producer.construction import HOOKS, SETTINGS, own_client, resolved
+from mixrelay.producer.construction.checks import HOOKS, SETTINGS, own_client, resolved
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.tracker import Tracker
 from mixrelay.shared.options import is_empty, named_as

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from mixrelay.producer.batch import Batch
+from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies, check_sync
 from mixrelay.producer.tracker import Tracker
 

@@ -1,33 +1,21 @@
 """The queue in Redis: the only code that names a key or loads a script."""
 
-from mixrelay.shared.queue.audit import Entry
-from mixrelay.shared.queue.batch import Batch, Lane, Member, Nothing, Number
-from mixrelay.shared.queue.books import TOTALS, Books, PausedDestination
-from mixrelay.shared.queue.correcting import Corrected, Correction
-from mixrelay.shared.queue.holding import HOLDABLE, Hold
-from mixrelay.shared.queue.ids import new_id
-from mixrelay.shared.queue.importing import NoLetterError, Returned
-from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
-from mixrelay.shared.queue.kept_copies import Kept, PutBack
-from mixrelay.shared.queue.letterbox import Group
-from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
-from mixrelay.shared.queue.limits import Limits
+from mixrelay.shared.queue.base.ids import new_id
+from mixrelay.shared.queue.base.limits import Limits
+from mixrelay.shared.queue.base.page_key import PageKey
+from mixrelay.shared.queue.jobs.job import Job, JobKind, JobState, Step
+from mixrelay.shared.queue.letters.audit import Entry
+from mixrelay.shared.queue.letters.correcting import Corrected, Correction
+from mixrelay.shared.queue.letters.importing import NoLetterError, Returned
+from mixrelay.shared.queue.letters.letter import Death, Edit, Imported, Letter, LetterFilter
+from mixrelay.shared.queue.letters.planning import Plan
+from mixrelay.shared.queue.letters.reader import Group
+from mixrelay.shared.queue.letters.retention import Outlook
 from mixrelay.shared.queue.merged.jobs import IDS_AT_MOST, new_job_id
 from mixrelay.shared.queue.merged.letters import Page
-from mixrelay.shared.queue.notices import (
-    Example,
-    HotShard,
-    Notice,
-    Noticed,
-    NoticeKind,
-    Shard,
-)
-from mixrelay.shared.queue.page_key import PageKey
-from mixrelay.shared.queue.partition import LETTERS_AT_MOST, Edited, Partition
-from mixrelay.shared.queue.planning import Plan
-from mixrelay.shared.queue.queue import Queue
-from mixrelay.shared.queue.retention import Outlook
-from mixrelay.shared.queue.settlement import (
+from mixrelay.shared.queue.messages.batch import Batch, Lane, Member, Nothing, Number
+from mixrelay.shared.queue.messages.operator_pause import HOLDABLE, Hold
+from mixrelay.shared.queue.messages.settlement import (
     Dead,
     Division,
     Expansion,
@@ -40,8 +28,20 @@ from mixrelay.shared.queue.settlement import (
     Settled,
     Settlement,
 )
-from mixrelay.shared.queue.token_state import TokenState, TokenStatus
-from mixrelay.shared.queue.tokens import Identity, Next, Refusal, TokenAnswer, Tokens
+from mixrelay.shared.queue.partitions.partition import LETTERS_AT_MOST, Edited, Partition
+from mixrelay.shared.queue.queue import Queue
+from mixrelay.shared.queue.stats.notices import (
+    Example,
+    HotShard,
+    Notice,
+    Noticed,
+    NoticeKind,
+    Shard,
+)
+from mixrelay.shared.queue.stats.snapshot import TOTALS, Books, PausedDestination
+from mixrelay.shared.queue.tokens.kept_copies import Kept, PutBack
+from mixrelay.shared.queue.tokens.state import TokenState, TokenStatus
+from mixrelay.shared.queue.tokens.tokens import Identity, Next, Refusal, TokenAnswer, Tokens
 
 __all__ = [
     "HOLDABLE",

@@ -11,16 +11,10 @@ from typing import Any
 from redis import Redis
 
 from mixrelay.shared.partitioning import partition_of_tuple
-from mixrelay.shared.queue.arrivals import Arrivals
-from mixrelay.shared.queue.backlog import Backlog
-from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
-from mixrelay.shared.queue.books import Books
-from mixrelay.shared.queue.gates import Gates
-from mixrelay.shared.queue.ids import new_id
-from mixrelay.shared.queue.importing import Returned
-from mixrelay.shared.queue.lease_ends import LeaseEnds
-from mixrelay.shared.queue.letters import Letter
-from mixrelay.shared.queue.limits import Limits
+from mixrelay.shared.queue.base.ids import new_id
+from mixrelay.shared.queue.base.limits import Limits
+from mixrelay.shared.queue.letters.importing import Returned
+from mixrelay.shared.queue.letters.letter import Letter
 from mixrelay.shared.queue.merged.audit import MergedAudit
 from mixrelay.shared.queue.merged.corrections import MergedCorrections
 from mixrelay.shared.queue.merged.history import MergedHistory
@@ -28,17 +22,23 @@ from mixrelay.shared.queue.merged.jobs import MergedJobs
 from mixrelay.shared.queue.merged.letters import MergedLetters
 from mixrelay.shared.queue.merged.loads import MergedLoads
 from mixrelay.shared.queue.merged.retention import MergedRetention
-from mixrelay.shared.queue.partition import ROUTED_AT_MOST, Edited, Partition
-from mixrelay.shared.queue.partitions import Partitions
-from mixrelay.shared.queue.reserves import REST_SECONDS, Reserves
-from mixrelay.shared.queue.settlement import (
+from mixrelay.shared.queue.messages.arrivals import Arrivals
+from mixrelay.shared.queue.messages.backlog import Backlog
+from mixrelay.shared.queue.messages.batch import Batch, Lane, Nothing, Number, partition_of
+from mixrelay.shared.queue.messages.settlement import (
     Division,
     Expansion,
     Park,
     Settled,
     Settlement,
 )
-from mixrelay.shared.queue.tokens import Tokens
+from mixrelay.shared.queue.partitions.gates import Gates
+from mixrelay.shared.queue.partitions.lease_ends import LeaseEnds
+from mixrelay.shared.queue.partitions.partition import ROUTED_AT_MOST, Edited, Partition
+from mixrelay.shared.queue.partitions.partitions import Partitions
+from mixrelay.shared.queue.partitions.reserves import REST_SECONDS, Reserves
+from mixrelay.shared.queue.stats.snapshot import Books
+from mixrelay.shared.queue.tokens.tokens import Tokens
 
 
 class Queue:

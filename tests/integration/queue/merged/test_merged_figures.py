@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mixrelay.shared.queue import Entry, Queue
-from mixrelay.shared.queue.retention import Retention
+from mixrelay.shared.queue.letters.retention import Retention
 from tests.support.bench import event
 from tests.support.partitions import Partitioned
 

@@ -12,14 +12,14 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from mixrelay.producer.counters import Counters
-from mixrelay.producer.drain import Drain, Left
-from mixrelay.producer.spool import Spool
+from mixrelay.producer.dispatch.counters import Counters
+from mixrelay.producer.spool.drain import Drain, Left
+from mixrelay.producer.spool.spool import Spool
 from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue import Queue
-from mixrelay.shared.queue.keys import partition_name
-from mixrelay.shared.queue.loads import Loads
-from mixrelay.shared.queue.logs import Slice, Start, find_start, size, slices
+from mixrelay.shared.queue.base.keys import partition_name
+from mixrelay.shared.queue.loads.loads import Loads
+from mixrelay.shared.queue.loads.log_file import Slice, Start, find_start, size, slices
 from tests.support.bench import update
 from tests.support.partitions import NAME
 

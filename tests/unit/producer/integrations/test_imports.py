@@ -28,7 +28,7 @@ def loaded_by(module: str) -> set[str]:
         ("mixrelay.producer.integrations", set()),
         ("mixrelay.producer.integrations.wsgi", set()),
         ("mixrelay.producer.integrations.asgi", set()),
-        ("mixrelay.producer.async_sink", set()),
+        ("mixrelay.producer.push.async_sink", set()),
         ("mixrelay.producer.integrations.flask", {"flask", "werkzeug"}),
         ("mixrelay.producer.integrations.django", {"django"}),
         ("mixrelay.producer.integrations.starlette", {"starlette"}),

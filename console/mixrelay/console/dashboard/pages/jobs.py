@@ -7,8 +7,8 @@ from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
 from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
-from mixrelay.shared.queue.ids import is_id
-from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
+from mixrelay.shared.queue.base.ids import is_id
+from mixrelay.shared.queue.jobs.jobs import LEAST_RATE, MOST_RATE
 from mixrelay.shared.reading import count as read_count
 
 _NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."

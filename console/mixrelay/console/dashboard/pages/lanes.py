@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.shared.queue import HOLDABLE, Lane
-from mixrelay.shared.queue.holding import OPERATOR
+from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _SAID = {
     "pause": "The lane is paused. Requests under way still end.",

@@ -10,7 +10,7 @@ from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
 from mixrelay.console.dashboard.failing import words_for
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Letter, Number
-from mixrelay.shared.queue.letters import subjects
+from mixrelay.shared.queue.letters.letter import subjects
 from mixrelay.shared.reading import count as read_count
 
 PER_PAGE = 50

@@ -15,8 +15,8 @@ from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.status.fleet import workers as seen_by_rq
 from mixrelay.console.status.tokens import region_of, sorted_tokens
 from mixrelay.shared.connection import connect
-from mixrelay.worker.rq_job import Job
-from mixrelay.worker.rq_queue import Shifts, queue_name
+from mixrelay.worker.rq.job import Job
+from mixrelay.worker.rq.queue import Shifts, queue_name
 
 _SHOWN = 20
 _ERROR_CHARACTERS = 4_000

@@ -4,8 +4,8 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mixrelay.shared.queue.audit import Entry
-from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.letters.audit import Entry
+from mixrelay.shared.queue.partitions.partition import Partition
 
 
 class MergedAudit:

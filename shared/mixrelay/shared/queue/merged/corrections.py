@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from mixrelay.shared.queue.batch import partition_of
-from mixrelay.shared.queue.correcting import Corrected, Correction
-from mixrelay.shared.queue.ids import new_id
-from mixrelay.shared.queue.letters import LetterFilter
-from mixrelay.shared.queue.partitions import Partitions
+from mixrelay.shared.queue.base.ids import new_id
+from mixrelay.shared.queue.letters.correcting import Corrected, Correction
+from mixrelay.shared.queue.letters.letter import LetterFilter
+from mixrelay.shared.queue.messages.batch import partition_of
+from mixrelay.shared.queue.partitions.partitions import Partitions
 
 
 class MergedCorrections:

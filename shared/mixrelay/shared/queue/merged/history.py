@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from mixrelay.shared.queue.history import KEPT_MINUTES, Minute
-from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.partitions.partition import Partition
+from mixrelay.shared.queue.stats.history import KEPT_MINUTES, Minute
 
 
 class MergedHistory:

@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 
 from mixrelay.shared.connection import node_of
 from mixrelay.shared.errors import ConfigurationError
-from mixrelay.shared.queue.batch import Number, partition_of
-from mixrelay.shared.queue.ids import check_id
-from mixrelay.shared.queue.job import Job, JobKind, Step
-from mixrelay.shared.queue.jobs import rate_text
-from mixrelay.shared.queue.letters import LetterFilter
+from mixrelay.shared.queue.base.ids import check_id
+from mixrelay.shared.queue.jobs.job import Job, JobKind, Step
+from mixrelay.shared.queue.jobs.jobs import rate_text
+from mixrelay.shared.queue.letters.letter import LetterFilter
+from mixrelay.shared.queue.letters.planning import Plan, count_on, plan
 from mixrelay.shared.queue.merged.letters import MergedLetters
-from mixrelay.shared.queue.partition import Partition
-from mixrelay.shared.queue.partitions import Partitions
-from mixrelay.shared.queue.planning import Plan, count_on, plan
+from mixrelay.shared.queue.messages.batch import Number, partition_of
+from mixrelay.shared.queue.partitions.partition import Partition
+from mixrelay.shared.queue.partitions.partitions import Partitions
 
 IDS_AT_MOST = 5_000
 """Letters that a job may name one by one."""

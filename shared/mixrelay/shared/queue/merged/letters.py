@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mixrelay.shared.queue.batch import Number, partition_of
-from mixrelay.shared.queue.letterbox import Group
-from mixrelay.shared.queue.letters import Letter, LetterFilter
-from mixrelay.shared.queue.looking import Place, Slice
-from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.letters.letter import Letter, LetterFilter
+from mixrelay.shared.queue.letters.paging import Place, Slice
+from mixrelay.shared.queue.letters.reader import Group
+from mixrelay.shared.queue.messages.batch import Number, partition_of
+from mixrelay.shared.queue.partitions.partition import Partition
 
 PAGE = 500
 """Letters fetched at once."""

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Sequence
 
 from mixrelay.shared.partitioning import partition_of_tuple
-from mixrelay.shared.queue.foreign import reading
-from mixrelay.shared.queue.keys import partition_name
-from mixrelay.shared.queue.loads import Loads
-from mixrelay.shared.queue.partition import Partition
+from mixrelay.shared.queue.base.corrupt import reading
+from mixrelay.shared.queue.base.keys import partition_name
+from mixrelay.shared.queue.loads.loads import Loads
+from mixrelay.shared.queue.partitions.partition import Partition
 from mixrelay.shared.variables import MOST_PARTITIONS
 
 
 class MergedLoads:
-    """The places up to which logs were loaded (`mixrelay.shared.queue.logs` has the form).
+    """The places up to which logs were loaded (`mixrelay.shared.queue.loads.log_file` has the form).
 
     Each place says among how many the log is shared, and the first partition's is noted first: of
     two that begin a log with another number, or two logs under one name, one stops. What was a

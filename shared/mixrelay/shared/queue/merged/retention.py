@@ -4,8 +4,8 @@ import heapq
 from datetime import timedelta
 from itertools import islice
 
-from mixrelay.shared.queue.partitions import Partitions
-from mixrelay.shared.queue.retention import AHEAD, Buried, Outlook
+from mixrelay.shared.queue.letters.retention import AHEAD, Buried, Outlook
+from mixrelay.shared.queue.partitions.partitions import Partitions
 
 
 class MergedRetention:

@@ -1,0 +1,1 @@
+"""Checks what a tracker is made with, and copies trackers."""

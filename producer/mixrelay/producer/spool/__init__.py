@@ -1,0 +1,1 @@
+"""Keeps messages in local files while Redis cannot take them, and pushes them later."""

@@ -1,0 +1,1 @@
+"""Dead letters: reading, filters, corrections, retention, the audit trail."""

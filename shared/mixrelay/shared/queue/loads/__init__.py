@@ -1,0 +1,1 @@
+"""Logs of tuples that are loaded into the queue."""

@@ -1,0 +1,1 @@
+"""Figures of a queue: reconciliation, history, latencies, notices, hot shards, alerts."""

@@ -1,0 +1,1 @@
+"""Settings, logs, clocks, retries: what every other room of the worker stands on."""

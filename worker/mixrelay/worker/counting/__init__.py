@@ -1,0 +1,1 @@
+"""Counts what Mixpanel will do unasked, and the events of each user and group."""

@@ -1,0 +1,1 @@
+"""One batch: decode, check, send, judge, settle. Knows neither RQ nor processes."""

@@ -1,0 +1,1 @@
+"""A drain job: reserves batches, hands them to senders, keeps leases, maintains the queue."""

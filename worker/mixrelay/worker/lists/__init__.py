@@ -1,0 +1,1 @@
+"""Messages that are lists of records, cut and put into their places."""

@@ -1,0 +1,1 @@
+"""The worker's processes: checks before the start, supervision, the end."""

@@ -1,0 +1,1 @@
+"""RQ's classes, narrowed to what mixrelay runs."""

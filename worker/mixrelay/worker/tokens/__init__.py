@@ -1,0 +1,1 @@
+"""Proofs that Mixpanel knows a project token, before records are counted as delivered."""
