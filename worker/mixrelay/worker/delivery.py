@@ -33,6 +33,7 @@ from mixrelay.worker.holdings import Held
 from mixrelay.worker.hot_shards import ShardCounts
 from mixrelay.worker.ledger import LeaseLost, Ledger
 from mixrelay.worker.log_json import about
+from mixrelay.worker.moment import as_first_taken
 from mixrelay.worker.odd import settle_odd
 from mixrelay.worker.outcome import Outcome
 from mixrelay.worker.parts import Sending
@@ -164,7 +165,8 @@ class Delivery:
     def _read(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
         limit = self._settings.list_bytes
-        return sort(held.batch, preparation, self._clocks.now_ms(), self._reader, limit)
+        now_ms = as_first_taken(self._clocks.now_ms(), held.batch)
+        return sort(held.batch, preparation, now_ms, self._reader, limit)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:
         """The policy for what may have been counted already (`on_ambiguous`)."""

@@ -7,6 +7,7 @@ carried out.
 """
 
 import base64
+import time
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, cast
@@ -154,6 +155,7 @@ class Partition:
             int(alone),
             gates,
             elsewhere,
+            _ms(time.time()),
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)

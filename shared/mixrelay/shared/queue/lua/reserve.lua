@@ -6,7 +6,8 @@
 --       parked batches up to which a paused lane hands out fresh ones at once, and from which on
 --       now and then; 0: it hands out none (lanes whose records have several destinations), 1 if the worker holds nothing,
 --       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
---       the copy of it stands), JSON {destination: batches leased in the other partitions}
+--       the copy of it stands), JSON {destination: batches leased in the other partitions},
+--       the time by the worker's host
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, the members by turns of some joined,
 --          the first members of its rivals: the cornered head and what was cornered after it,
 --          the destinations that have a pause or a pace}
@@ -17,6 +18,7 @@ local lease_ms, linger = tonumber(ARGV[6]), tonumber(ARGV[7])
 local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[10] == "1"
 local gates = ARGV[11]
 leased_elsewhere = cjson.decode(ARGV[12])
+local host = tonumber(ARGV[13]) or NOW
 
 local JOINED = 16       -- members in one text of the answer
 local FEW, CHUNK = 4, 50  -- members read before their bytes are counted, first and at most
@@ -25,6 +27,7 @@ local DEEP = 4          -- batches of a line from which on fresh ones are taken 
 local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
 local HELD_MS = 2000    -- until a lane is looked at again that an operator holds
 local FULL_MS = 250     -- until a destination is looked at again that has its fill of batches
+local APART_MS = 60000  -- clocks apart by more: one is wrong, and nobody here knows which
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
 local LINES, BUSY, LOOKED_AHEAD = key("lines:" .. lane), key("busy:" .. lane), key("ahead:" .. lane)
 
@@ -182,6 +185,14 @@ local function unused_id()
   return id
 end
 
+-- The clocks as they stand when messages are first taken. By them the worker says what the time of
+-- an event is that has none, or one that is ahead, and says so at each retry, however they are set
+-- meanwhile: copies with two times would be two events to Mixpanel.
+local function clocks()
+  local ahead = host - NOW
+  return math.min(host, NOW), ahead >= APART_MS and ahead or 0
+end
+
 local function fresh()
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
@@ -209,9 +220,11 @@ local function fresh()
   push("RPUSH", key("batch:" .. id), members)
   redis.call("LTRIM", LANE, #members, -1)
   if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
+  local present, host_ahead = clocks()
   return lease(id, {
     lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received,
     destination = name, own = name and true, replayed = any_replayed(members),
+    present = present, host_ahead = host_ahead,
   }, members, open == "probe")
 end
 
