@@ -21,6 +21,7 @@ from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.clock import QueueClock
 from mixrelay.shared.queue.correcting import Corrections
+from mixrelay.shared.queue.harm import Guard
 from mixrelay.shared.queue.history import History
 from mixrelay.shared.queue.holding import check_holdable
 from mixrelay.shared.queue.hot import HotShards
@@ -95,6 +96,7 @@ class Partition:
         self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
+        self.guard = Guard(self._scripts)
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
@@ -133,11 +135,9 @@ class Partition:
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
             fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones at once although `destination` is paused, and
-                from which on every 100 ms; 0: it hands out none.
+                destinations hands out fresh ones at once (beyond, every 100 ms); 0: none.
             alone: the worker holds nothing else, so it may have a batch that killed others.
-            gates: what stands in Q's own slot, where that is another; empty where it did not
-                answer.
+            gates: what stands in Q's own slot, where that is another; empty: it did not answer.
             elsewhere: the batches that other partitions have leased, by destination.
         """
         limits = limits or Limits()

@@ -16,6 +16,7 @@ from mixrelay.shared.queue.backlog import Backlog
 from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, partition_of
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.gates import Gates
+from mixrelay.shared.queue.harm import Guarded
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import Returned
 from mixrelay.shared.queue.lease_ends import LeaseEnds
@@ -31,13 +32,7 @@ from mixrelay.shared.queue.merged.retention import MergedRetention
 from mixrelay.shared.queue.partition import ROUTED_AT_MOST, Edited, Partition
 from mixrelay.shared.queue.partitions import Partitions
 from mixrelay.shared.queue.reserves import REST_SECONDS, Reserves
-from mixrelay.shared.queue.settlement import (
-    Division,
-    Expansion,
-    Park,
-    Settled,
-    Settlement,
-)
+from mixrelay.shared.queue.settlement import Division, Expansion, Park, Settled, Settlement
 from mixrelay.shared.queue.tokens import Tokens
 
 
@@ -321,6 +316,10 @@ class Queue:
     def mend(self, most: int = 500) -> int:
         """As `Partition.mend`."""
         return sum(self._partitions.all(lambda one: one.mend(most)))
+
+    def guard(self) -> list[Guarded]:
+        """As `Guard.look`, of each partition."""
+        return self._partitions.all(lambda one: one.guard.look())
 
     def books(self) -> Books:
         """Every figure: of each partition at one instant, and added up.
