@@ -13,7 +13,7 @@ for _, lane in ipairs(LANES) do
   lanes[lane] = redis.call("LLEN", name)
   local head = redis.call("LINDEX", name, 0)
   if head then
-    local _, received = split_member(head)
+    local _, received = head_of(head)
     older(received)
   end
 end

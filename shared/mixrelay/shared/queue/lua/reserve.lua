@@ -21,7 +21,7 @@ leased_elsewhere = cjson.decode(ARGV[12])
 local host = tonumber(ARGV[13]) or NOW
 
 local JOINED = 16       -- members in one text of the answer
-local FEW, CHUNK = 4, 50  -- members read before their bytes are counted, first and at most
+local FEW, CHUNK = 2, 50  -- members read before their bytes are counted, first and at most
 local LOOKED_AT = 64    -- parked batches, or lines, looked at in one call
 local DEEP = 4          -- batches of a line from which on fresh ones are taken beside it
 local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
@@ -59,7 +59,8 @@ end
 local function joined(members)
   local texts = {}
   for i = 1, #members, JOINED do
-    texts[#texts + 1] = table.concat(members, "", i, math.min(i + JOINED - 1, #members))
+    local last = math.min(i + JOINED - 1, #members)
+    texts[#texts + 1] = i == last and members[i] or table.concat(members, "", i, last)
   end
   return texts
 end
@@ -156,12 +157,12 @@ local function try_parked(id, state, even_last)
   return lease(id, state, members_of(id), open ~= "open")
 end
 
-local function take_members()
-  local taken, bytes, some = {}, 0, FEW
-  while #taken < most do
+local function take_members(first)
+  local taken, bytes, some = { first }, #first, FEW
+  while #taken < most and bytes < most_bytes do
     local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + some, most) - 1)
     for _, member in ipairs(chunk) do
-      if #taken > 0 and bytes + #member > most_bytes then return taken end
+      if bytes + #member > most_bytes then return taken end
       taken[#taken + 1] = member
       bytes = bytes + #member
     end
@@ -196,7 +197,8 @@ end
 local function fresh()
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
-  local _, received = split_member(redis.call("LINDEX", LANE, 0))
+  local first = redis.call("LINDEX", LANE, 0)
+  local _, received = head_of(first)
   -- What comes from a time ahead (a failover, a file of another queue) would be waited for.
   local age = NOW - received
   if length < most and age >= 0 and age < linger then return wait_for(linger - age) end
@@ -216,7 +218,7 @@ local function fresh()
     end
     open, name = "open", nil
   end
-  local id, members = unused_id(), take_members()
+  local id, members = unused_id(), take_members(first)
   push("RPUSH", key("batch:" .. id), members)
   redis.call("LTRIM", LANE, #members, -1)
   if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
