@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -13,7 +14,6 @@ from mixrelay.sandbox import Sandbox
 from mixrelay.sandbox.options import Options
 from mixrelay.shared.queue import LetterFilter
 from tests.chaos.arrivals import KEPT, Arrivals
-from tests.chaos.conftest import FULL
 from tests.chaos.ledger import Findings
 from tests.chaos.steady_traffic import Traffic
 from tests.chaos.storm import DOOMED, Deaths, Storm
@@ -23,8 +23,6 @@ from tests.support.faultproxy import FaultProxy
 from tests.support.fleet import Fleet, wait_until
 from tests.support.redis_servers import RedisServer
 from tests.support.traffic import TOKEN
-
-Size = Callable[[int, int], int]
 
 REFUSED = "user-13"
 """Whose messages become letters while the storm lasts, and arrive after it."""
@@ -76,8 +74,29 @@ def fleet(proxy: FaultProxy, mixpanel: Sandbox, tmp_path: Path) -> Iterator[Flee
     running.close()
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(2400 if FULL else 300)
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How long and how hard a storm is."""
+
+    workers: int
+    deaths: int
+    seconds: int
+    rate: int
+    """Messages a second."""
+    pause: float
+    """Seconds between two things that happen, on average."""
+
+
+SHORT = Form(workers=3, deaths=30, seconds=16, rate=100, pause=1.0)
+"""Some 40 s with its beginning and its end, so that `make chaos` and its short form have it."""
+LONG = Form(workers=8, deaths=3_000, seconds=600, rate=200, pause=6.0)
+FORMS = [
+    pytest.param(SHORT, id="short", marks=pytest.mark.timeout(300)),
+    pytest.param(LONG, id="long", marks=[pytest.mark.soak, pytest.mark.timeout(2400)]),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_fleet_under_a_storm_loses_nothing_and_says_what_is_so(  # noqa: PLR0917 - fixtures
     servers: list[RedisServer],
     proxy: FaultProxy,
@@ -86,12 +105,12 @@ def test_a_fleet_under_a_storm_loses_nothing_and_says_what_is_so(  # noqa: PLR09
     fleet: Fleet,
     tmp_path: Path,
     chance: Random,
-    size: Size,
+    form: Form,
     tell: Callable[[str, Findings], None],
 ) -> None:
-    workers, deaths, seconds = size(3, 8), size(30, 3_000), size(16, 600)
+    workers, deaths, seconds = form.workers, form.deaths, form.seconds
     tracker = Tracker(TOKEN, redis_url=proxy.url, spool_dir=str(tmp_path / "spool"), timeout=5)
-    traffic = Traffic(tracker, rate=size(100, 200))
+    traffic = Traffic(tracker, rate=form.rate)
     arrivals = Arrivals(mixpanel, traffic.sent_at)
     rule = mixpanel.fault("reject_distinct_id", match=REFUSED)
     mixpanel.fault("reject_distinct_id", match=DOOMED)
@@ -110,7 +129,7 @@ def test_a_fleet_under_a_storm_loses_nothing_and_says_what_is_so(  # noqa: PLR09
         with traffic.flowing():
             ends = time.monotonic() + seconds
             while time.monotonic() < ends or killer.count < deaths:
-                time.sleep(chance.uniform(0.5, 1.5) * size(2, 12) / 2)
+                time.sleep(chance.uniform(0.5, 1.5) * form.pause)
                 storm.next()
         killer.stop()
         empty_spool(traffic, tmp_path / "spool")

@@ -46,7 +46,8 @@ class Role:
     rq_keys: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     spares: str = ""
-    """Commands that spare the server work, and without which the role is played all the same."""
+    """Commands that spare the server work or find what others do to keys, and without which the
+    role is played all the same."""
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -81,19 +82,21 @@ WORKER = Role(
     on_rq=_RQ_WORKS,
     rq_keys=("rq:*",),
     channels=("rq:pubsub:*",),
-    spares="blmove client|reply",
+    spares="blmove client|reply persist pttl",
 )
 OPERATOR = Role(
     "operator",
     f"{_SCRIPTS} {_LOOKS} {_MOVES} info lset",
     on_rq=f"{_RQ_ENQUEUES} exists hgetall smembers srem zcard",
     rq_keys=("rq:*",),
+    spares="pttl",
 )
 READER = Role(
     "reader",
     f"{_SCRIPTS} {_LOOKS} info",
     on_rq="exists hgetall smembers info zcard",
     rq_keys=("rq:workers", "rq:workers:*", "rq:worker:*", "rq:suspended", "rq:failed:*"),
+    spares="pttl",
 )
 ROLES = (PRODUCER, SPOOLING, WORKER, OPERATOR, READER)
 

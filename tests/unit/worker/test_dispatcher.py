@@ -1,9 +1,12 @@
 """What is routed before lanes are asked; what is taken beside a batch that may kill its worker."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mixrelay.shared.queue import Batch, Lane, Nothing
 from mixrelay.worker.base.in_flight import Held, Holdings
+from mixrelay.worker.drain import dispatcher as dispatching_module
 from mixrelay.worker.drain.dispatcher import Dispatcher
 from mixrelay.worker.drain.senders import Senders
 
@@ -104,3 +107,26 @@ def test_lanes_are_asked_again_once_a_whole_batch_was_routed_or_all(
     dispatcher, _ = dispatching(Lanes(), routing)
     assert dispatcher._route() == (waiting > 0)
     assert (routing.calls, routing.waiting) == (calls, left)
+
+
+def test_lanes_are_asked_again_while_a_list_of_huge_messages_is_routed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thousand lists of 400 KB: five a call, and each call takes its time."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(dispatching_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    class Huge(Routing):
+        def route(self) -> tuple[int, int]:
+            clock.now += 0.05
+            self.waiting -= 5
+            self.calls += 1
+            return 5, self.waiting
+
+    routing = Huge(1_000)
+    dispatcher, _ = dispatching(Lanes(), routing)
+    assert dispatcher._route()
+    assert clock.now < 0.5
+    assert routing.waiting > 900
+    while routing.waiting:
+        assert dispatcher._route()

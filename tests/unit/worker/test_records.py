@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -321,6 +321,7 @@ USER_KEYS = ["distinct_id", "$distinct_id", "$device_id"]
 KEYS = st.sampled_from(["time", "$time", "token", "$insert_id", "ip", *USER_KEYS, "x", ""])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is
 @given(
     st.dictionaries(KEYS, VALUES, max_size=6),
     st.sampled_from(["event", "import"]),

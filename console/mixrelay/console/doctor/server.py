@@ -12,6 +12,7 @@ from mixrelay.console.doctor.node import REDIS, look_at, round_trip
 from mixrelay.console.doctor.partitions import check_partitions
 from mixrelay.console.failures import explain_redis
 from mixrelay.console.status.clock import clock_remarks
+from mixrelay.console.status.harm import harm_problems
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import MixrelayError
@@ -66,6 +67,8 @@ def _keys(queue: Queue) -> Iterator[Finding]:
     else:
         holds = f"backlog {books.waiting:,}, {count(books.dead, 'dead letter')}"
         yield REDIS.ok("queue", f"{queue.name!r}: {holds}.")
+    for problem in harm_problems(books):
+        yield REDIS.error("keys", problem.summary, problem.what_to_do)
     for remark in clock_remarks(books, 0.0):
         said, _, todo = remark.rpartition(". ")
         yield REDIS.warning("clock", f"{said}.", todo)

@@ -8,6 +8,7 @@ from mixrelay.console.refusals import Refusal
 from mixrelay.console.status.age import oldest_seconds
 from mixrelay.console.status.clock import clock_as_json, clock_remarks, stepped_within
 from mixrelay.console.status.fleet import WorkerSeen
+from mixrelay.console.status.harm import harm_problems
 from mixrelay.console.status.pauses import pause_advice
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.status.rq_state import RqState
@@ -80,8 +81,8 @@ class Figures:
         return sum(counters.get(counter, 0) for counters in counted)
 
     def redis_problems(self) -> list[Problem]:
-        """Why Redis takes no writes."""
-        return writes_problems(self.refused_writes)
+        """Why Redis takes no writes, and what others do to the queue's keys."""
+        return [*writes_problems(self.refused_writes), *harm_problems(self.books)]
 
     def mixpanel_problems(self) -> list[Problem]:
         """What Mixpanel refuses, does not confirm or will rename; the most urgent first."""
@@ -133,7 +134,7 @@ class Figures:
         return bool(
             lost
             or misled
-            or self.refused_writes
+            or self.redis_problems()
             or self.strays
             or self.rq.suspended
             or self.workers is None

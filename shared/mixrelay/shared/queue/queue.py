@@ -13,6 +13,7 @@ from redis import Redis
 from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.base.ids import new_id
 from mixrelay.shared.queue.base.limits import Limits
+from mixrelay.shared.queue.harm import Guarded
 from mixrelay.shared.queue.letters.importing import Returned
 from mixrelay.shared.queue.letters.letter import Letter
 from mixrelay.shared.queue.merged.audit import MergedAudit
@@ -25,13 +26,7 @@ from mixrelay.shared.queue.merged.retention import MergedRetention
 from mixrelay.shared.queue.messages.arrivals import Arrivals
 from mixrelay.shared.queue.messages.backlog import Backlog
 from mixrelay.shared.queue.messages.batch import Batch, Lane, Nothing, Number, partition_of
-from mixrelay.shared.queue.messages.settlement import (
-    Division,
-    Expansion,
-    Park,
-    Settled,
-    Settlement,
-)
+from mixrelay.shared.queue.messages.settlement import Division, Expansion, Park, Settled, Settlement
 from mixrelay.shared.queue.partitions.gates import Gates
 from mixrelay.shared.queue.partitions.lease_ends import LeaseEnds
 from mixrelay.shared.queue.partitions.partition import ROUTED_AT_MOST, Edited, Partition
@@ -321,6 +316,10 @@ class Queue:
     def mend(self, most: int = 500) -> int:
         """As `Partition.mend`."""
         return sum(self._partitions.all(lambda one: one.mend(most)))
+
+    def guard(self) -> list[Guarded]:
+        """As `Guard.look`, of each partition."""
+        return self._partitions.all(lambda one: one.guard.look())
 
     def books(self) -> Books:
         """Every figure: of each partition at one instant, and added up.

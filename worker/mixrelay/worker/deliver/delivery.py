@@ -30,6 +30,7 @@ from mixrelay.shared.queue import (
 from mixrelay.worker.base.clocks import Clocks
 from mixrelay.worker.base.in_flight import Held
 from mixrelay.worker.base.json_logs import about
+from mixrelay.worker.base.moment import as_first_taken
 from mixrelay.worker.base.retry import Abandoned
 from mixrelay.worker.base.settings import WorkerSettings
 from mixrelay.worker.counting.hot_shards import ShardCounts
@@ -164,7 +165,8 @@ class Delivery:
     def _read(self, held: Held) -> Sorted:
         preparation = self._preparation(held.batch.queue_id)
         limit = self._settings.list_bytes
-        return sort(held.batch, preparation, self._clocks.now_ms(), self._reader, limit)
+        now_ms = as_first_taken(self._clocks.now_ms(), held.batch)
+        return sort(held.batch, preparation, now_ms, self._reader, limit)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:
         """The policy for what may have been counted already (`on_ambiguous`)."""

@@ -23,6 +23,7 @@ from mixrelay.shared.mixpanel.times import span
 from mixrelay.shared.queue import Member
 from mixrelay.shared.queue.messages.members import receipts
 from mixrelay.shared.tuples import Kind
+from mixrelay.worker.base.moment import taken_ms
 from mixrelay.worker.deliver.bulk_decode import Alike
 from mixrelay.worker.deliver.routing import Route
 from mixrelay.worker.deliver.stamps import insert_id_of
@@ -115,7 +116,7 @@ def _event_route(
 def _are_past(times: Sequence[float], last: float, members: Sequence[Member], now_ms: int) -> bool:
     """Whether no event lies ahead of its receipt, nor that of the present."""
     received = receipts(members)
-    if max(received) - now_ms > rules.AHEAD_MS:
+    if max(received) - taken_ms(now_ms) > rules.AHEAD_MS:
         return False
     if last <= min(received):
         return True

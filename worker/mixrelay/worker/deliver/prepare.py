@@ -12,7 +12,7 @@ from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoin
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
 from mixrelay.shared.tuples import Kind, Message
-from mixrelay.worker.base.moment import behind_ms
+from mixrelay.worker.base.moment import behind_ms, taken_ms
 from mixrelay.worker.deliver.routing import Route, Routes
 from mixrelay.worker.deliver.stamps import Stamps, stamp_event, stamped, stamped_event
 
@@ -110,8 +110,7 @@ class Preparation:
         if record["event"] in rules.IDENTITY_EVENTS:
             return self._identity_event(message, record["event"], properties)
         present_ms = present(received_ms, now_ms)
-        # Ahead of both clocks, where they disagree: else it may be Redis's that is wrong.
-        latest_ms = present_ms + behind_ms(now_ms)
+        latest_ms = latest(received_ms, now_ms)
         time_ms = _time_of(properties, present_ms, latest_ms)
         if time_ms is None:
             return _refused(rules.UNREADABLE_TIME)
@@ -198,10 +197,21 @@ def present(received_ms: int, now_ms: int) -> int:
     """Return what stands in for a time that is missing or ahead, milliseconds since the epoch.
 
     It is the time of receipt, the same at each redelivery, so that an event sent twice is one.
-    Redis's clock may have been set back since, be wrong, or a replica with another clock be asked:
-    a time that ``/import`` would refuse for it is not used.
+    Redis's clock may have been ahead when the message came. Mixpanel refuses a time far ahead, and
+    puts the present in place of another, each time anew: so it is never later than the moment at
+    which the message was first taken.
     """
-    return received_ms if received_ms - now_ms <= rules.AHEAD_MS else now_ms
+    return min(received_ms, taken_ms(now_ms))
+
+
+def latest(received_ms: int, now_ms: int) -> int:
+    """Return the latest time that is not ahead, milliseconds since the epoch.
+
+    It is ahead of both clocks, where they disagree: else it may be Redis's that is wrong.
+    """
+    taken = taken_ms(now_ms)
+    bound = received_ms if received_ms - taken <= rules.AHEAD_MS else taken
+    return bound + behind_ms(now_ms)
 
 
 def _time_of(properties: dict[str, Any], present_ms: int, latest_ms: int) -> float | None:

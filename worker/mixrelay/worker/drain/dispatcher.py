@@ -33,6 +33,8 @@ SPREAD_SECONDS = 0.1
 once keep the first from sending."""
 ROUTED_AT_ONCE = 2_000
 """Messages after which lanes are asked again; Mixpanel takes that many in a request."""
+ROUTED_SECONDS = 0.2
+"""Likewise: of messages of megabytes each call moves a few, and hundreds of calls take seconds."""
 ROUTED_AHEAD = 20_000
 """Messages that this process routes beyond what it reserved, while its senders are busy."""
 
@@ -132,9 +134,9 @@ class Dispatcher:
         # What waits in the list behind a full lane may belong to an idle one.
         if self._ahead > ROUTED_AHEAD and not self._senders.free:
             return False
-        moved, more = 0, True
+        moved, more, ends = 0, True, time.monotonic() + ROUTED_SECONDS
         # Lanes are asked once something is there for a whole batch of one.
-        while more and moved < ROUTED_AT_ONCE:
+        while more and moved < ROUTED_AT_ONCE and (not moved or time.monotonic() < ends):
             some, left = self._queue.route()
             moved, more = moved + some, some > 0 and left > 0
         self._ahead += moved

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
 RETENTION_SECONDS = 5.0
+GUARD_SECONDS = 5.0
 QUIET_TIMES = 3
 """So much later a turn comes where nothing is in the queue: whoever idles costs little."""
 MENDED_SECONDS = 60.0
@@ -75,6 +76,7 @@ class Upkeep:
             _Turn(self._announce, while_quiet=1),
             _Turn(self._expire),
             _Turn(self._mend),
+            _Turn(self._guard),
             _Turn(self._count_shards),
         ]
 
@@ -154,6 +156,24 @@ class Upkeep:
 
     def _mend(self) -> float:
         return HURRIED_SECONDS if self._queue.mend(_SLICE) else MENDED_SECONDS
+
+    def _guard(self) -> float:
+        for seen in self._queue.guard():
+            if seen.keys:
+                log.error(
+                    "keys_expire: someone set a time to live on %d keys of the queue (%s); it was "
+                    "taken off, since messages would be lost when it ends",
+                    seen.keys,
+                    seen.example,
+                )
+            if seen.emptied:
+                log.error(
+                    "queue_emptied: the queue had numbered %d messages, and now %d: it was "
+                    "emptied, or set back; what was waiting is lost, or is sent again",
+                    seen.was,
+                    seen.now,
+                )
+        return GUARD_SECONDS
 
     def _count_shards(self) -> float:
         if self._shards:

@@ -45,6 +45,7 @@ NAMES = (
     "put_back",
     "alert",
     "mend",
+    "guard",
     "job_start",
     "job_step",
     "job_change",

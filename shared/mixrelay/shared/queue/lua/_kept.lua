@@ -57,6 +57,7 @@ local function keep(id, state, wanted, count)
   redis.call("HSET", KEPT_BATCHES, id, cjson.encode({
     token = wanted.token, lane = state.lane, destination = state.destination,
     own = state.own or false, oldest = state.oldest, replayed = state.replayed,
+    present = state.present, host_ahead = state.host_ahead,
     count = count, bytes = bytes,
   }))
   count_kept(wanted.token, bytes)

@@ -258,6 +258,12 @@ local function done(op, word)
 end
 local function already(before) return (string.gsub(before, "^done", "already")) end
 
+-- Of a member of megabytes the payload is not copied where only its head is asked for.
+local function head_of(member)
+  local number, received, replays = string.match(member, "^(%S+) (%d+) (%d+) ")
+  return number, tonumber(received), tonumber(replays)
+end
+
 local function split_member(member)
   local number, received, replays, at = string.match(member, "^(%S+) (%d+) (%d+) ()")
   return number, tonumber(received), tonumber(replays), string.sub(member, at)
@@ -368,7 +374,7 @@ local function make_part(state, part_id, members, changes)
   local part = cjson.decode(cjson.encode(state))
   part.claim, part.owner, part.sending, part.probe, part.rivals = nil, nil, nil, nil, nil
   part.bytes, part.waiting = nil, nil
-  local _, received = split_member(members[1])
+  local _, received = head_of(members[1])
   part.oldest = received
   for name, value in pairs(changes) do part[name] = value end
   push("RPUSH", key("batch:" .. part_id), members)

@@ -1,7 +1,7 @@
 -- Every figure at one instant (docs/invariants.md, rule 1).
 -- Answer  JSON, and the head of Q (so that its age can be told) or false
 local HEAD_SHOWN = 4096
-local wrong = expect("hash", key("notices"), key("hot"))
+local wrong = expect("hash", key("notices"), key("hot"), key("harm"))
 if wrong then return wrong end
 
 local lanes, oldest = {}, nil
@@ -13,7 +13,7 @@ for _, lane in ipairs(LANES) do
   lanes[lane] = redis.call("LLEN", name)
   local head = redis.call("LINDEX", name, 0)
   if head then
-    local _, received = split_member(head)
+    local _, received = head_of(head)
     older(received)
   end
 end
@@ -48,6 +48,19 @@ for back = 0, 1 do
   local minute = math.floor(NOW / 60000) - back
   minutes[tostring(minute)] = hash(key("minute:" .. minute))
 end
+-- A key that holds messages and has a time to live takes them along.
+local EXPIRING_SHOWN = 5
+local expiring = {}
+local function look_at_end(name)
+  local left = #expiring < EXPIRING_SHOWN and redis.pcall("PTTL", name)
+  if type(left) == "number" and left >= 0 then expiring[#expiring + 1] = { name, left } end
+end
+look_at_end(Q)
+for _, names in pairs(FIXED) do
+  for _, name in ipairs(names) do
+    if not string.find(name, ":minute:", 1, true) then look_at_end(name) end
+  end
+end
 local head = redis.call("LINDEX", Q, 0)
 local oldest_letter = redis.call("ZRANGE", key("dead"), 0, 0, "WITHSCORES")[2]
 return { cjson.encode({
@@ -56,6 +69,7 @@ return { cjson.encode({
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
   held = hash(key("held")), tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
+  expiring = expiring, harm = hash(key("harm")),
   oldest = oldest, clock = { at = stepped_at, by = stepped_by },
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

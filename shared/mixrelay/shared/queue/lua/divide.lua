@@ -29,7 +29,7 @@ for i, part in ipairs(plan.parts or {}) do
 end
 local stay = {}
 for _, member in ipairs(members_of(id)) do
-  local group = groups[part_of[split_member(member)]] or stay
+  local group = groups[part_of[head_of(member)]] or stay
   group[#group + 1] = member
 end
 if #stay == 0 then return redis.error_reply("ERR a divided batch must keep a member") end

@@ -51,7 +51,7 @@ end
 
 local before, after = members_of(id), {}
 for _, member in ipairs(before) do
-  local number, received, replays = split_member(member)
+  local number, received, replays = head_of(member)
   local place = places[number]
   if place then
     children(number, place, received, replays, after)

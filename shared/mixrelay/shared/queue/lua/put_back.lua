@@ -17,6 +17,7 @@ local function put_back(id)
     line = line,
     lane = copy.lane, attempts = 1, failures = 0, deaths = 0, oldest = copy.oldest,
     destination = copy.destination, own = copy.own, replayed = copy.replayed, ambiguous = true,
+    present = copy.present, host_ahead = copy.host_ahead,
     error = said, status = status,
   }, STEADY)
   redis.call("HINCRBY", key("totals"), "delivered", -count)

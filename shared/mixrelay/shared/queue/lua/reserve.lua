@@ -6,7 +6,8 @@
 --       parked batches up to which a paused lane hands out fresh ones at once, and from which on
 --       now and then; 0: it hands out none (lanes whose records have several destinations), 1 if the worker holds nothing,
 --       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
---       the copy of it stands), JSON {destination: batches leased in the other partitions}
+--       the copy of it stands), JSON {destination: batches leased in the other partitions},
+--       the time by the worker's host
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, the members by turns of some joined,
 --          the first members of its rivals: the cornered head and what was cornered after it,
 --          the destinations that have a pause or a pace}
@@ -17,14 +18,16 @@ local lease_ms, linger = tonumber(ARGV[6]), tonumber(ARGV[7])
 local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[10] == "1"
 local gates = ARGV[11]
 leased_elsewhere = cjson.decode(ARGV[12])
+local host = tonumber(ARGV[13]) or NOW
 
 local JOINED = 16       -- members in one text of the answer
-local FEW, CHUNK = 4, 50  -- members read before their bytes are counted, first and at most
+local FEW, CHUNK = 2, 50  -- members read before their bytes are counted, first and at most
 local LOOKED_AT = 64    -- parked batches, or lines, looked at in one call
 local DEEP = 4          -- batches of a line from which on fresh ones are taken beside it
 local AHEAD, AHEAD_MS = 32, 100     -- so many more batches than lines wait: how often they are
 local HELD_MS = 2000    -- until a lane is looked at again that an operator holds
 local FULL_MS = 250     -- until a destination is looked at again that has its fill of batches
+local APART_MS = 60000  -- clocks apart by more: one is wrong, and nobody here knows which
 local LANE, ORDER, PARKED = key("lane:" .. lane), key("order:" .. lane), key("parked:" .. lane)
 local LINES, BUSY, LOOKED_AHEAD = key("lines:" .. lane), key("busy:" .. lane), key("ahead:" .. lane)
 
@@ -56,7 +59,8 @@ end
 local function joined(members)
   local texts = {}
   for i = 1, #members, JOINED do
-    texts[#texts + 1] = table.concat(members, "", i, math.min(i + JOINED - 1, #members))
+    local last = math.min(i + JOINED - 1, #members)
+    texts[#texts + 1] = i == last and members[i] or table.concat(members, "", i, last)
   end
   return texts
 end
@@ -153,12 +157,12 @@ local function try_parked(id, state, even_last)
   return lease(id, state, members_of(id), open ~= "open")
 end
 
-local function take_members()
-  local taken, bytes, some = {}, 0, FEW
-  while #taken < most do
+local function take_members(first)
+  local taken, bytes, some = { first }, #first, FEW
+  while #taken < most and bytes < most_bytes do
     local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + some, most) - 1)
     for _, member in ipairs(chunk) do
-      if #taken > 0 and bytes + #member > most_bytes then return taken end
+      if bytes + #member > most_bytes then return taken end
       taken[#taken + 1] = member
       bytes = bytes + #member
     end
@@ -182,10 +186,19 @@ local function unused_id()
   return id
 end
 
+-- The clocks as they stand when messages are first taken. By them the worker says what the time of
+-- an event is that has none, or one that is ahead, and says so at each retry, however they are set
+-- meanwhile: copies with two times would be two events to Mixpanel.
+local function clocks()
+  local ahead = host - NOW
+  return math.min(host, NOW), ahead >= APART_MS and ahead or 0
+end
+
 local function fresh()
   local length = redis.call("LLEN", LANE)
   if length == 0 then return end
-  local _, received = split_member(redis.call("LINDEX", LANE, 0))
+  local first = redis.call("LINDEX", LANE, 0)
+  local _, received = head_of(first)
   -- What comes from a time ahead (a failover, a file of another queue) would be waited for.
   local age = NOW - received
   if length < most and age >= 0 and age < linger then return wait_for(linger - age) end
@@ -205,13 +218,15 @@ local function fresh()
     end
     open, name = "open", nil
   end
-  local id, members = unused_id(), take_members()
+  local id, members = unused_id(), take_members(first)
   push("RPUSH", key("batch:" .. id), members)
   redis.call("LTRIM", LANE, #members, -1)
   if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
+  local present, host_ahead = clocks()
   return lease(id, {
     lane = lane, attempts = 0, failures = 0, deaths = 0, oldest = received,
     destination = name, own = name and true, replayed = any_replayed(members),
+    present = present, host_ahead = host_ahead,
   }, members, open == "probe")
 end
 

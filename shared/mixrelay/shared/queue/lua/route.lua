@@ -4,7 +4,9 @@
 -- Answer  {moved, left in Q}
 local most, most_bytes, new_id, partition = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local EMPTY_NOTED_MS = 5000
-local CHUNK = 16 -- read before the bytes are counted, so a run of large tuples costs little too
+-- Read before their bytes are counted: one, then more while they turn out to be small, and no more
+-- than would fit if each were as large as the largest so far. Of huge ones each is a call.
+local CHUNK = 4
 
 local wrong = expect("list", Q)
 if wrong then return wrong end
@@ -14,13 +16,16 @@ end
 
 raise_schema()
 redis.call("SETNX", key("id"), new_id)
-local taken, bytes = {}, 0
+local taken, bytes, some, largest = {}, 0, 1, 1
 while #taken < most and bytes < most_bytes do
-  local chunk = redis.call("LPOP", Q, math.min(CHUNK, most - #taken))
+  local fit = math.max(1, math.floor((most_bytes - bytes) / largest))
+  local chunk = redis.call("LPOP", Q, math.min(some, fit, most - #taken))
   if not chunk then break end
+  some = math.min(some * 2, CHUNK)
   for _, payload in ipairs(chunk) do
     taken[#taken + 1] = payload
     bytes = bytes + #payload
+    largest = math.max(largest, #payload)
   end
 end
 

@@ -72,7 +72,7 @@ end
 
 local function forget(members)
   for _, member in ipairs(members) do
-    local number, _, replays = split_member(member)
+    local number, _, replays = head_of(member)
     if replays > 0 then redis.call("HDEL", key("history"), number) end
   end
 end
@@ -91,7 +91,7 @@ end
 local function carry_out()
   local of, delivered, moved, ignored, left = verdicts(), {}, {}, {}, {}
   for _, member in ipairs(members_of(id)) do
-    local verdict = of[split_member(member)]
+    local verdict = of[head_of(member)]
     if verdict == "move" then
       moved[#moved + 1] = member
     elseif verdict == "ignored" then

@@ -49,14 +49,14 @@ local function take_member(member, lane, one)
     note_gone(one)
     bury(member, lane, { reason = reason, error = said, attempts = state and state.attempts or 0 })
   else
-    local number, _, replays = split_member(member)
+    local number, _, replays = head_of(member)
     if replays > 0 and one.left == "" then redis.call("HDEL", key("history"), number) end
     count_gone(one)
   end
 end
 
 local function replaced(member, left)
-  local number, received, replays = split_member(member)
+  local number, received, replays = head_of(member)
   return string.format("%s %d %d ", number, received, replays) .. left
 end
 
@@ -65,7 +65,7 @@ local function from_lane()
   local lane = key("lane:" .. name)
   local mark, marks = "gone " .. op, 0
   for i, member in ipairs(redis.call("LRANGE", lane, first, first + count - 1)) do
-    local one = wanted[split_member(member)]
+    local one = wanted[head_of(member)]
     if one then
       take_member(member, name, one)
       local left = one.left ~= ""
@@ -81,7 +81,7 @@ end
 local function sifted(take)
   local left, changed = {}, false
   for _, member in ipairs(members_of(name)) do
-    local one = wanted[split_member(member)]
+    local one = wanted[head_of(member)]
     if one then
       changed = true
       take(member, one)

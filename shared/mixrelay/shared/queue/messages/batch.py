@@ -68,6 +68,11 @@ class Batch:
     """The batch at the lane's head that cannot be delivered, in whose place this one is tried."""
     rival_payloads: tuple[bytes, ...] = ()
     """Of the rival and of trials cornered after it: leave out what is about their profiles."""
+    present_ms: int | None = None
+    """When it was first taken, by the earlier one of Redis's clock and the worker's host's; None
+    of a batch that an older version made."""
+    host_ahead_ms: int = 0
+    """By how much the host's clock was ahead of Redis's then; 0 where it was under a minute."""
     partition: int = 0
     """Whose batch it is."""
     paused: frozenset[str] = frozenset()
@@ -95,6 +100,8 @@ class Batch:
             line=state.get("line"),
             cornered="cornered" in state,
             rival=state["rivals"][0] if "rivals" in state else None,
+            present_ms=state.get("present"),
+            host_ahead_ms=state.get("host_ahead", 0),
             partition=partition,
             rival_payloads=tuple(Member.parse(rival).payload for rival in rivals),
             paused=frozenset(name.decode() for name in paused),

@@ -7,6 +7,7 @@ carried out.
 """
 
 import base64
+import time
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, cast
@@ -19,6 +20,7 @@ from mixrelay.shared.queue.base.ids import new_id
 from mixrelay.shared.queue.base.keys import Keys
 from mixrelay.shared.queue.base.limits import Limits
 from mixrelay.shared.queue.base.scripts import Scripts
+from mixrelay.shared.queue.harm import Guard
 from mixrelay.shared.queue.jobs.jobs import Jobs
 from mixrelay.shared.queue.letters.audit import Audit
 from mixrelay.shared.queue.letters.correcting import Corrections
@@ -94,6 +96,7 @@ class Partition:
         self.clock = QueueClock(redis, self._keys, self._scripts)
         self.kept = KeptCopies(redis, self._keys, self._scripts)
         self.letter_loads = LetterLoads(redis, self._keys, self._scripts)
+        self.guard = Guard(self._scripts)
 
     def push(self, tuples: Sequence[bytes]) -> int:
         """Appends tuples, verbatim; returns the list's length. Not safe to repeat unseen."""
@@ -132,11 +135,9 @@ class Partition:
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
             fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones at once although `destination` is paused, and
-                from which on every 100 ms; 0: it hands out none.
+                destinations hands out fresh ones at once (beyond, every 100 ms); 0: none.
             alone: the worker holds nothing else, so it may have a batch that killed others.
-            gates: what stands in Q's own slot, where that is another; empty where it did not
-                answer.
+            gates: what stands in Q's own slot, where that is another; empty: it did not answer.
             elsewhere: the batches that other partitions have leased, by destination.
         """
         limits = limits or Limits()
@@ -154,6 +155,7 @@ class Partition:
             int(alone),
             gates,
             elsewhere,
+            _ms(time.time()),
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)

@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from mixrelay.shared.queue.base.corrupt import reading
+from mixrelay.shared.queue.harm.noted import Harm, harm, worst
 from mixrelay.shared.queue.messages.batch import Lane
 from mixrelay.shared.queue.messages.operator_pause import OPERATOR, Hold, holds
 from mixrelay.shared.queue.stats.notices import HotShard, Notice, hot_shards, newest, notices
@@ -93,6 +94,8 @@ class Books:
     """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
     clock_step: ClockStep | None = None
     """The last one; `totals` counts them as `clock_steps`. Waits and leases go on as before."""
+    harm: Harm = field(default_factory=Harm)
+    """What others did to the queue's keys."""
     head: bytes | None = field(repr=False, default=None)
     """The start of the oldest tuple in the list."""
 
@@ -143,6 +146,7 @@ class Books:
                 default=None,
             ),
             notices=newest(notice for part in parts for notice in part.notices),
+            harm=worst([part.harm for part in parts]),
             head=stale.head,
         )
 
@@ -179,6 +183,7 @@ class Books:
             notices=notices(raw.get("notices") or {}),
             hot=hot_shards(raw.get("hot") or {}, now),
             clock_step=_step(raw.get("clock") or {}),
+            harm=harm(raw.get("expiring") or (), raw.get("harm") or {}),
             head=reply[1] if len(reply) > 1 else None,
         )
 
