@@ -1,0 +1,40 @@
+"""The sink of a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mixrelay.producer.errors import ServerError
+from mixrelay.producer.testing.validity import Validity
+
+if TYPE_CHECKING:
+    from mixrelay.producer.batch import Messages
+
+
+class MemorySink(Validity):
+    """A tracker's sink that keeps what it is given; one for each test."""
+
+    def __call__(self, type: str, message: str) -> bool:  # noqa: A002 - the tuple's word for it
+        """Keep a message and return True; fail where the test asks for it."""
+        return self.send_all([(type, message)])
+
+    def send_all(self, messages: Messages) -> bool:
+        """Keep the messages of a batch and return True; fail where the test asks for it."""
+        self._take(messages)
+        return True
+
+    def send_at_once(self, type: str, message: str) -> bool:  # noqa: A002 - the tuple's word for it
+        """Keep what is sent past the queue; its caller hears of a refusal.
+
+        Raises:
+            ServerError: a record was refused.
+        """
+        refused = self._take([(type, message)])
+        if refused:
+            body = "; ".join(one.why for one in refused)
+            raise ServerError(f"Mixpanel answered 400: {body}", status=400, body=body)
+        return True
+
+    def __repr__(self) -> str:
+        """Show what it holds, for pytest's failures."""
+        return f"MemorySink(events={self.events!r}, updates={self.updates!r})"
