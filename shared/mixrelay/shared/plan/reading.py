@@ -45,6 +45,13 @@ class PlanError(ConfigurationError):
 
     def __init__(self, plan: str, what: str) -> None:
         super().__init__(f"The tracking plan {plan} cannot be used: {what}")
+        self._plan, self._what = plan, what
+
+    def under(self, setting: str) -> ConfigurationError:
+        """Return the same with the setting that names the plan."""
+        return ConfigurationError(
+            f"{setting}: the tracking plan {self._plan} cannot be used: {self._what}"
+        )
 
 
 def loaded(path: str | os.PathLike[str]) -> Any:
