@@ -18,7 +18,8 @@ from tests.support.processes import finished
 from tests.support.works import TOKEN, Works
 
 PAGE = Path(__file__).parents[3] / "docs/frameworks/rails.md"
-FILES = dict(re.findall(r"^```ruby\n# (\w+\.rb)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+FENCED = re.compile(r"^```ruby\n# (\w+\.rb)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILES = dict(FENCED.findall(PAGE.read_text()))
 DEVICE = "5d958f87-542d-4c10-9422-0ed75893dc81"
 
 SCRIPT = """
