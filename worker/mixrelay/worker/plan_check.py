@@ -27,6 +27,7 @@ class PlanCheck:
     """Holds records of one project to its plan.
 
     Attributes:
+        plan: of the project.
         refuses: a record that is off the plan is a dead letter; else it is sent and counted.
     """
 
@@ -38,7 +39,7 @@ class PlanCheck:
             token: of the project, MIXPANEL_TOKEN; None holds records of every token.
             refuses: see above.
         """
-        self._plan = plan
+        self.plan = plan
         self._token = token
         self.refuses = refuses
 
@@ -66,7 +67,7 @@ class PlanCheck:
                 records = [one for one in records if self._is_ours(read.frame.kind, one)]
             except (KeyError, TypeError, AttributeError):
                 return True  # whoever judges each by itself says what is wrong with it
-        return not self._plan.all_hold(read.frame.kind, records)
+        return not self.plan.all_hold(read.frame.kind, records)
 
     def off(self, message: Message) -> OffPlan | None:
         """Return the first thing that a record has against the plan.
@@ -76,7 +77,7 @@ class PlanCheck:
         """
         if not self._is_ours(message.kind, message.data):
             return None
-        return next(iter(self._plan.breaches(message.kind, message.data)), None)
+        return next(iter(self.plan.breaches(message.kind, message.data)), None)
 
     def found_together(self, read: Alike, members: Sequence[Member]) -> list[Found]:
         """Return what is off the plan in records that were read together."""

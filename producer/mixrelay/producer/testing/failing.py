@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mixrelay.producer.errors import DeliveryError, QueueUnavailableError
@@ -39,7 +39,7 @@ class Failing(Asserting):
         super().clear()
         self.dead.clear()
 
-    def redis_away(self) -> Any:
+    def redis_away(self) -> AbstractContextManager[None]:
         """Let Redis be away, and the spool too, until the block ends.
 
         Calls return False, ``error_handler`` is given a ``QueueUnavailableError``, and nothing is
