@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -42,7 +42,7 @@ def capture() -> Iterator[MemorySink]:
         return take_all(one, [(type, message)])
 
     def take_all(one: Any, messages: Messages) -> bool:
-        return _counted(one, messages, sink.send_all)
+        return _counted(one, messages, sink)
 
     async def take_async(one: Any, type: str, message: str) -> bool:  # noqa: A002
         return take_all(one, [(type, message)])
@@ -92,15 +92,15 @@ def _official(doors: ExitStack, sink: MemorySink) -> None:
     doors.enter_context(patch.object(consumer, "send", send))
 
 
-def _counted(one: Any, messages: Messages, take: Callable[[Messages], bool]) -> bool:
+def _counted(one: Any, messages: Messages, sink: MemorySink) -> bool:
     """Count for a sink of the queue's what became of messages, as it does itself."""
     try:
-        taken = take(messages)
+        sink.take_for(one.error_handler, messages)
     except DeliveryError:
         one.counters.add("failed", len(messages))
         raise
-    one.counters.add("queued", len(messages))
-    return taken
+    one.counters.add("spooled" if sink.is_spooling else "queued", len(messages))
+    return True
 
 
 def _owner(sink: Any) -> Any:

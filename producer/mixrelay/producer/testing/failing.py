@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mixrelay.producer.errors import DeliveryError, QueueUnavailableError
+from mixrelay.producer.telling import ErrorHandler, Handler, tell
 from mixrelay.producer.testing.asserting import Asserting
 from mixrelay.producer.testing.seen import EVENTS, Refused
 from mixrelay.shared.tuples import MalformedTupleError, Message, read, write
@@ -33,28 +34,47 @@ class Failing(Asserting):
         self.refuse: Refuse | None = None
         self.dead: list[Refused] = []
         self._failure: DeliveryError | None = None
+        self._told_of: DeliveryError | None = None
 
     def clear(self) -> None:
         """Forget everything that was kept, and what was refused."""
         super().clear()
         self.dead.clear()
 
-    def redis_away(self) -> AbstractContextManager[None]:
-        """Let Redis be away, and the spool too, until the block ends.
+    def redis_away(self, *, spooled: bool = False) -> AbstractContextManager[None]:
+        """Let Redis be away until the block ends: ``with mixrelay_events.redis_away():``.
 
         Calls return False, ``error_handler`` is given a ``QueueUnavailableError``, and nothing is
-        kept here: ``with mixrelay_events.redis_away():``.
+        kept here.
+
+        Args:
+            spooled: the spool takes the messages, as it does unless it is switched off or full.
+                Calls return True, ``error_handler`` is given one error, and the messages are kept
+                here: they will arrive.
         """
-        return self.failing(QueueUnavailableError("Redis is away, as this test asks."))
+        error = QueueUnavailableError("Redis is away, as this test asks.", spooled=spooled)
+        return self.failing(error)
 
     @contextmanager
     def failing(self, error: DeliveryError) -> Iterator[None]:
         """Let every call fail with an error until the block ends: ``QueueFullError("…")``, say."""
         before, self._failure = self._failure, error
+        self._told_of = None
         try:
             yield
         finally:
             self._failure = before
+
+    @property
+    def is_spooling(self) -> bool:
+        """Whether what comes now is kept in the spool, as a test asks."""
+        return self._failure is not None and self._failure.spooled
+
+    def _tell_of_spool(self, handler: Handler | None) -> None:
+        """Tell of an outage whose messages are safe, once."""
+        if self.is_spooling and self._failure is not self._told_of:
+            self._told_of = self._failure
+            tell(handler or ErrorHandler(), cast("DeliveryError", self._failure))
 
     def _take(self, messages: Messages) -> list[Refused]:
         """Keep messages but for those records that are refused; return these.
@@ -62,7 +82,7 @@ class Failing(Asserting):
         Raises:
             DeliveryError: the test asks for it.
         """
-        if self._failure is not None:
+        if self._failure is not None and not self.is_spooling:
             raise type(self._failure)(*self._failure.args, **_kept(self._failure, len(messages)))
         if self.refuse is None:
             self._messages += messages
