@@ -32,6 +32,13 @@ _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "
 _DRAFT = "http://json-schema.org/draft-07/schema"
 """What Mixpanel's schemas are (Mixpanel: Lexicon Schemas API, example)."""
 
+_DRAFTS = frozenset(
+    {
+        *(f"http://json-schema.org/draft-{number}/schema" for number in ("04", "06", "07")),
+        *(f"https://json-schema.org/draft/{name}/schema" for name in ("2019-09", "2020-12")),
+    }
+)
+
 
 def check_installed() -> None:
     """Raise ConfigurationError where the validator is not installed."""
@@ -56,14 +63,20 @@ def validator(entry: Entry, plan: str, *, partial: bool = False) -> jsonschema_r
     import jsonschema_rs  # noqa: PLC0415 - only where there is a plan
 
     _check_types(entry, plan)
+    schema = {"$schema": _DRAFT, **entry.schema}
+    # Before the validator sees it: what it does not know it would look up on the network.
+    if str(schema["$schema"]).rstrip("#") not in _DRAFTS:
+        said = f"{schema['$schema']!r:.80} is no draft of JSON Schema; one is {_DRAFT}"
+        raise _wrong(entry, plan, "schemaJson.$schema", said)
     try:
+        jsonschema_rs.meta.validate(schema)
         return jsonschema_rs.validator_for(
-            _held(entry.schema, partial=partial),
+            _held(schema, partial=partial),
             validate_formats=True,
             formats={"date-time": _is_date, "date": _is_date},
             retriever=_refuse,
         )
-    except (jsonschema_rs.ValidationError, ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - of the validator's, which has several kinds
         path = "".join(f".{part}" for part in getattr(error, "instance_path", ()))
         said = getattr(error, "message", None) or str(error)
         raise _wrong(entry, plan, f"schemaJson{path}", said) from None
@@ -77,14 +90,14 @@ def _check_types(entry: Entry, plan: str) -> None:
     for name, schema in properties.items():
         types = schema.get("type", "string") if isinstance(schema, dict) else "string"
         for one in types if isinstance(types, list) else [types]:
-            if one not in _TYPES:
+            if not isinstance(one, str) or one not in _TYPES:
                 said = f"{one!r} is no type; one of {', '.join(sorted(_TYPES))}"
                 raise _wrong(entry, plan, f"schemaJson.properties.{name}.type", said)
 
 
 def _held(schema: dict[str, Any], *, partial: bool) -> dict[str, Any]:
-    """Return the schema of what an application chooses."""
-    held = {"$schema": _DRAFT, **schema}
+    """Return the schema of what an application chooses; it is known to be one."""
+    held = {**schema}
     stamped: dict[str, Any] = dict.fromkeys(_STAMPED, True)
     held["properties"] = {**held.get("properties", {}), **stamped}
     if any(held.get(name, True) is not True for name in _CLOSING):

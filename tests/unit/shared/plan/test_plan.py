@@ -180,7 +180,7 @@ REFUSED = {
     "a file elsewhere": ([schema(Price={"$ref": "file:///etc/passwd"})], "is not looked up"),
     "a draft that is none": (
         [{**ENTRY, "schemaJson": {"$schema": "http://json-schema.org/draft-99/schema"}}],
-        "event 'E': [0].schemaJson: Unknown meta-schema",
+        "event 'E': [0].schemaJson.$schema: 'http://json-schema.org/draft-99/schema' is no draft",
     ),
     "an event twice": ([ENTRY, ENTRY], "event 'E': [1] is a second one"),
     "no schema": ([{**ENTRY, "schemaJson": "{}"}], "event 'E': [0].schemaJson is no object"),
