@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mixrelay.producer.plugin import tracking_plan
+
 if TYPE_CHECKING:
     from mixrelay.console.testing import Drain
 
 
 @pytest.fixture
-def mixrelay_drain() -> Iterator[Drain]:
+def mixrelay_drain(pytestconfig: pytest.Config) -> Iterator[Drain]:
     """Queue what the test tracks in fakeredis; ``mixrelay_drain()`` delivers it to a Mixpanel.
 
     Returns what Mixpanel got: ``mixrelay_drain().assert_tracked("Signed Up")``. Also ``.dead``,
@@ -25,4 +27,5 @@ def mixrelay_drain() -> Iterator[Drain]:
     from mixrelay.console.testing import draining  # noqa: PLC0415 - only for tests that ask
 
     with draining() as drain:
+        drain.delivered.plan = tracking_plan(pytestconfig)
         yield drain

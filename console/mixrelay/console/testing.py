@@ -12,10 +12,10 @@ process that takes everything but what ``refuse`` names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import orjson
@@ -24,7 +24,7 @@ from mixrelay.producer.dispatch.outlet import Outlet
 from mixrelay.producer.errors import ConfigurationError
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.push.sink import RedisSink
-from mixrelay.producer.testing import NEVER_OFF, MemorySink
+from mixrelay.producer.testing import NEVER_OFF, MemorySink, Refuse
 from mixrelay.shared.connection import Given
 from mixrelay.shared.mixpanel.endpoints import Destination, Endpoint
 from mixrelay.shared.mixpanel.transport import Answer
@@ -36,10 +36,6 @@ from mixrelay.worker.drain.session import Draining, Setup
 
 if TYPE_CHECKING:
     from mixrelay.producer.dispatch.batch import Messages
-
-Refuse: TypeAlias = Callable[[str, dict[str, Any]], str | None]
-"""Called with ``event``, ``profile_update`` or ``group_update`` and a record; returns what Mixpanel
-says against it, or None."""
 
 DRAIN_SECONDS = 10.0
 _TIMEOUT = 5.0

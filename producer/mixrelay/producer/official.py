@@ -112,13 +112,24 @@ class QueueConsumer:
         """Do nothing, since nothing is held: for code that had a ``BufferedConsumer``."""
 
     def _push(self, api_key: Key, api_secret: str | None, endpoint: str, json_message: str) -> bool:
-        kind = _KINDS.get(endpoint)
-        if kind is None:
-            raise DeliveryError(
-                f"No such endpoint {endpoint!r}; a message for {', '.join(_KINDS)} can be queued."
-            )
-        if isinstance(api_key, tuple):
-            _, api_secret = api_key
-        secret = f',"api_key":{orjson.dumps(api_secret).decode()}' if api_secret else ""
-        # Put together as text: parsed, an integer over 64 bits would become a float.
-        return self._sink(kind.value, f'{{"data":{json_message}{secret}}}') is not False
+        return self._sink(*queued(endpoint, json_message, api_key, api_secret)) is not False
+
+
+def queued(
+    endpoint: str, json_message: str, api_key: Key = None, api_secret: str | None = None
+) -> tuple[str, str]:
+    """Return the type and message that stand for what the library would send.
+
+    Raises:
+        DeliveryError: the library has no such endpoint either.
+    """
+    kind = _KINDS.get(endpoint)
+    if kind is None:
+        raise DeliveryError(
+            f"No such endpoint {endpoint!r}; a message for {', '.join(_KINDS)} can be queued."
+        )
+    if isinstance(api_key, tuple):
+        _, api_secret = api_key
+    secret = f',"api_key":{orjson.dumps(api_secret).decode()}' if api_secret else ""
+    # Put together as text: parsed, an integer over 64 bits would become a float.
+    return kind.value, f'{{"data":{json_message}{secret}}}'

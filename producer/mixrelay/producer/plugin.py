@@ -12,6 +12,7 @@ Loaded at the start of every test run of whoever has mixrelay installed, so it l
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mixrelay.producer.testing import MemorySink
 
 _NAME = "mixrelay_real_pushes"
+_PLAN = "mixrelay_tracking_plan"
 _SHOWN = 10
 
 
@@ -71,9 +73,11 @@ _before = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting that lets all tests push."""
+    """Add the settings: whether all tests push, and the plan that events are held to."""
     text = "let trackers push to real servers in all tests (mixrelay)"
     parser.addini(_NAME, text, type="bool", default=False)
+    text = "file of the tracking plan that assert_valid() holds events to (mixrelay)"
+    parser.addini(_PLAN, text, type="string", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -138,10 +142,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     _told.clear()
 
 
+def tracking_plan(config: pytest.Config) -> Path | None:
+    """Return the file of the tracking plan, relative to pytest's root; None where none is set."""
+    name = config.getini(_PLAN)
+    return config.rootpath / name if name else None
+
+
 @pytest.fixture
-def mixrelay_events() -> Iterator[MemorySink]:
+def mixrelay_events(pytestconfig: pytest.Config) -> Iterator[MemorySink]:
     """Keep what the test tracks in memory, in place of Redis: ``mixrelay_events.events``."""
     from mixrelay.producer.testing import capture  # noqa: PLC0415 - only for tests that ask
 
     with capture() as sink:
+        sink.plan = tracking_plan(pytestconfig)
         yield sink

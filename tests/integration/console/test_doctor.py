@@ -230,6 +230,21 @@ def test_a_container_of_redis_is_not_ill_because_a_token_is_refused(well, redis_
     assert doctor(redis_url, "--redis-only").returncode == 0
 
 
+def test_a_tracking_plan_is_read(well, redis_url, tmp_path):
+    plan = tmp_path / "plan.json"
+    plan.write_text('[{"entityType": "event", "name": "Paid", "schemaJson": {}}]')
+    found = listed(redis_url, MIXRELAY_TRACKING_PLAN=str(plan))["settings", "tracking plan"]
+    assert (found["level"], found["found"]) == (
+        "ok",
+        f"{plan} has 1 event; records that are not as it says: sent and counted.",
+    )
+    plan.write_text('[{"entityType": "event", "name": "Paid"}]')
+    found = listed(redis_url, MIXRELAY_TRACKING_PLAN=str(plan))["settings", "tracking plan"]
+    assert found["level"] == "error"
+    assert "event 'Paid': [0].schemaJson is no object" in found["found"]
+    assert ("settings", "tracking plan") not in listed(redis_url)
+
+
 def test_a_service_account_without_a_token_is_told(well, redis_url):
     account = {"USERNAME": "u", "SECRET": "s"}
     variables = {f"MIXPANEL_SERVICE_ACCOUNT_{name}": value for name, value in account.items()}

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import ssl
+import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +21,7 @@ from mixrelay.shared.queue import Queue
 from tests.support.patience import joined
 from tests.support.works import TOKEN, Works, wait_until
 
+GUIDE = Path(__file__).parents[3] / "docs/other-languages.md"
 TLS = Path(__file__).parents[2] / "data" / "tls"
 FALLBACK = SelectedVariant(variant_value="fallback")
 USER = {"distinct_id": "u"}
@@ -145,3 +148,24 @@ def test_flags_are_right_although_redis_is_away(flags_host):
         assert mp.local_flags.is_enabled("page", USER) is True
         assert mp.remote_flags.is_enabled("page", USER) is True
     assert len(heard) == 2
+
+
+def test_openfeature_as_the_guide_has_it_exposes_through_the_queue(
+    flags_host, redis_url, exposures, monkeypatch
+):
+    pytest.importorskip("mixpanel_openfeature", reason="pip install mixpanel-openfeature")
+    from openfeature import api  # noqa: PLC0415 - where it is installed
+    from openfeature.evaluation_context import EvaluationContext  # noqa: PLC0415
+
+    monkeypatch.setenv("MIXRELAY_REDIS_URL", redis_url)
+    [printed] = re.findall(r"^  ```py\n(.*?)^  ```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    program = textwrap.dedent(printed)
+    here = f"LocalFlagsConfig({flags_host!r}, 5, None, enable_polling=False)"
+    assert "LocalFlagsConfig()" in program
+    exec(program.replace("LocalFlagsConfig()", here), {"QueueConsumer": QueueConsumer})
+    try:
+        context = EvaluationContext(attributes={"distinct_id": "u"})
+        assert api.get_client().get_boolean_value("page", False, context) is True
+    finally:
+        api.shutdown()
+    assert exposures() == [("u", "local")]

@@ -1,11 +1,13 @@
 """The Python of the other guides runs as it is printed."""
 
 import asyncio
+import json
 import sys
 
 import pytest
 
 from mixrelay.producer import InvalidPropertyError, Tracker
+from mixrelay.producer.testing import MemorySink
 from mixrelay.sandbox import Options, Sandbox
 from tests.integration.seed.examples import ROOT, blocks_of
 from tests.support.command import COMMAND
@@ -66,9 +68,29 @@ def test_the_test_of_the_producers_guide_passes_and_fails_as_it_says(works, tmp_
     assert "1 passed" in pytest_run(test)
     test.write_text(block.code.replace('"user-1", Plan="Basic"', '"user-1", Plan="Premium"'))
     failed = pytest_run(test)
-    [printed] = [one for one in blocks_of("produce.md") if one.code.startswith("AssertionError")]
+    [printed, _] = printed_failures()
     for line in printed.code.splitlines():
         assert line.strip() in failed
+
+
+def printed_failures():
+    return [one for one in blocks_of("produce.md") if one.code.startswith("AssertionError")]
+
+
+def test_the_claims_of_the_producers_guide_pass_and_its_plan_fails_as_it_says(tmp_path):
+    [block] = [block for block in python("produce.md") if "test_claims.py" in block.code]
+    test = tmp_path / "test_claims.py"
+    test.write_text(block.code)
+    assert "4 passed" in pytest_run(test)
+    [plan] = [one.code for one in blocks_of("produce.md") if one.language == "json"]
+    sink = MemorySink()
+    tracker = Tracker(TOKEN, sink=sink)
+    tracker.track("user-1", "Paid", {"Price": "9.5"})
+    tracker.track("user-1", "Payed")
+    with pytest.raises(AssertionError) as caught:
+        sink.assert_valid(json.loads(plan))
+    [_, printed] = printed_failures()
+    assert f"AssertionError: {caught.value}" == printed.code.strip()
 
 
 def test_the_tests_of_the_whole_road_pass_as_the_guide_has_them(tmp_path):

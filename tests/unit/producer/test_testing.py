@@ -268,7 +268,7 @@ def test_the_fixture_serves_a_project_that_knows_nothing_of_ours(tmp_path):
     told = pytest_run(tmp_path, "-W", "error")
     assert "Plan is 'Basic', not 'Premium'" in told.stdout
     # The failure points at the test's own line, not into the sink.
-    assert "testing.py" not in told.stdout
+    assert "asserting.py" not in told.stdout
 
 
 def test_the_plugin_costs_others_next_to_nothing(tmp_path):

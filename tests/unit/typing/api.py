@@ -197,6 +197,13 @@ assert_type(memory.events, list[Event])
 assert_type(memory.updates, list[Update])
 assert_type(memory.assert_tracked("Event", {"a": 1}, distinct_id="user", b=2), Event)
 assert_type(memory.assert_updated("user", "$unset", ["a"]), Update)
+assert_type(memory.assert_tracked("Event", times=2), Event)
+assert_type(memory.assert_in_order("Event", ("Event", {"a": 1}), distinct_id="u"), list[Event])
+memory.assert_valid("plan.json", allow_notices=True)
+memory.assert_valid([{"entityType": "event", "name": "Event", "schemaJson": {}}])
+memory.refuse = lambda kind, record: "no" if kind == "event" else None
+with memory.redis_away(), memory.failing(DeliveryError("away")):
+    pass
 with capture() as captured:
     assert_type(captured, MemorySink)
 

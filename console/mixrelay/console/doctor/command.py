@@ -25,6 +25,7 @@ from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.settings import Settings
 from mixrelay.worker.base.settings import WorkerSettings
+from mixrelay.worker.plan_check import PlanCheck
 
 SETTINGS = Area("settings")
 _WHERE = "Correct it where the workers are started."
@@ -83,6 +84,7 @@ def _of_the_rest(where: Where, rq_redis_url: str, *, mixpanel: bool) -> Iterator
         yield SETTINGS.error("variables", str(error), _WHERE)
         return
     yield _variables(settings)
+    yield from _tracking_plan(settings, worker)
     yield from check_near_misses(settings)
     if not mixpanel:
         return
@@ -102,6 +104,20 @@ def _variables(settings: Settings) -> Finding:
     except ConfigurationError as error:
         return SETTINGS.error("variables", str(error), _WHERE)
     return SETTINGS.ok("variables", "Deadline, lease, drain job and job timeout fit together.")
+
+
+def _tracking_plan(settings: Settings, worker: WorkerSettings) -> Iterator[Finding]:
+    """Whether a worker starts with the tracking plan, where one is set."""
+    try:
+        check = PlanCheck.of(settings, worker)
+    except ConfigurationError as error:
+        yield SETTINGS.error("tracking plan", str(error), _WHERE)
+        return
+    if check is not None:
+        action = "dead letters" if check.refuses else "sent and counted"
+        events = count(len(check.plan.events), "event")
+        found = f"{check.plan.name} has {events}; records that are not as it says: {action}."
+        yield SETTINGS.ok("tracking plan", found)
 
 
 def _show(found: Sequence[Finding]) -> None:

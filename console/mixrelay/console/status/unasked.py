@@ -27,6 +27,7 @@ TITLES = {
     "many_properties": "profiles near Mixpanel's limit of 2,000 properties",
     "hidden_name": "properties named bucket or $bucket, which Mixpanel hides",
     IGNORED: "events with $ignore, which Mixpanel drops: not sent, counted as discarded",
+    "off_plan": "records that are not as the tracking plan says",
     "project_secret": "records sent by an api_key, a Project Secret that Mixpanel retires on "
     "2027-03-03: use a service account",
     UNCONFIRMED: "records that Mixpanel accepted but did not count as imported",

@@ -107,6 +107,11 @@ class Batch(Generic[R]):
             self._open_in = forks.count
         _innermost.set(ref(self))
 
+    def collected(self) -> Messages:
+        """Return a copy of what was collected and is not sent yet."""
+        with self._lock:
+            return list(self._messages) if self.is_open() else []
+
     def leave(self) -> None:
         """Collect no more in this context; whoever ends the block, in another one, sends."""
         # Not by a token: a framework may end a request in another context than it began it in.
@@ -185,6 +190,16 @@ def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
             return batch
         batch = batch.outer
     return None
+
+
+def open_batches() -> list[Batch[Any]]:
+    """Return the blocks of this context that collect, the outermost first."""
+    found, batch = [], _current()
+    while batch is not None:
+        if batch.is_open():
+            found.append(batch)
+        batch = batch.outer
+    return found[::-1]
 
 
 def batch_ip(outlet: Outlet[R]) -> str | int | None:

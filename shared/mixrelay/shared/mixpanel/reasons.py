@@ -12,6 +12,8 @@ class Reason(StrEnum):
     """Not a tuple that can be read."""
     INVALID = "invalid"
     """Breaks a documented rule: found here before it was sent, or named by Mixpanel."""
+    OFF_PLAN = "off_plan"
+    """Not as the tracking plan says (`MIXRELAY_TRACKING_PLAN_ACTION=dead-letter`)."""
     REJECTED = "rejected"
     """Mixpanel refused it standing alone, without naming a field."""
     TOO_LARGE = "too_large"

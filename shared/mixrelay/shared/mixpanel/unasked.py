@@ -57,6 +57,8 @@ class NoticeKind(StrEnum):
     """A property named `bucket` or `$bucket` makes other events disappear from reports."""
     UNCONFIRMED = "unconfirmed"
     """`num_records_imported` is less than what was sent."""
+    OFF_PLAN = "off_plan"
+    """Not as the tracking plan says; Mixpanel takes it all the same."""
     PROJECT_SECRET = "project_secret"  # noqa: S105
     """Sent by a message's own `api_key`: Mixpanel retires these on 2027-03-03 (Project Secret)."""
 

@@ -9,6 +9,7 @@ from mixrelay.shared.connection import mask
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.options import ARGUMENT, field_of, load, option, options
 from mixrelay.shared.queue import Lane
+from mixrelay.shared.reading import Form
 from mixrelay.shared.variables import CA_FILE, OTEL, PROXY
 from mixrelay.worker.lists.cutting import LIST_BYTES
 
@@ -198,6 +199,21 @@ class WorkerSettings:
         "Dead letters kept; beyond it the oldest are dropped and counted. 0 keeps all.",
         unit="letters",
         minimum=0,
+    )
+
+    tracking_plan: str = option(
+        "",
+        "MIXRELAY_TRACKING_PLAN",
+        "File with the project's tracking plan, as Mixpanel's Lexicon Schemas API lists it; "
+        "records of MIXPANEL_TOKEN are held to it.",
+        form=Form.PATH,
+    )
+    tracking_plan_action: str = option(
+        "report",
+        "MIXRELAY_TRACKING_PLAN_ACTION",
+        "What to do with a record that is not as the tracking plan says: send and count it, or "
+        "make it a dead letter.",
+        choices=("report", "dead-letter"),
     )
 
     log_format: str = option(

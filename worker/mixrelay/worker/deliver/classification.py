@@ -13,6 +13,7 @@ from mixrelay.worker.deliver.contents import Record, Run, Sorted
 from mixrelay.worker.deliver.fast_path import plain
 from mixrelay.worker.deliver.prepare import Preparation, Ready, Refused
 from mixrelay.worker.lists.cutting import LIST_BYTES, Listed, TooLongError, read_any
+from mixrelay.worker.plan_check import PlanCheck, finding
 
 READ_TOGETHER = 100
 """Members: of fewer too few share a call, and what is parsed of more leaves the cache."""
@@ -24,6 +25,8 @@ def sort(
     now_ms: int,
     shards: ShardReader | None = None,
     list_bytes: int = LIST_BYTES,
+    *,
+    plan: PlanCheck | None = None,
 ) -> Sorted:
     """Reads every member of a batch; nothing is raised, whatever its bytes.
 
@@ -33,8 +36,9 @@ def sort(
         now_ms: the time by Redis's clock.
         shards: reads whose events they are, where that is counted.
         list_bytes: what a list may weigh.
+        plan: the tracking plan, where there is one.
     """
-    sorting = _Sorting(batch.lane, preparation, now_ms, shards, list_bytes)
+    sorting = _Sorting(batch.lane, preparation, now_ms, shards, list_bytes, plan=plan)
     for first in range(0, len(batch.members), READ_TOGETHER):
         sorting.some(batch.members[first : first + READ_TOGETHER])
     return sorting.found
@@ -48,8 +52,11 @@ class _Sorting:
         now_ms: int,
         shards: ShardReader | None,
         list_bytes: int = LIST_BYTES,
+        *,
+        plan: PlanCheck | None,
     ) -> None:
         self._shards = shards
+        self._plan = plan
         self._list_bytes = list_bytes
         self._lane = lane
         self._preparation = preparation
@@ -63,16 +70,22 @@ class _Sorting:
             self.one_by_one(members)
             return
         seen = look(alike)
+        off = self._plan if self._plan is not None and self._plan.any_off(alike) else None
         one = None
-        if not seen.ignored:
+        if not (seen.ignored or (off is not None and off.refuses)):
             one = plain(alike, members, self._preparation, self._now_ms)
         if one:
             # Not by a method of this: what is found would hold who found it, and a circle waits
             # for the garbage collector, with all that the batch weighs.
             how = (self._lane, self._preparation, self._now_ms, self._shards)
+            plan = self._plan
             found = findings_together(alike, members) if seen.changed else ()
+            if off is not None:
+                found = (*found, *off.found_together(alike, members))
             shards = self._shards.together(alike) if self._shards else ()
-            self.found.add(Run(one, len(members), lambda: _apart(members, *how), found, shards))
+            self.found.add(
+                Run(one, len(members), lambda: _apart(members, *how, plan=plan), found, shards)
+            )
         else:
             for member, message in zip(members, alike.messages(), strict=True):
                 self._prepare(member, message)
@@ -109,8 +122,19 @@ class _Sorting:
         elif prepared.reroute and prepared.reroute.value != self._lane.value:
             self.found.moves.setdefault(Lane(prepared.reroute), []).append(number)
         else:
-            seen = self._shards.alone(message, member.received_ms) if self._shards else ()
-            self.found.add(Record(number, prepared, findings(message, number), seen))
+            self._add(member, message, prepared)
+
+    def _add(self, member: Member, message: Message, ready: Ready) -> None:
+        number, noticed = member.number, findings(message, member.number)
+        off = self._plan.off(message) if self._plan is not None else None
+        if off is not None and self._plan is not None and self._plan.refuses:
+            dead = Dead(number, Reason.OFF_PLAN, off.rule, off.field, unsent=True)
+            self.found.dead.append(dead)
+            return
+        if off is not None:
+            noticed = (*noticed, (number, finding(off)))
+        seen = self._shards.alone(message, member.received_ms) if self._shards else ()
+        self.found.add(Record(number, ready, noticed, seen))
 
 
 def _apart(
@@ -119,8 +143,10 @@ def _apart(
     preparation: Preparation,
     now_ms: int,
     shards: ShardReader | None,
+    *,
+    plan: PlanCheck | None,
 ) -> list[Record]:
-    sorting = _Sorting(lane, preparation, now_ms, shards)
+    sorting = _Sorting(lane, preparation, now_ms, shards, plan=plan)
     sorting.one_by_one(members)
     return sorting.found.records
 

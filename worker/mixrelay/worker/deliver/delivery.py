@@ -44,6 +44,7 @@ from mixrelay.worker.deliver.unroutable import settle_odd
 from mixrelay.worker.deliver.verdicts import Delivered, Partial, judge
 from mixrelay.worker.deliver.writer import LeaseLost, Ledger
 from mixrelay.worker.lists.expanding import expand
+from mixrelay.worker.plan_check import PlanCheck
 from mixrelay.worker.tokens.proofs import REFUSED_MS, Clearance, Proofs
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Delivery:
         proofs: Proofs | None = None,
         tracing: Tracing | None = None,
         shards: ShardCounts | None = None,
+        plan: PlanCheck | None = None,
     ) -> None:
         """Opens nothing.
 
@@ -87,6 +89,7 @@ class Delivery:
             proofs: what knows which tokens Mixpanel knows; None where nobody asks.
             tracing: what puts each request into a span.
             shards: counts whose events are delivered.
+            plan: the tracking plan that records are held to.
         """
         self._ledger = ledger
         self._transport = transport
@@ -99,6 +102,7 @@ class Delivery:
         self._tracing = tracing
         self._shards = shards
         self._reader = shards.reader if shards else None
+        self._plan = plan
 
     def handle(self, held: Held) -> None:
         """Brings a batch as far as it gets; afterwards it is no longer held.
@@ -166,7 +170,7 @@ class Delivery:
         preparation = self._preparation(held.batch.queue_id)
         limit = self._settings.list_bytes
         now_ms = as_first_taken(self._clocks.now_ms(), held.batch)
-        return sort(held.batch, preparation, now_ms, self._reader, limit)
+        return sort(held.batch, preparation, now_ms, self._reader, limit, plan=self._plan)
 
     def _judge_doubtful(self, held: Held, found: Sorted) -> None:
         """The policy for what may have been counted already (`on_ambiguous`)."""

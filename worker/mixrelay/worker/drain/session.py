@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis import Redis
 
@@ -35,6 +35,7 @@ from mixrelay.worker.drain.leases import LeaseKeeper
 from mixrelay.worker.drain.maintenance import Upkeep
 from mixrelay.worker.drain.reserver import Reserver
 from mixrelay.worker.drain.senders import Senders
+from mixrelay.worker.plan_check import PlanCheck
 from mixrelay.worker.process.burst import AwayTooLong
 from mixrelay.worker.tokens.met_tokens import MetTokens
 from mixrelay.worker.tokens.proofs import Proofs
@@ -56,10 +57,13 @@ class Setup:
     settings: Settings
     worker: WorkerSettings
     burst: bool = False
+    plan: PlanCheck | None = field(init=False, repr=False, compare=False)
+    """Read once, so that what is wrong with it is said before a worker starts."""
 
     def __post_init__(self) -> None:
-        """Raises ConfigurationError as `Settings.check_for_worker`."""
+        """Raises ConfigurationError as `Settings.check_for_worker` and `PlanCheck.of`."""
         self.settings.check_for_worker()
+        object.__setattr__(self, "plan", PlanCheck.of(self.settings, self.worker))
 
     @classmethod
     def from_environment(cls) -> "Setup":
@@ -253,6 +257,7 @@ class Draining:
             proofs=self._proofs() if self._setup.settings.prove_tokens else None,
             tracing=self._tracing,
             shards=self._shards,
+            plan=self._setup.plan,
         )
 
     def _proofs(self) -> Proofs:

@@ -31,15 +31,16 @@ def run(
     Returns the exit code: of a burst 0 only where nothing is left. Main thread only.
 
     Raises:
-        ConfigurationError: Redis refuses the password, is too old, or may evict messages.
+        ConfigurationError: Redis refuses the password, is too old, or may evict messages; the
+            tracking plan cannot be used.
     """
     logs.configure(worker.log_format, worker.log_level)
     stop = _StopBeforeStart()
+    setup = Setup(settings, worker, burst)
     is_there = start.check(settings, worker, is_stopped=lambda: stop.requested, burst=burst)
     if stop.requested or not is_there:
         _ignore_signals()
         return EXIT_OK if is_there else EXIT_AWAY
-    setup = Setup(settings, worker, burst)
     count = processes or worker.processes
     log.info(
         "started: draining %s to %s, worker processes: %d", settings.queue, settings.base, count
