@@ -66,6 +66,13 @@ class ClientAddress:
             return None
         return self._behind_proxies(forwarded or "")
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether the other end of a connection is one of the trusted proxies."""
+        if not peer:
+            return self._trusts_unix
+        address = _address(peer)
+        return address is not None and self._trusts(address)
+
     def _behind_proxies(self, forwarded: str) -> str | None:
         for hop in reversed(forwarded.rsplit(",", FARTHEST)[-FARTHEST:]):
             address = _address(hop)
