@@ -25,13 +25,15 @@ def environ(**headers: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
+def sink(app: Any) -> MemorySink:
+    app.sink.clear()
+    return app.sink
 
 
-@pytest.fixture
-def app(sink: MemorySink) -> Iterator[Any]:
-    """A worker in a thread of its own, with three tasks."""
+@pytest.fixture(scope="module")
+def app() -> Iterator[Any]:
+    """A worker in a thread of its own, with four tasks."""
+    sink = MemorySink()
     tracker = Tracker("token", sink=sink)
     app = Celery("shop", broker="memory://", set_as_current=False)
     app.conf.update(
@@ -55,9 +57,13 @@ def app(sink: MemorySink) -> Iterator[Any]:
         if self.request.retries == 0:
             raise self.retry(countdown=0)
 
+    @app.task(name="alone", shared=False)
+    def alone() -> None:
+        tracker.track(None, "Alone", {"known": current_request() is not None})
+
     integration.connect_requests()
     integration.connect_requests()
-    app.tracker = tracker
+    app.tracker, app.sink = tracker, sink
     with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=60):
         yield app
     for signal in ("before_task_publish", "task_prerun", "task_postrun"):
@@ -95,11 +101,7 @@ def test_a_task_without_a_request_knows_none_after_one_that_had_one(
         app.tasks["pay"].delay()
     wait_until(lambda: app.tracker.counters.ignored == 1, 60, "the bot's")
 
-    @app.task(name="alone", shared=False)
-    def alone() -> None:
-        app.tracker.track(None, "Alone", {"known": current_request() is not None})
-
-    alone.delay()
+    app.tasks["alone"].delay()
     wait_until(lambda: len(sink.events) == 2, 60, "the last")
     assert [one.properties["known"] for one in sink.events] == [True, False]
     assert "$browser" not in sink.events[1].properties

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from mixrelay.producer.context.text import cut
-from mixrelay.producer.context.web_request import query_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 UTM = (
     "utm_source",
@@ -39,16 +38,14 @@ CLICKS = (
 
 NAMES = frozenset((*UTM, *CLICKS))
 
-_SIGNS = ("utm_", "clid", "click_id", "fat_id", "sccid", "msclkid", "wbraid")
+SIGNS = ("utm_", "clid", "click_id", "fat_id", "sccid", "msclkid", "wbraid")
 """One of them is in each of the names; a query string without any needs no reading."""
 
 
-def campaign(query_string: str) -> dict[str, str]:
+def campaign(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the campaign's properties; values are cut as Mixpanel would cut them."""
-    if not any(sign in query_string for sign in _SIGNS):
-        return {}
     found: dict[str, str] = {}
-    for name, value in query_fields(query_string):
+    for name, value in fields:
         if name in NAMES and value:
             found.setdefault(name, cut(value))
     return found

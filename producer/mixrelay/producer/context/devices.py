@@ -17,6 +17,10 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 _PREFIX = "$device:"
 
+_BROWSERS = "_mixpanel="
+_OPTED = "__mp_opt_in_out_"
+"""What is in the names of the browser library's cookies."""
+
 
 def new_device_id() -> str:
     """Return a UUID v4, which Original ID Merge wants (Mixpanel: Create Identity)."""
@@ -35,6 +39,8 @@ def browsers_device_id(request: WebRequest, token: str) -> str | None:
     It writes JSON, percent-encoded, into ``mp_<token>_mixpanel`` (Mixpanel: Javascript SDK,
     Cookies and local storage; not where it is told to use local storage).
     """
+    if _BROWSERS not in (request.header("cookie") or ""):
+        return None
     found = request.cookie(f"mp_{token}_mixpanel")
     if found is None:
         return None
@@ -55,4 +61,5 @@ def browsers_device_id(request: WebRequest, token: str) -> str | None:
 
 def opted_out(request: WebRequest, token: str) -> bool:
     """Whether the visitor opted out in Mixpanel's browser library, where that uses a cookie."""
-    return request.cookie(f"__mp_opt_in_out_{token}") == "0"
+    is_there = _OPTED in (request.header("cookie") or "")
+    return is_there and request.cookie(f"{_OPTED}{token}") == "0"

@@ -23,6 +23,7 @@ from mixrelay.producer.context.devices import (
 from mixrelay.producer.context.known import KnownRequest, id_text
 from mixrelay.producer.context.masking import is_public, masked
 from mixrelay.producer.context.page_addresses import page_address, referrer
+from mixrelay.producer.context.web_request import query_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +185,7 @@ class LiveRequest(KnownRequest):
         if options.referrer:
             found |= part("referrer", nothing, self._referrer)
         if options.campaign:
-            found |= part("campaign", nothing, campaign, self._web.query_string)
+            found |= part("campaign", nothing, self._campaign)
         if options.request_id:
             found |= part("id", nothing, self._request_id)
         if options.replay_id:
@@ -206,10 +207,21 @@ class LiveRequest(KnownRequest):
             host = web.header("x-forwarded-host") or host
         if not host:
             return {}
-        kept = self.options.kept_in_queries
-        return {
-            "$current_url": page_address(self._scheme(), host, web.path, web.query_string, kept)
-        }
+        return {"$current_url": page_address(self._scheme(), host, web.path, self._fields())}
+
+    def _campaign(self) -> dict[str, str]:
+        return campaign(self._fields())
+
+    def _fields(self) -> list[tuple[str, str]]:
+        """Return the fields of the query that addresses keep, campaigns among them."""
+        if "fields" not in self._found:
+            query = self._web.query_string
+            kept = self.options.kept_in_queries
+            is_read = bool(query) and any(sign in query for sign in self.options.signs_in_queries)
+            read = query_fields(query) if is_read else []
+            self._found["fields"] = [field for field in read if field[0] in kept]
+        fields: list[tuple[str, str]] = self._found["fields"]
+        return fields
 
     def _scheme(self) -> str:
         if self._is_behind_trusted():
@@ -217,8 +229,12 @@ class LiveRequest(KnownRequest):
         return self._web.scheme
 
     def _is_behind_trusted(self) -> bool:
-        proxies = self._site.proxies
-        return proxies is not None and proxies.trusts(self._web.peer)
+        found: bool | None = self._found.get("trusted")
+        if found is None:
+            proxies = self._site.proxies
+            found = proxies is not None and proxies.trusts(self._web.peer)
+            self._found["trusted"] = found
+        return found
 
     def _referrer(self) -> dict[str, Any]:
         header = self._web.header("referer")
@@ -261,9 +277,9 @@ class LiveRequest(KnownRequest):
     def begin_response(self) -> list[SetCookie]:
         """Return the cookies that the response sets; from here on none can be."""
         self._can_set_cookies = False
-        new = {self.options.cookie: self._new_device, self._touch_name(): self._new_touch}
         if self._new_device is None and self._new_touch is None:
             return []
+        new = {self.options.cookie: self._new_device, self._touch_name(): self._new_touch}
         secure = self.part("scheme", "", self._scheme) == "https"
         return [
             SetCookie(name, value, secure, self.options.cookie_domain)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from mixrelay.producer.construction import check_function
 from mixrelay.producer.context.browsers import parser
-from mixrelay.producer.context.campaigns import NAMES
+from mixrelay.producer.context.campaigns import NAMES, SIGNS
 from mixrelay.producer.context.web_request import WebRequest
 from mixrelay.producer.errors import ConfigurationError
 
@@ -119,6 +119,11 @@ class RequestContext:
     def kept_in_queries(self) -> frozenset[str]:
         """Names of fields that addresses keep."""
         return frozenset(self.query) | NAMES
+
+    @cached_property
+    def signs_in_queries(self) -> tuple[str, ...]:
+        """Texts of which a query has one, if it has a field that is read at all."""
+        return (*SIGNS, *self.query)
 
     @property
     def page_view(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -12,10 +12,11 @@ from mixrelay.producer.context.web_request import query_fields
 _IN_PATHS = "/:@!$&'()*+,;=-._~%"
 
 
-def page_address(scheme: str, host: str, path: str, query: str, kept: Collection[str]) -> str:
-    """Return a page's address with those fields of its query alone that are named."""
+def page_address(scheme: str, host: str, path: str, fields: Iterable[tuple[str, str]]) -> str:
+    """Return a page's address with these fields alone of its query."""
+    query = urlencode([*fields])
     address = f"{scheme}://{host}{quote(path, safe=_IN_PATHS)}"
-    return cut(address + _kept_of(query, kept))
+    return cut(f"{address}?{query}" if query else address)
 
 
 @lru_cache(maxsize=1024)
@@ -31,12 +32,6 @@ def referrer(header: str, kept: frozenset[str]) -> tuple[str, str] | None:
     host = parts.netloc.rpartition("@")[2]
     if parts.scheme not in {"http", "https"} or not host:
         return None
-    address = f"{parts.scheme}://{host}{parts.path}{_kept_of(parts.query, kept)}"
-    return cut(address), cut(host)
-
-
-def _kept_of(query: str, kept: Collection[str]) -> str:
-    if not query:
-        return ""
-    fields = [field for field in query_fields(query) if field[0] in kept]
-    return f"?{urlencode(fields)}" if fields else ""
+    query = urlencode([field for field in query_fields(parts.query) if field[0] in kept])
+    address = f"{parts.scheme}://{host}{parts.path}"
+    return cut(f"{address}?{query}" if query else address), cut(host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -86,6 +87,12 @@ def query_fields(text: str) -> list[tuple[str, str]]:
         return []
 
 
+@lru_cache(maxsize=256)
+def _environ_name(header: str) -> str:
+    key = header.upper().replace("-", "_")
+    return key if key in _ALREADY_PLAIN else f"HTTP_{key}"
+
+
 class EnvironRequest(WebRequest):
     """Of WSGI; and of Django, whose ``META`` is alike."""
 
@@ -122,15 +129,19 @@ class EnvironRequest(WebRequest):
 
     def header(self, name: str) -> str | None:
         """Return a header's value; None where there is none."""
-        key = name.upper().replace("-", "_")
-        found = self._environ.get(key if key in _ALREADY_PLAIN else f"HTTP_{key}")
-        return None if found is None else str(found)
+        found: str | None = self._environ.get(_environ_name(name))
+        return found
 
     @property
     def route(self) -> str | None:
         """What the application put into ``environ["mixrelay.route"]``."""
         found = self._environ.get("mixrelay.route")
         return found if isinstance(found, str) else None
+
+
+@lru_cache(maxsize=256)
+def _scope_name(header: str) -> bytes:
+    return header.lower().encode("latin-1")
 
 
 class ScopeRequest(WebRequest):
@@ -166,11 +177,18 @@ class ScopeRequest(WebRequest):
 
     def header(self, name: str) -> str | None:
         """Return a header's value, of several joined; None where there is none."""
-        wanted = name.lower().encode("latin-1")
-        values: list[bytes] = [value for key, value in self.native["headers"] if key == wanted]
-        if not values:
-            return None
-        return (b"; " if wanted == b"cookie" else b",").join(values).decode("latin-1")
+        found = self._headers.get(_scope_name(name))
+        return None if found is None else found.decode("latin-1")
+
+    @cached_property
+    def _headers(self) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for name, value in self.native["headers"]:
+            if name in found:
+                found[name] += (b"; " if name == b"cookie" else b",") + value
+            else:
+                found[name] = value
+        return found
 
     @property
     def route(self) -> str | None:

@@ -8,6 +8,7 @@ user is the nearest address that is no trusted proxy's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -95,6 +96,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         ) from error
 
 
+@lru_cache(maxsize=4096)
 def _address(hop: str) -> IPv4Address | IPv6Address | None:
     """Read one hop, which some proxies write with a port; None if it is no address."""
     text = hop.strip()
