@@ -14,12 +14,13 @@ def cookie_in(header: str, name: str) -> str | None:
     '2'
     """
     wanted = f"{name}="
-    if wanted not in header:
-        return None
-    for pair in header.split(";"):
-        stripped = pair.strip()
-        if stripped.startswith(wanted):
-            return stripped[len(wanted) :].strip('"')
+    at = header.find(wanted)
+    while at >= 0:
+        if at == 0 or header[at - 1] in "; ":  # not the end of another one's name
+            start = at + len(wanted)
+            end = header.find(";", start)
+            return header[start : len(header) if end < 0 else end].strip(' "')
+        at = header.find(wanted, at + 1)
     return None
 
 

@@ -217,7 +217,7 @@ class LiveRequest(KnownRequest):
         if "fields" not in self._found:
             query = self._web.query_string
             kept = self.options.kept_in_queries
-            is_read = bool(query) and any(sign in query for sign in self.options.signs_in_queries)
+            is_read = query and self.options.in_queries.search(query)
             read = query_fields(query) if is_read else []
             self._found["fields"] = [field for field in read if field[0] in kept]
         fields: list[tuple[str, str]] = self._found["fields"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -121,9 +122,9 @@ class RequestContext:
         return frozenset(self.query) | NAMES
 
     @cached_property
-    def signs_in_queries(self) -> tuple[str, ...]:
-        """Texts of which a query has one, if it has a field that is read at all."""
-        return (*SIGNS, *self.query)
+    def in_queries(self) -> re.Pattern[str]:
+        """What a query has, if it has a field that is read at all."""
+        return re.compile("|".join(map(re.escape, (*SIGNS, *self.query))))
 
     @property
     def page_view(self) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -10,13 +11,14 @@ from mixrelay.producer.context.text import cut
 from mixrelay.producer.context.web_request import query_fields
 
 _IN_PATHS = "/:@!$&'()*+,;=-._~%"
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
 
 
-def page_address(scheme: str, host: str, path: str, fields: Iterable[tuple[str, str]]) -> str:
+def page_address(scheme: str, host: str, path: str, fields: Collection[tuple[str, str]]) -> str:
     """Return a page's address with these fields alone of its query."""
-    query = urlencode([*fields])
-    address = f"{scheme}://{host}{quote(path, safe=_IN_PATHS)}"
-    return cut(f"{address}?{query}" if query else address)
+    escaped = path if _PLAIN.fullmatch(path) else quote(path, safe=_IN_PATHS)
+    address = f"{scheme}://{host}{escaped}"
+    return cut(f"{address}?{urlencode([*fields])}" if fields else address)
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,6 @@ MOST_BYTES = 255
 
 def cut(text: str) -> str:
     """Return a text without what Mixpanel would cut off."""
-    if len(text) * 4 <= MOST_BYTES:
+    if len(text) <= MOST_BYTES and text.isascii():
         return text
     return text.encode("utf-8", "replace")[:MOST_BYTES].decode("utf-8", "ignore")

@@ -113,9 +113,11 @@ class EnvironRequest(WebRequest):
     @property
     def path(self) -> str:
         """Without the query."""
-        text = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
+        text: str = self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")
+        if text.isascii():
+            return text
         # WSGI decodes bytes as Latin-1 (PEP 3333).
-        return str(text).encode("latin-1", "replace").decode("utf-8", "replace")
+        return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
     @property
     def query_string(self) -> str:

@@ -33,7 +33,7 @@ from werkzeug.local import LocalProxy
 from mixrelay.producer.context.web_request import EnvironRequest, WebRequest
 from mixrelay.producer.integrations.request import Requests, check_sync
 from mixrelay.producer.integrations.settings import tracker_from
-from mixrelay.producer.integrations.wsgi import REQUEST, MixrelayMiddleware, responding
+from mixrelay.producer.integrations.wsgi import MixrelayMiddleware, responding
 from mixrelay.producer.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _wrap(app: Flask, requests: Requests) -> None:
         if not requests.has_context:
             with requests.batch_of(environ):
                 return inner(environ, start_response)
-        live = environ[REQUEST] = requests.live(_FlaskRequest(environ))
+        live = requests.live(_FlaskRequest(environ))
         with requests.batch_for(live):
             return inner(environ, responding(requests, live, start_response))
 

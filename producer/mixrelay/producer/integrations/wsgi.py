@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from mixrelay.producer.context.live import LiveRequest
     from mixrelay.producer.context.options import Context
 
-REQUEST = "mixrelay.request"
-"""The name in ``environ`` of what is known of a request."""
-
 
 class MixrelayMiddleware:
     """Gathers what a request tracks and sends it in one pipeline, after the response.
@@ -77,7 +74,6 @@ class MixrelayMiddleware:
         """Answer one request."""
         if self._requests.has_context:
             live = self._requests.live(self._web(environ))
-            environ[REQUEST] = live
             start_response = responding(self._requests, live, start_response)
             request = _Request(self._requests.batch_for(live))
         else:
