@@ -120,14 +120,15 @@ class MixrelayMiddleware:
 
     async def _with_cookies(self, live: LiveRequest, message: Message) -> Message:
         """Track a page view, and return the response's beginning with the request's cookies."""
-        headers = list(message.get("headers", ()))
-        kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
-        await self._requests.respond_awaited(live, message["status"], kind.decode("latin-1"))
+        headers = message.get("headers", ())
+        if self._requests.answers:
+            kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+            await self._requests.respond_awaited(live, message["status"], kind.decode("latin-1"))
         cookies = live.begin_response()
         if not cookies:
             return message
         added = [(b"set-cookie", cookie.header().encode("latin-1")) for cookie in cookies]
-        return {**message, "headers": headers + added}
+        return {**message, "headers": [*headers, *added]}
 
 
 def _signed_in(request: WebRequest) -> Any:
