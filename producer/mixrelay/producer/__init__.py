@@ -13,11 +13,12 @@ loaded when something is sent at once. No thread, connection or file before the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixrelay.producer.async_calls import AsyncBatch, AsyncGroups, AsyncPeople
 from mixrelay.producer.buffered import BufferedConsumer
 from mixrelay.producer.consumer import Consumer
+from mixrelay.producer.context.current import current_request
 from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.dispatch.counters import Counters
 from mixrelay.producer.dispatch.outlet import BeforeSend, Sink
@@ -33,6 +34,7 @@ from mixrelay.producer.errors import (
     QueueFullError,
     QueueRefusedError,
     QueueUnavailableError,
+    RequestContextError,
     ServerError,
     SpoolError,
 )
@@ -45,6 +47,19 @@ from mixrelay.shared.mixpanel.endpoints import Credentials
 
 if TYPE_CHECKING:
     from mixrelay.producer.async_tracker import AsyncTracker
+    from mixrelay.producer.context.known import KnownRequest
+    from mixrelay.producer.context.options import RequestContext
+    from mixrelay.producer.context.web_request import WebRequest
+    from mixrelay.producer.integrations.outside import request_context
+
+_LATER = {
+    "AsyncTracker": "mixrelay.producer.async_tracker",
+    "KnownRequest": "mixrelay.producer.context.known",
+    "RequestContext": "mixrelay.producer.context.options",
+    "WebRequest": "mixrelay.producer.context.web_request",
+    "request_context": "mixrelay.producer.integrations.outside",
+}
+"""Imported where they are asked for: asyncio and addresses are not for everybody."""
 
 __all__ = [
     "AsyncBatch",
@@ -64,6 +79,7 @@ __all__ = [
     "ErrorHandler",
     "Groups",
     "InvalidPropertyError",
+    "KnownRequest",
     "MixrelayError",
     "NotDurableError",
     "People",
@@ -73,17 +89,22 @@ __all__ = [
     "QueueSettings",
     "QueueUnavailableError",
     "RedisSink",
+    "RequestContext",
+    "RequestContextError",
     "ServerError",
     "Sink",
     "SpoolError",
     "Tracker",
+    "WebRequest",
+    "current_request",
+    "request_context",
 ]
 
 
-def __getattr__(name: str) -> type[AsyncTracker]:
-    """Import ``AsyncTracker`` where it is asked for: asyncio is not for everybody."""
-    if name != "AsyncTracker":
+def __getattr__(name: str) -> Any:
+    """Import what is not for everybody where it is asked for."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from mixrelay.producer.async_tracker import AsyncTracker  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415
 
-    return AsyncTracker
+    return getattr(import_module(_LATER[name]), name)

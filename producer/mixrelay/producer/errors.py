@@ -3,6 +3,7 @@
 MixrelayError (mixrelay.shared.errors)
  ├─ ConfigurationError       a setting that cannot work; raised when a tracker is made
  ├─ InvalidPropertyError     the caller's mistake; raised by the tracking call (a ValueError)
+ ├─ RequestContextError      a part of a request could not be read; handed to the error handler
  └─ DeliveryError            a message was not delivered; handed to the error handler
      ├─ QueueUnavailableError    Redis is away, hung or cut the connection
      ├─ QueueRefusedError        Redis answered with an error: full, read-only, not a list …
@@ -29,6 +30,7 @@ __all__ = [
     "QueueFullError",
     "QueueRefusedError",
     "QueueUnavailableError",
+    "RequestContextError",
     "ServerError",
     "SpoolError",
 ]
@@ -50,6 +52,10 @@ class InvalidPropertyError(MixrelayError, ValueError):
     def __reduce__(self) -> tuple[type[InvalidPropertyError], tuple[str, str]]:
         """Survive pickling, which would call the class with the message alone."""
         return type(self), (self.path, self.reason)
+
+
+class RequestContextError(MixrelayError):
+    """A part of a request's context could not be read; its events are queued without it."""
 
 
 class DeliveryError(MixrelayError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, overload
 
+from mixrelay.producer.context.current import current_request
 from mixrelay.producer.dispatch.batch import batch_ip
 from mixrelay.producer.dispatch.on_invalid import event_of, forgiving
 from mixrelay.producer.dispatch.outlet import Outlet, R
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from types import EllipsisType
 
     from mixrelay.producer.consumer import Consumer
+    from mixrelay.producer.context.known import KnownRequest, Named
 
 
 class EventCalls(Generic[R]):
@@ -90,9 +92,12 @@ class EventCalls(Generic[R]):
         ``time`` (milliseconds) and ``$insert_id`` are stamped here. Properties of the caller's
         win over every default, except ``token``, which another value is refused for.
 
+        Within a web request whose middleware has ``context=True``, it gets what the request knows
+        (docs/web.md), and whose event it is need not be said.
+
         Args:
             distinct_id: who did it; None or the empty text for an event of nobody. May be left
-                out beside ``user_id`` or ``device_id``.
+                out beside ``user_id`` or ``device_id``, and within such a request.
             event: what was done.
             properties: the circumstances; up to 247, since Mixpanel takes 254 with those that
                 are stamped and ``ip``.
@@ -116,6 +121,13 @@ class EventCalls(Generic[R]):
         given = self._given(
             properties, groups, insert_id, timestamp, user_id=user_id, device_id=device_id
         )
+        request = current_request()
+        if request is not None:
+            named = self._named_by(request, distinct_id, given)
+            if named is None:
+                self._outlet.counters.add("ignored")
+                return self._outlet.taken
+            distinct_id, given = named
         record = event_record(self._token, distinct_id, event, given, ip)
         names = EVENT_NAMES
         if meta is not None:
@@ -263,6 +275,15 @@ class EventCalls(Generic[R]):
     def _sender(self) -> Consumer:
         """Return the consumer for what is sent at once."""
         raise NotImplementedError
+
+    def _named_by(
+        self, request: KnownRequest, distinct_id: Id | EllipsisType, given: Properties | None
+    ) -> Named | None:
+        """Return an event with what its request knows; None where it is not to be queued."""
+        own = None if given is None else checked_mapping(given, "properties")
+        if self._outlet.is_off:  # the call is still checked, and nothing is read or set
+            return (None if distinct_id is ... else distinct_id), own
+        return request.of_event(distinct_id, own)
 
     def _given(
         self,

@@ -33,6 +33,7 @@ PUBLIC = {
         "ErrorHandler",
         "Groups",
         "InvalidPropertyError",
+        "KnownRequest",
         "MixrelayError",
         "NotDurableError",
         "People",
@@ -42,10 +43,15 @@ PUBLIC = {
         "QueueSettings",
         "QueueUnavailableError",
         "RedisSink",
+        "RequestContext",
+        "RequestContextError",
         "ServerError",
         "Sink",
         "SpoolError",
         "Tracker",
+        "WebRequest",
+        "current_request",
+        "request_context",
     },
 }
 

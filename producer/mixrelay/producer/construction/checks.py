@@ -220,6 +220,15 @@ def check_default(hook: Any, name: str = "default") -> Any:
     return _checked_hook(hook, name, ("value",))
 
 
+def check_function(hook: Any, name: str, *takes: str) -> Any:
+    """Return a function, or what a dotted path names, that can be called with these arguments.
+
+    Raises:
+        ConfigurationError: it cannot, or its result would have to be awaited.
+    """
+    return _checked_hook(hook, name, takes)
+
+
 def _checked_hook(hook: Any, name: str, takes: tuple[str, ...]) -> Any:
     if hook is None:
         return None

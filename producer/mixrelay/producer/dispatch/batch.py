@@ -16,11 +16,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 from weakref import ref
 
+from mixrelay.producer.context.current import current_request, enter, leave
 from mixrelay.producer.dispatch import forks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from mixrelay.producer.context.known import KnownRequest
     from mixrelay.producer.dispatch.outlet import Outlet
 
 R = TypeVar("R")
@@ -49,9 +51,17 @@ class Batch(Generic[R]):
     collected to its parent, and sends what it tracks itself at once.
     """
 
-    def __init__(self, outlet: Outlet[R], ip: str | int | None = None) -> None:
+    def __init__(
+        self,
+        outlet: Outlet[R],
+        ip: str | int | None = None,
+        request: KnownRequest | None = None,
+    ) -> None:
         self.outlet = outlet
         self.ip = ip
+        self.request = request
+        """The request that the block answers, which is the current one within it."""
+        self._outer_request: KnownRequest | None = None
         self.outer: Batch[Any] | None = None
         self.is_over = False
         self._messages: Messages = []
@@ -106,6 +116,8 @@ class Batch(Generic[R]):
         if open_batch(self.outlet) is None:
             self._open_in = forks.count
         _innermost.set(ref(self))
+        if self.request is not None:
+            self._outer_request = enter(self.request)
 
     def collected(self) -> Messages:
         """Return a copy of what was collected and is not sent yet."""
@@ -117,6 +129,8 @@ class Batch(Generic[R]):
         # Not by a token: a framework may end a request in another context than it began it in.
         if _current() is self:
             _innermost.set(None if self.outer is None else ref(self.outer))
+            if self.request is not None:
+                leave(self.request, self._outer_request)
 
     def __exit__(self, *exception: object) -> None:
         """Send what was collected, in order; failures go to the error handler."""
@@ -203,10 +217,11 @@ def open_batches() -> list[Batch[Any]]:
 
 
 def batch_ip(outlet: Outlet[R]) -> str | int | None:
-    """Return the address that the innermost block of an outlet was given."""
+    """Return the address that the innermost block of an outlet was given, or the request's."""
     batch = _current()
     while batch is not None:
         if batch.outlet is outlet and batch.ip is not None:
             return batch.ip
         batch = batch.outer
-    return None
+    request = current_request()
+    return None if request is None else request.ip()

@@ -9,7 +9,15 @@ from typing import Literal, TypeAlias, get_args
 from mixrelay.producer.dispatch import forks
 
 Fate: TypeAlias = Literal[
-    "queued", "spooled", "dropped", "failed", "refused", "drained", "unanswered", "invalid"
+    "queued",
+    "spooled",
+    "dropped",
+    "failed",
+    "refused",
+    "drained",
+    "unanswered",
+    "invalid",
+    "ignored",
 ]
 
 
@@ -28,6 +36,8 @@ class Counters:
     ``unanswered``  went out to Redis, and no answer came (it is spooled or failed too)
     ``invalid``     calls that were mistakes of the caller's, where ``on_invalid`` does not raise;
                     their dead letters are ``queued`` or ``failed`` besides
+    ``ignored``     events that became no message, since their web request was a bot's, one that
+                    the application ignores, or of somebody who refused (docs/web.md)
     ==============  ===============================================================================
     """
 

@@ -89,6 +89,11 @@ class Outlet(Generic[R]):
         """Who is given the messages."""
         return self._sink
 
+    @property
+    def error_handler(self) -> Handler:
+        """Who hears of failures."""
+        return self._error_handler
+
     def deliver(
         self, kind: str, record: dict[str, Any], names: Names, api_key: str | None = None
     ) -> R:

@@ -9,11 +9,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mixrelay.producer.context.current import keep
+from mixrelay.producer.context.web_request import ScopeRequest, WebRequest
 from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies
 from mixrelay.producer.tracker import Tracker
+
+if TYPE_CHECKING:
+    from mixrelay.producer.context.live import LiveRequest
+    from mixrelay.producer.context.options import Context
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -39,6 +45,7 @@ class MixrelayMiddleware:
         tracker: Tracker[Any],
         *,
         trusted_proxies: TrustedProxies = None,
+        context: Context = False,
     ) -> None:
         """Wrap an application.
 
@@ -48,13 +55,15 @@ class MixrelayMiddleware:
                 other a thread sends, so that the event loop goes on.
             trusted_proxies: networks whose ``X-Forwarded-For`` is believed; when given, even
                 empty, each event and each update of a user gets the client's address.
+            context: True gives each event what the request knows (docs/web.md); a
+                ``RequestContext``, or a dict of its arguments, chooses the parts.
 
         Raises:
-            ConfigurationError: one of the networks cannot be read.
+            ConfigurationError: one of the networks or the context cannot work.
         """
         self._app = app
         self._tracker = tracker
-        self._requests = Requests(tracker, trusted_proxies)
+        self._requests = Requests(tracker, trusted_proxies, context, _signed_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass on what is none."""
@@ -69,7 +78,7 @@ class MixrelayMiddleware:
 
     async def _place(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Give what a WebSocket tracks the user's address, and gather nothing."""
-        batch = self._requests.batch(*_ends(scope))
+        _, batch = self._known(scope, can_set_cookies=False)
         batch.begin()
         copy_context().run(batch.__exit__)  # it is over, and still this context's
         try:
@@ -78,10 +87,12 @@ class MixrelayMiddleware:
             batch.leave()
 
     async def _gather(self, scope: Scope, receive: Receive, send: Send) -> None:
-        batch = self._requests.batch(*_ends(scope))
+        live, batch = self._known(scope)
         began = time.monotonic()
 
         async def send_on(message: Message) -> None:
+            if live is not None and message["type"] == "http.response.start":
+                message = await self._with_cookies(live, message)
             await send(message)
             if _is_last(message) or time.monotonic() - began > LONG:
                 await end_awaited(batch)
@@ -97,6 +108,32 @@ class MixrelayMiddleware:
                     batch.leave()  # a cancelled request's go out in the task that has them
                 else:
                     batch.__exit__()
+
+    def _known(
+        self, scope: Scope, *, can_set_cookies: bool = True
+    ) -> tuple[LiveRequest | None, Batch[Any]]:
+        if not self._requests.has_context:
+            return None, self._requests.batch(*_ends(scope))
+        live = self._requests.live(ScopeRequest(scope), can_set_cookies=can_set_cookies)
+        keep(live)  # for tasks that it starts, and nobody waits for
+        return live, self._requests.batch_for(live)
+
+    async def _with_cookies(self, live: LiveRequest, message: Message) -> Message:
+        """Track a page view, and return the response's beginning with the request's cookies."""
+        headers = list(message.get("headers", ()))
+        kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+        await self._requests.respond_awaited(live, message["status"], kind.decode("latin-1"))
+        cookies = live.begin_response()
+        if not cookies:
+            return message
+        added = [(b"set-cookie", cookie.header().encode("latin-1")) for cookie in cookies]
+        return {**message, "headers": headers + added}
+
+
+def _signed_in(request: WebRequest) -> Any:
+    """Return the identity of Starlette's ``AuthenticationMiddleware``, if it let somebody in."""
+    user = request.native.get("user")
+    return user.identity if getattr(user, "is_authenticated", False) else None
 
 
 async def end_awaited(batch: Batch[Any]) -> None:

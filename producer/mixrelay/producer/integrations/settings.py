@@ -30,7 +30,7 @@ def tracker_from(settings: dict[str, Any], form: str) -> Tracker[Any]:
     unknown = sorted(settings.keys() - _KNOWN)
     if unknown:
         names = ", ".join(form.format(name.upper()) for name in unknown)
-        known = ", ".join(name.upper() for name in sorted(_KNOWN | {"trusted_proxies"}))
+        known = ", ".join(name.upper() for name in sorted(_KNOWN | {"trusted_proxies", "context"}))
         raise ConfigurationError(f"{names}: there is no such setting. There are {known}.")
     written = {name: form.format(name.upper()) for name in settings}
     arguments = {

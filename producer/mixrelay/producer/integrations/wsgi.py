@@ -8,14 +8,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from mixrelay.producer.context.web_request import EnvironRequest, WebRequest
 from mixrelay.producer.dispatch.batch import Batch
 from mixrelay.producer.integrations.request import LONG, Requests, TrustedProxies, check_sync
 from mixrelay.producer.tracker import Tracker
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from mixrelay.producer.context.live import LiveRequest
+    from mixrelay.producer.context.options import Context
 
 
 class MixrelayMiddleware:
@@ -31,6 +35,8 @@ class MixrelayMiddleware:
         tracker: Tracker[Any],
         *,
         trusted_proxies: TrustedProxies = None,
+        context: Context = False,
+        find_user: Callable[[WebRequest], Any] | None = None,
     ) -> None:
         """Wrap an application.
 
@@ -39,18 +45,39 @@ class MixrelayMiddleware:
             tracker: whose messages are gathered; its sink must not be an async one.
             trusted_proxies: networks whose ``X-Forwarded-For`` is believed; when given, even
                 empty, each event and each update of a user gets the client's address.
+            context: True gives each event what the request knows (docs/web.md); a
+                ``RequestContext``, or a dict of its arguments, chooses the parts.
+            find_user: returns the signed-in user's id; else ``REMOTE_USER`` of the environ.
 
         Raises:
-            ConfigurationError: one of the networks cannot be read, or the tracker's calls are
-                awaited.
+            ConfigurationError: one of the networks or the context cannot work, or the tracker's
+                calls are awaited.
         """
         check_sync(tracker)
         self._app = app
-        self._requests = Requests(tracker, trusted_proxies)
+        self._requests = Requests(tracker, trusted_proxies, context, find_user or _remote_user)
+        self._web: Callable[[WSGIEnvironment], WebRequest] = EnvironRequest
+
+    @classmethod
+    def around(
+        cls,
+        app: WSGIApplication,
+        requests: Requests,
+        web: Callable[[WSGIEnvironment], WebRequest],
+    ) -> Self:
+        """Wrap a framework's application, for its integration."""
+        made = cls.__new__(cls)
+        made._app, made._requests, made._web = app, requests, web  # noqa: SLF001 - its own
+        return made
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        request = _Request(self._requests.batch_of(environ))
+        if self._requests.has_context:
+            live = self._requests.live(self._web(environ))
+            start_response = responding(self._requests, live, start_response)
+            request = _Request(self._requests.batch_for(live))
+        else:
+            request = _Request(self._requests.batch_of(environ))
         try:
             body: Iterable[bytes] = request.run(self._app, environ, start_response)
             if _is_file(body, environ):
@@ -123,6 +150,24 @@ class _Body:
     def __del__(self) -> None:
         """Send though nobody closed it, as some middleware does not."""
         self._request.end()
+
+
+def responding(
+    requests: Requests, live: LiveRequest, start_response: StartResponse
+) -> StartResponse:
+    """Return a ``start_response`` that tracks a page view, and sets the cookies of a request."""
+
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        kind = next((value for name, value in headers if name.lower() == "content-type"), None)
+        requests.respond(live, int(status[:3]) if status[:3].isdecimal() else 0, kind)
+        added = [("Set-Cookie", cookie.header()) for cookie in live.begin_response()]
+        return start_response(status, headers + added, *exc_info)
+
+    return start
+
+
+def _remote_user(request: WebRequest) -> Any:
+    return request.native.get("REMOTE_USER") or None
 
 
 def _is_file(body: object, environ: WSGIEnvironment) -> bool:

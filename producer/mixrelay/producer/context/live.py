@@ -1,0 +1,288 @@
+"""The request that is being answered: nothing of it is read before an event asks."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from mixrelay.producer.context.browsers import browser, is_bot
+from mixrelay.producer.context.campaigns import (
+    as_cookie,
+    campaign,
+    first_touch,
+    from_cookie,
+)
+from mixrelay.producer.context.cookies import SetCookie
+from mixrelay.producer.context.devices import (
+    browsers_device_id,
+    new_device_id,
+    opted_out,
+    own_device_id,
+)
+from mixrelay.producer.context.known import KnownRequest, id_text
+from mixrelay.producer.context.masking import is_public, masked
+from mixrelay.producer.context.page_addresses import page_address, referrer
+from mixrelay.producer.context.web_request import query_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mixrelay.producer.context.site import Site
+    from mixrelay.producer.context.web_request import WebRequest
+    from mixrelay.producer.records.events import Id
+
+REPLAY_HEADER = "X-Mixpanel-Replay-Id"
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
+
+_SENT = "sent"
+"""What the cookie of a first touch holds once the profile has it."""
+
+
+class LiveRequest(KnownRequest):
+    """A request under way; read once, when the first of its events asks."""
+
+    def __init__(self, web: WebRequest, site: Site, *, can_set_cookies: bool = True) -> None:
+        # Not the base's: each part is found when asked, and its absence says that it was not.
+        self._web = web
+        self._site = site
+        self.part = site.part
+        self.options = site.options
+        self._can_set_cookies = can_set_cookies
+        self._found: dict[str, Any] = {}
+        self._new_device: str | None = None
+        self._new_touch: str | None = None
+
+    @property
+    def web(self) -> WebRequest:
+        """The request itself."""
+        return self._web
+
+    def is_ignored(self) -> bool:
+        """Whether it is a bot's, one that the application ignores, or of somebody who refused."""
+        found: bool | None = self._found.get("ignored")
+        if found is None:
+            found = self._found.setdefault("ignored", not self._consents() or self._is_unwanted())
+        return found
+
+    def _consents(self) -> bool:
+        part, options = self.part, self.options
+        if part("consent", False, opted_out, self._web, self._site.token):
+            return False
+        # A function that fails has not said yes.
+        return options.consent is None or bool(part("consent", False, options.consent, self._web))
+
+    def _is_unwanted(self) -> bool:
+        part, options = self.part, self.options
+        if options.bots and part("bots", False, self._is_bot):
+            return True
+        if options.ignore is not None and part("ignore", False, options.ignore, self._web):
+            return True
+        return bool(options.networks) and part("address", False, self._is_of_network)
+
+    def _is_bot(self) -> bool:
+        agent = self._web.header("user-agent") or ""
+        if not self.options.browser:
+            return is_bot(agent)
+        return browser(agent, self._web.header("sec-ch-ua-platform")).is_bot
+
+    def _is_of_network(self) -> bool:
+        from ipaddress import ip_address  # noqa: PLC0415 - loaded by the options
+
+        found = self._address()
+        if found is None:
+            return False
+        address = ip_address(found)
+        return any(address in network for network in self.options.networks)
+
+    def ip(self) -> str | None:
+        """Return the client's address; None where it is not known, or not to be used."""
+        if "ip" not in self._found:
+            is_wanted = self.options.ip is not False and not self.is_ignored()
+            found = self.part("address", None, self._placing) if is_wanted else None
+            self._found.setdefault("ip", found)
+        found_ip: str | None = self._found["ip"]
+        return found_ip
+
+    def _placing(self) -> str | None:
+        found = self._address()
+        if found is None or (self._site.proxies is None and not is_public(found)):
+            return None  # a proxy that the application does not name
+        return masked(found) if self.options.ip == "masked" else found
+
+    def _address(self) -> str | None:
+        proxies = self._site.proxies
+        if proxies is None:
+            return self._web.peer
+        return proxies.of(self._web.peer, self._web.header("x-forwarded-for"))
+
+    def user_id(self) -> str | None:
+        """Return the signed-in user's id, as of now: a request may sign somebody in or out."""
+        told: str | None = self._found.get("user")
+        if told is not None:
+            return told
+        user = self.options.user
+        if user is False or self.is_ignored():
+            return None
+        find = self._site.find_user if user is True else user
+        return id_text(self.part("user", None, find, self._web))
+
+    def set_user(self, user_id: Id) -> None:
+        """Say who is signed in, where the framework does not; None for what the framework says."""
+        self._found["user"] = id_text(user_id)
+
+    def device_id(self) -> str | None:
+        """Return the device's id, a new one where it has none and the response can set it."""
+        if "device" not in self._found:
+            is_wanted = self.options.device is not False and not self.is_ignored()
+            found = self.part("device", None, self._find_device) if is_wanted else None
+            # One step: a thread and a task of the same request may both be the first.
+            if self._found.setdefault("device", found) is not found:
+                self._new_device = self._new_device and self._found["device"]
+        device: str | None = self._found["device"]
+        return device
+
+    def _find_device(self) -> str | None:
+        option = self.options.device
+        if callable(option):
+            return id_text(option(self._web))
+        known = browsers_device_id(self._web, self._site.token)
+        known = known or own_device_id(self._web, self.options.cookie)
+        if known is not None or not self._can_set_cookies:
+            return known
+        self._new_device = new_device_id()
+        return self._new_device
+
+    def reset_device(self) -> str | None:
+        """Give the device a new id from now on, as after a sign-out; return it.
+
+        None where that cannot be: the response is under way, or the application's own function or
+        Mixpanel's browser library (``mixpanel.reset()``) has the id.
+        """
+        is_ours = self.options.device is True and self._can_set_cookies and not self.is_ignored()
+        if not is_ours or browsers_device_id(self._web, self._site.token) is not None:
+            return None
+        self._new_device = self._found["device"] = new_device_id()
+        return self._new_device
+
+    def properties(self) -> Mapping[str, Any]:
+        """Return what each event gets beside ids and address; not to be changed."""
+        found: dict[str, Any] | None = self._found.get("properties")
+        if found is None:
+            made = {} if self.is_ignored() else self._read()
+            found = self._found.setdefault("properties", made)
+        return found
+
+    def _read(self) -> dict[str, Any]:
+        options, part = self.options, self.part
+        found: dict[str, Any] = {}
+        nothing: dict[str, Any] = {}
+        if options.browser:
+            found |= part("browser", nothing, self._browser)
+        if options.url:
+            found |= part("address of the page", nothing, self._page)
+        if options.referrer:
+            found |= part("referrer", nothing, self._referrer)
+        if options.campaign:
+            found |= part("campaign", nothing, self._campaign)
+        if options.request_id:
+            found |= part("id", nothing, self._request_id)
+        if options.replay_id:
+            found |= part("replay id", nothing, self._replay_id)
+        if options.first_touch:
+            part("first touch", None, self._touch, found)
+        return found
+
+    def _browser(self) -> dict[str, Any]:
+        agent = self._web.header("user-agent")
+        if not agent:
+            return {}
+        return browser(agent, self._web.header("sec-ch-ua-platform")).properties
+
+    def _page(self) -> dict[str, Any]:
+        web = self._web
+        host = web.header("host")
+        if self._is_behind_trusted():
+            host = web.header("x-forwarded-host") or host
+        if not host:
+            return {}
+        return {"$current_url": page_address(self._scheme(), host, web.path, self._fields())}
+
+    def _campaign(self) -> dict[str, str]:
+        return campaign(self._fields())
+
+    def _fields(self) -> list[tuple[str, str]]:
+        """Return the fields of the query that addresses keep, campaigns among them."""
+        if "fields" not in self._found:
+            query = self._web.query_string
+            kept = self.options.kept_in_queries
+            is_read = query and self.options.in_queries.search(query)
+            read = query_fields(query) if is_read else []
+            self._found["fields"] = [field for field in read if field[0] in kept]
+        fields: list[tuple[str, str]] = self._found["fields"]
+        return fields
+
+    def _scheme(self) -> str:
+        if self._is_behind_trusted():
+            return self._web.header("x-forwarded-proto") or self._web.scheme
+        return self._web.scheme
+
+    def _is_behind_trusted(self) -> bool:
+        found: bool | None = self._found.get("trusted")
+        if found is None:
+            proxies = self._site.proxies
+            found = proxies is not None and proxies.trusts(self._web.peer)
+            self._found["trusted"] = found
+        return found
+
+    def _referrer(self) -> dict[str, Any]:
+        header = self._web.header("referer")
+        found = referrer(header, self.options.kept_in_queries) if header else None
+        return {} if found is None else {"$referrer": found[0], "$referring_domain": found[1]}
+
+    def _request_id(self) -> dict[str, Any]:
+        sent = self._web.header("x-request-id")
+        if sent is None or not _PLAIN_ID.fullmatch(sent):
+            sent = os.urandom(8).hex()
+        return {"request_id": sent}
+
+    def _replay_id(self) -> dict[str, Any]:
+        sent = self._web.header(REPLAY_HEADER)
+        return {"$mp_replay_id": sent} if sent and _PLAIN_ID.fullmatch(sent) else {}
+
+    def _touch(self, found: dict[str, Any]) -> None:
+        name = self._touch_name()
+        if self._can_set_cookies and self._web.cookie(name) is None:
+            self._new_touch = as_cookie(first_touch(found))
+
+    def _touch_name(self) -> str:
+        return f"{self.options.cookie}_first"
+
+    def first_touch_of_user(self) -> tuple[str, dict[str, str]] | None:
+        """Return a user and the first touch that their profile is to get, once; None for none."""
+        if not self.options.first_touch or not self._can_set_cookies or not self.has_tracked():
+            return None
+        kept = self._new_touch or self._web.cookie(self._touch_name())
+        user = None if kept in {None, _SENT} else self.user_id()
+        if kept is None or user is None:
+            return None
+        self._new_touch = _SENT
+        return user, from_cookie(kept)
+
+    def has_tracked(self) -> bool:
+        """Whether an event asked for the request's properties, and got them."""
+        return bool(self._found.get("properties"))
+
+    def begin_response(self) -> list[SetCookie]:
+        """Return the cookies that the response sets; from here on none can be."""
+        self._can_set_cookies = False
+        if self._new_device is None and self._new_touch is None:
+            return []
+        new = {self.options.cookie: self._new_device, self._touch_name(): self._new_touch}
+        secure = self.part("scheme", "", self._scheme) == "https"
+        return [
+            SetCookie(name, value, secure, self.options.cookie_domain)
+            for name, value in new.items()
+            if value is not None
+        ]
