@@ -1,5 +1,8 @@
 """`mixrelay dlq jobs`, `cancel`, `resume` and `rate`: bulk jobs, and `audit`: what was done."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -7,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mixrelay.console import terminal
+from mixrelay.console.dlq import outcomes
 from mixrelay.console.dlq.background import warn_if_it_waits
 from mixrelay.console.dlq.operator import operator
 from mixrelay.console.dlq.running import watch
@@ -16,7 +20,7 @@ from mixrelay.console.options import Where, flat, from_table
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import count, cut, iso, safe
 from mixrelay.shared.options import named_option
-from mixrelay.shared.queue import Entry, Job, JobKind, LetterFilter
+from mixrelay.shared.queue import Entry, Job, LetterFilter
 from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
 from mixrelay.shared.settings import rq_address
 
@@ -32,6 +36,8 @@ def register(dlq: typer.Typer) -> None:
         **examples(
             "mixrelay dlq jobs",
             "mixrelay dlq jobs 5f3ac0de  # one job, followed until it is over",
+            "mixrelay dlq jobs 5f3ac0de --wait  # until its letters are delivered or failed again",
+            "mixrelay dlq jobs --json | jq 'select(.failed_again > 0)'",
         ),
     )(flat(jobs))
     dlq.command("cancel", **examples("mixrelay dlq cancel 5f3ac0de --why 'wrong filter'"))(
@@ -46,31 +52,61 @@ def register(dlq: typer.Typer) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How jobs are shown."""
+
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Jobs listed.")
+    ] = 20
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="With JOB: also until what it re-queued is delivered or failed again."
+        ),
+    ] = False
+    as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False
+    wide: Annotated[bool, typer.Option("--wide", help="All columns.")] = False
+
+
 def jobs(
     where: Where,
+    listing: Listing,
     job: Annotated[
         str | None, typer.Argument(metavar="[JOB]", help="One of them, followed until it is over.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Jobs listed.")
-    ] = 20,
 ) -> None:
-    """List bulk jobs, the newest first, or follow one."""
+    """List bulk jobs, the newest first, with what became of their letters; or follow one.
+
+    What a job re-queued is counted when Mixpanel has taken it, or it has failed again.
+    """
+    if listing.wait and job is None:
+        raise typer.BadParameter("--wait goes with one JOB.")
     with where.open() as queue:
         if job is not None:
-            found = _demand(queue.jobs.get(job), job)
-            terminal.stdout().print(_page(watch(queue, found)))
+            found = watch(queue, _demand(queue.jobs.get(job), job), settles=listing.wait)
+            if listing.as_json:
+                typer.echo(json.dumps(outcomes.to_json(found)))
+            else:
+                terminal.stdout().print(_page(found, queue.books().now_ms))
             return
-        listed = queue.jobs.newest(limit)
-    if not listed:
+        listed = queue.jobs.newest(listing.limit)
+    if listing.as_json:
+        for one in listed:
+            typer.echo(json.dumps(outcomes.to_json(one)))
+    elif listed:
+        terminal.stdout().print(_list(listed, wide=listing.wide))
+    else:
         terminal.say("There are no bulk jobs.")
-        return
-    shown = plain_table(
-        "job", "kind", "state", ">planned", ">done", ">skipped", "began (UTC)", "who", "letters"
-    )
+
+
+def _list(listed: Sequence[Job], *, wide: bool) -> Table:
+    columns = ("planned", "skipped", "began (UTC)", "who", "letters") if wide else ()
+    shown = plain_table("job", "kind", "state", *columns, "outcome")
     for one in listed:
-        shown.add_row(*(Text(cell) for cell in _row(one)))
-    terminal.stdout().print(shown)
+        row = (one.id, one.kind, one.state, *(_more(one) if wide else ()), outcomes.words(one))
+        shown.add_row(*(Text(cell) for cell in row))
+    return shown
 
 
 def cancel(where: Where, job: _JobId, why: _Why = "") -> None:
@@ -142,14 +178,9 @@ def _demand(job: Job | None, asked: str) -> Job:
     return job
 
 
-def _row(job: Job) -> tuple[str, ...]:
-    planned = "-" if job.planned is None else f"{job.planned:,}"
+def _more(job: Job) -> tuple[str, ...]:
     return (
-        job.id,
-        job.kind,
-        job.state,
-        planned,
-        f"{job.moved:,}",
+        "-" if job.planned is None else f"{job.planned:,}",
         f"{job.skipped:,}",
         job.created.strftime("%m-%d %H:%M:%S"),
         safe(job.who),
@@ -157,15 +188,18 @@ def _row(job: Job) -> tuple[str, ...]:
     )
 
 
-def _page(job: Job) -> Table:
+def _page(job: Job, now_ms: float) -> Table:
     facts = Table.grid(padding=(0, 2))
+    failed = job.outcome.failed_again
     rows = (
         ("job", job.id),
         ("kind", job.kind),
         ("state", job.state + (f": {job.error}" if job.error else "")),
         ("letters", _letters(job)),
         ("planned", "unknown" if job.planned is None else f"{job.planned:,}"),
-        (_DONE[job.kind], f"{job.moved:,}"),
+        ("outcome", outcomes.words(job)),
+        *((("failed again", f"mixrelay dlq list --job {job.id}"),) if failed else ()),
+        ("speed", outcomes.pace(job, now_ms) or "-"),
         ("skipped", f"{job.skipped:,} (moved by someone else, or dead once more)"),
         ("looked at", f"{job.looked:,}"),
         ("rate", f"{job.rate:g} a second" if job.rate else "as fast as it goes"),
@@ -180,12 +214,9 @@ def _page(job: Job) -> Table:
     return facts
 
 
-_DONE = {JobKind.REPLAY: "replayed", JobKind.DISCARD: "discarded"}
-
-
 def _progress(job: Job) -> str:
     of = f" of {job.planned:,}" if job.planned is not None else ""
-    return f"{_DONE[job.kind]} {job.moved:,}{of}"
+    return f"{outcomes.DONE[job.kind]} {job.moved:,}{of}"
 
 
 def _letters(job: Job) -> str:

@@ -33,6 +33,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "replays": letter.replays,
         "first_seen": iso(letter.first_seen),
         "dead_since": iso(letter.dead_since),
+        "requeued_by": letter.requeued_by or None,
     }
 
 

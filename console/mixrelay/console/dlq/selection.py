@@ -12,6 +12,7 @@ import typer
 from mixrelay.console import moments
 from mixrelay.console.dlq.filter_words import check_group, check_reason, check_word
 from mixrelay.shared.queue import LETTERS_AT_MOST, Letter, LetterFilter, Number, Queue
+from mixrelay.shared.queue.ids import check_id
 
 
 class Type(StrEnum):
@@ -76,6 +77,12 @@ class Selection:
         str | None,
         typer.Option(metavar="GROUP", help="Died of one cause, as `dlq stats` names it."),
     ] = None
+    job: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB", help="Failed again after this bulk job re-queued them (`dlq jobs`)."
+        ),
+    ] = None
 
     @property
     def is_filter(self) -> bool:
@@ -108,6 +115,7 @@ class Selection:
             ("--reason", self.reason, lambda word: check_reason(queue, word)),
             ("--type", self.type, lambda word: check_word(word, "type", Type)),
             ("--group", self.group, check_group),
+            ("--job", self.job, lambda word: check_id(word, "a job's id")),
         )
         for option, word, check in checks:
             try:
@@ -135,6 +143,7 @@ _PLAIN = (
     "min_replays",
     "max_replays",
     "group",
+    "job",
 )
 
 

@@ -80,6 +80,8 @@ def page(letter: Letter) -> RenderableType:
         ("first seen", iso(letter.first_seen)),
         ("failed at", iso(letter.dead_since)),
     )
+    if letter.requeued_by:
+        rows += (("re-queued by", f"job {letter.requeued_by}, and failed again"),)
     if letter.imported:
         came = f"was {letter.imported.id}, failed at {iso(letter.imported.dead_since)}"
         rows += (("imported", came),)
@@ -121,11 +123,18 @@ def _payload(payload: bytes, letter_id: str) -> str:
 
 
 def _history(letter: Letter) -> Table:
-    shown = plain_table("failed at", "reason", ">status", "error", "replayed")
+    shown = plain_table("failed at", "reason", ">status", "error", "replayed", "by job")
     for death in letter.deaths:
         status = str(death.status or "-")
         error = cut(death.error, _ERROR_SHOWN)
-        cells = (iso(death.at), death.reason, status, error, iso(death.replayed_at))
+        cells = (
+            iso(death.at),
+            death.reason,
+            status,
+            error,
+            iso(death.replayed_at),
+            death.job or "-",
+        )
         shown.add_row(*(Text(safe(cell)) for cell in cells))
     return shown
 

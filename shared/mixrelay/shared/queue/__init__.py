@@ -7,7 +7,7 @@ from mixrelay.shared.queue.correcting import Corrected, Correction
 from mixrelay.shared.queue.holding import HOLDABLE, Hold
 from mixrelay.shared.queue.ids import new_id
 from mixrelay.shared.queue.importing import NoLetterError, Returned
-from mixrelay.shared.queue.job import Job, JobKind, JobState, Step
+from mixrelay.shared.queue.job import Job, JobKind, JobState, Outcome, Step
 from mixrelay.shared.queue.kept_copies import Kept, PutBack
 from mixrelay.shared.queue.letterbox import Group
 from mixrelay.shared.queue.letters import Death, Edit, Imported, Letter, LetterFilter
@@ -82,6 +82,7 @@ __all__ = [
     "NoticeKind",
     "Noticed",
     "Number",
+    "Outcome",
     "Outlook",
     "Page",
     "PageKey",

@@ -24,6 +24,8 @@ class Death:
     error: str
     at: datetime
     replayed_at: datetime
+    job: str = ""
+    """The bulk job that re-queued it; empty where it was re-queued without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Letter:
     original: bytes | None = None
     """The tuple that was pushed, where an edit replaced it."""
     imported: Imported | None = None
+    requeued_by: str = ""
+    """The bulk job that re-queued it last; empty where none did."""
 
     @property
     def group(self) -> str:
@@ -96,6 +100,7 @@ class Letter:
             edits=tuple(map(_edit, told.get("edits", ()))),
             original=base64.b64decode(original) if original is not None else None,
             imported=_imported(imported) if imported else None,
+            requeued_by=told.get("requeued_by") or "",
         )
 
 
@@ -104,7 +109,9 @@ _PLAIN = ("id", "type", "lane", "reason", "status", "error", "field", "attempts"
 
 def _death(told: Mapping[str, Any]) -> Death:
     at, replayed_at = _time(told["at"]), _time(told["replayed_at"])
-    return Death(told["reason"], told["status"], told["error"], at, replayed_at)
+    return Death(
+        told["reason"], told["status"], told["error"], at, replayed_at, told.get("job") or ""
+    )
 
 
 def _imported(told: Mapping[str, Any]) -> Imported:
@@ -138,11 +145,13 @@ class LetterFilter:
     """With it, letters that come back again and again are left out. Bounds are inclusive."""
     group: str | None = None
     """A failure group, as `group_name` names it."""
+    job: str | None = None
+    """The bulk job that re-queued them last: they failed again since."""
 
     @property
     def is_indexed(self) -> bool:
         """Whether indexes alone answer it."""
-        beside = (self.group, *self._bounds())
+        beside = (self.group, self.job, *self._bounds())
         return not self.needs_message and all(one is None for one in beside)
 
     @property
@@ -164,6 +173,7 @@ class LetterFilter:
             and _within(self.min_attempts, letter.attempts, self.max_attempts)
             and _within(self.min_replays, letter.replays, self.max_replays)
             and self.group in (None, letter.group)
+            and self.job in (None, letter.requeued_by)
             and (not self.needs_message or self._is_about(letter.payload))
         )
 

@@ -6,6 +6,7 @@
 --   turn      how many letters had been replayed when it was made: who was replayed since is not meant
 --   cursor    behind which letter it goes on; planned, looked, matched, moved, skipped count
 --   next_at   with a rate: when the next letter may go, by STEADY, as are the scores of jobs:live
+--   outcome:<what>  what became of those re-queued: delivered, failed, same, gone, split (_prelude.lua)
 --   told      of the moved, how many the audit has; told_at when it was told
 local RATE_LAG_MS = 10000
 local TELL_EVERY_MS = 5000

@@ -42,7 +42,7 @@ if job.ids ~= "0" then
   end
 end
 
-if job.kind == "replay" then replay(meant, meant_payloads) else discard(meant, "operator") end
+if job.kind == "replay" then replay(meant, meant_payloads, id) else discard(meant, "operator") end
 job.moved = tonumber(job.moved) + #meant
 redis.call("HSET", job_key(id), "state", "running", "cursor", after, "moved", job.moved,
   "looked", job.looked + looked, "matched", job.matched + asked,

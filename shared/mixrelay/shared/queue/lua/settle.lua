@@ -70,10 +70,10 @@ if plan.destination then
   redirect(id, state, plan.destination)
 end
 
-local function forget(members)
+local function forget(members, what)
   for _, member in ipairs(members) do
     local number, _, replays = split_member(member)
-    if replays > 0 then redis.call("HDEL", key("history"), number) end
+    if replays > 0 then forget_history(number, what) end
   end
 end
 
@@ -106,14 +106,14 @@ local function carry_out()
     end
   end
   if plan.move then push("RPUSH", key("lane:" .. plan.move.lane), moved) end
-  forget(delivered)
-  forget(ignored)
+  forget(delivered, "delivered")
+  forget(ignored, "gone")
   count_ignored(ignored)
   return #delivered, left, delivered
 end
 
 local function all_delivered()
-  if state.replayed then forget(members_of(id)) end
+  if state.replayed then forget(members_of(id), "delivered") end
   return redis.call("LLEN", key("batch:" .. id)), {}
 end
 

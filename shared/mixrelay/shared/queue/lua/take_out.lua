@@ -50,7 +50,7 @@ local function take_member(member, lane, one)
     bury(member, lane, { reason = reason, error = said, attempts = state and state.attempts or 0 })
   else
     local number, _, replays = split_member(member)
-    if replays > 0 and one.left == "" then redis.call("HDEL", key("history"), number) end
+    if replays > 0 and one.left == "" then forget_history(number, "gone") end
     count_gone(one)
   end
 end
