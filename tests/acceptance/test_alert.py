@@ -340,3 +340,11 @@ def test_the_guide_lists_every_alert_and_a_whole_notice():
         finding.notice(queue="", since=datetime.now(UTC), is_over=False)
     )
     assert json.loads(notice)["name"] == finding.name
+
+
+def test_it_posts_in_the_form_that_is_asked_for(redis_url, receiver):
+    page = ["--format", "slack", "--page", "https://page.example.com"]
+    options = ["--once", "--webhook", receiver.url, *page]
+    mixrelay("alert", *options, expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
+    texts = [one["text"] for one in receiver.notices]
+    assert any("No worker runs" in text and "|Dashboard>" in text for text in texts)

@@ -37,6 +37,8 @@ COMMANDS = [
     "dlq edit",
     "dlq import",
     "dlq jobs",
+    "dlq trash",
+    "dlq restore",
     "dlq cancel",
     "dlq resume",
     "dlq rate",

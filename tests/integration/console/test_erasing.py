@@ -86,8 +86,10 @@ def test_a_person_is_erased_from_every_place_and_others_are_untouched(
     before = {name: queue.books().totals[name] for name in ("delivered", "discarded")}
 
     would = erase(redis_url, "user-42", "--dry-run")["would_erase"]
+    assert would.pop("trash") == 0
     assert would == {"letters": 1, "copies": 1, "scheduled": 1, "lanes": 3, "incoming": 4}
     found = erase(redis_url, "user-42", expect=ExitCode.FINDING)
+    assert found["erased"].pop("trash") == 0
     assert found["erased"] == {"letters": 1, "copies": 1, "scheduled": 1, "lanes": 7}
     assert found["unreadable"] == [unreadable], "a person decides about what nobody can read"
     called("dlq", "discard", "--id", unreadable, MIXRELAY_REDIS_URL=redis_url)

@@ -199,6 +199,21 @@ class WorkerSettings:
         unit="letters",
         minimum=0,
     )
+    trash_max_age: float = option(
+        86_400.0,
+        "MIXRELAY_TRASH_MAX_AGE",
+        "How long a discarded letter can be restored (dlq restore). 0: discarding is for good.",
+        unit="seconds",
+        minimum=0,
+        maximum=_DECADE,
+    )
+    trash_bytes: int = option(
+        64 * _MIB,
+        "MIXRELAY_TRASH_BYTES",
+        "What the trash may take of each partition; beyond it the oldest letters go for good.",
+        unit="bytes",
+        minimum=0,
+    )
 
     log_format: str = option(
         "auto",

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
 RETENTION_SECONDS = 5.0
+TRASH_SECONDS = 15.0
 QUIET_TIMES = 3
 """So much later a turn comes where nothing is in the queue: whoever idles costs little."""
 MENDED_SECONDS = 60.0
@@ -74,6 +75,7 @@ class Upkeep:
             # Who pushes to a new partition waits for this one.
             _Turn(self._announce, while_quiet=1),
             _Turn(self._expire),
+            _Turn(self._empty_trash),
             _Turn(self._mend),
             _Turn(self._count_shards),
         ]
@@ -138,6 +140,11 @@ class Upkeep:
                 extra={"letters": dropped},
             )
         return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
+
+    def _empty_trash(self) -> float:
+        age, most = self._worker.trash_max_age, self._worker.trash_bytes
+        gone = self._queue.letters.trash.shrink(age, most, _SLICE)
+        return HURRIED_SECONDS if gone >= _SLICE else TRASH_SECONDS
 
     def _may_be_too_young(self, age: float) -> bool:
         """Whether Redis's clock and this host's disagree: letters dropped too early are lost."""

@@ -29,6 +29,7 @@ _PLACES = {
     "lanes": "in lanes",
     "scheduled": "in batches scheduled for retry",
     "letters": "in dead letters (also dropped ones)",
+    "trash": "in the trash",
     "copies": "in kept copies of what was delivered",
 }
 _NOT_REACHED = (

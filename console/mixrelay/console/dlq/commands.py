@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq import editing, fixing, importing, jobs, letter_json, stats, views
+from mixrelay.console.dlq import editing, fixing, importing, jobs, letter_json, stats, trash, views
 from mixrelay.console.dlq.deciding import discard, replay
 from mixrelay.console.dlq.selection import Selection
 from mixrelay.console.failures import CommandError
@@ -138,3 +138,4 @@ fixing.register(dlq)
 editing.register(dlq)
 importing.register(dlq)
 jobs.register(dlq)
+trash.register(dlq)

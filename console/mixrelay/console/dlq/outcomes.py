@@ -6,7 +6,7 @@ from typing import Any
 from mixrelay.console.text import count, duration, iso
 from mixrelay.shared.queue import Job, JobKind
 
-DONE = {JobKind.REPLAY: "replayed", JobKind.DISCARD: "discarded"}
+DONE = {JobKind.REPLAY: "replayed", JobKind.DISCARD: "discarded", JobKind.FIX: "re-queued"}
 
 
 def words(job: Job) -> str:
@@ -24,6 +24,7 @@ def _parts(job: Job) -> tuple[tuple[int, str], ...]:
         (found.failed_again, f"failed again{_same(found.same_error, found.failed_again)}"),
         (found.gone, "discarded since"),
         (job.under_way, "under way"),
+        (job.undone, "undone"),
     )
 
 
@@ -80,5 +81,6 @@ def to_json(job: Job) -> dict[str, Any]:
         "discarded_since": found.gone,
         "under_way": job.under_way,
         "settled": job.is_settled,
+        "undone": job.undone,
         "missing": list(job.missing),
     }

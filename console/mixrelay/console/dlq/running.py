@@ -33,7 +33,7 @@ def run_here(queue: Queue, job: Job, *, doing: str, done: str) -> None:
 
     seen = job
     try:
-        for after in _followed(job, step, doing):
+        for after in followed(job, step, doing):
             seen = after
     except BaseException:
         _give_up(queue, job)
@@ -59,7 +59,7 @@ def watch(queue: Queue, job: Job, *, settles: bool = False) -> Job:
         return queue.jobs.get(job.id) or job, _TICK_SECONDS
 
     try:
-        for seen in _followed(job, look, job.kind.capitalize()):
+        for seen in followed(job, look, job.kind.capitalize()):
             job = seen
         while settles and not job.is_settled:
             time.sleep(_TICK_SECONDS)
@@ -73,7 +73,7 @@ def watch(queue: Queue, job: Job, *, settles: bool = False) -> Job:
     return job
 
 
-def _followed(job: Job, advance: Callable[[Job], tuple[Job, float]], doing: str) -> Iterator[Job]:
+def followed(job: Job, advance: Callable[[Job], tuple[Job, float]], doing: str) -> Iterator[Job]:
     """The job after each step, until it is over."""
     with terminal.progress() as bar:
         task = bar.add_task(doing, total=job.planned)

@@ -37,10 +37,10 @@ def table(letters: Sequence[Letter], width: int) -> Table:
     """One letter a row; what it is about, and why it died, are cut to what the rest leaves."""
     rows = [_facts(letter) for letter in letters]
     left = width - _taken(_COLUMNS, rows) - _GAP
-    about, error = max(12, left * 2 // 5), max(20, left * 3 // 5)
+    subject, error = max(12, left * 2 // 5), max(20, left * 3 // 5)
     shown = plain_table(*_COLUMNS)
     for letter, facts in zip(letters, rows, strict=True):
-        cuts = cut(_about(letter), int(about * _LINES)), cut(said(letter), int(error * _LINES))
+        cuts = cut(about(letter), int(subject * _LINES)), cut(said(letter), int(error * _LINES))
         shown.add_row(*(Text(safe(cell)) for cell in (*facts, *cuts)))
     return shown
 
@@ -57,7 +57,7 @@ def _facts(letter: Letter) -> tuple[str, ...]:
     )
 
 
-def _about(letter: Letter) -> str:
+def about(letter: Letter) -> str:
     """The event's name and whom it is about, of the first record."""
     for event, who in subjects(letter.payload):
         return " / ".join(part for part in (event, who) if part)

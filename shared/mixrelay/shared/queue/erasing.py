@@ -99,7 +99,10 @@ class Erasing:
 
     def preview(self) -> dict[str, int]:
         """How many records there are, by place; nothing is changed."""
-        found = {"letters": sum(gone.records for _, gone in self._about_letters())}
+        found = {
+            "trash": sum(gone.records for _, gone in self._about_trash()),
+            "letters": sum(gone.records for _, gone in self._about_letters()),
+        }
         for name, stores in self._places():
             meant = self.taking.preview(stores)
             found[name] = sum(gone.records for _, gone in meant)
@@ -110,10 +113,13 @@ class Erasing:
     def erase(self) -> dict[str, int]:
         """Takes out all that is about them; how many records, by place.
 
-        Letters come first and lanes last: the way that a replay takes. Copies come before batches:
-        they may become some.
+        The trash comes first, letters next and lanes last: the way that a restore and a replay
+        take. Copies come before batches: they may become some.
         """
-        found = {"letters": self._counted(self._erase_letters)}
+        found = {
+            "trash": self._counted(self._erase_trash),
+            "letters": self._counted(self._erase_letters),
+        }
         for name, stores in self._places():
             found[name] = self._counted(partial(self._sift, stores, name))
         self._forget_counts()
@@ -144,16 +150,31 @@ class Erasing:
             elif self.whom.is_in_text(letter):
                 self.unreadable.append(letter.id)
 
+    def _about_trash(self) -> Iterator[tuple[Letter, Gone]]:
+        for one in self._letters.trash.find():
+            if (gone := self.whom.judge_letter(one.letter)) is not None:
+                yield one.letter, gone
+
+    def _erase_trash(self) -> None:
+        self._take(self._about_trash(), self.taking.take_trash)
+
     def _erase_letters(self) -> None:
+        self._take(self._about_letters(), self.taking.take_letters)
+
+    @staticmethod
+    def _take(
+        found: Iterator[tuple[Letter, Gone]],
+        take: Callable[[int, list[tuple[str, Gone]]], object],
+    ) -> None:
         some: dict[int, list[tuple[str, Gone]]] = {}
-        for letter, gone in self._about_letters():
+        for letter, gone in found:
             index = partition_of(letter.id)
             mine = some.setdefault(index, [])
             mine.append((letter.id, gone))
             if len(mine) >= _LETTERS:
-                self.taking.take_letters(index, some.pop(index))
+                take(index, some.pop(index))
         for index, mine in some.items():
-            self.taking.take_letters(index, mine)
+            take(index, mine)
 
     def _forget_counts(self) -> None:
         """The day's counts of hot shards name people and groups."""

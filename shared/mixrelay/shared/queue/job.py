@@ -16,6 +16,8 @@ from mixrelay.shared.queue.letters import LetterFilter
 class JobKind(StrEnum):
     REPLAY = "replay"
     DISCARD = "discard"
+    FIX = "fix"
+    """Its letters were corrected, and are re-queued."""
 
     @property
     def requeues(self) -> bool:
@@ -99,6 +101,8 @@ class Job:
     error: str
     cursor: str = field(repr=False)
     outcome: Outcome = field(default_factory=Outcome)
+    undone: int = 0
+    """Of a fix: letters that have the message again that they had before."""
     next_at: float = field(repr=False, default=0.0)
     """With a rate: when its next letter may go (Unix milliseconds)."""
     partition: int = 0
@@ -147,6 +151,7 @@ class Job:
             first,
             state=_state(each),
             named=sum(one.named for one in each),
+            planned=_planned(each),
             rate=(live or each[-1:])[0].rate,  # what is changed late reaches those that are left
             background=any(one.background for one in each),
             looked=sum(one.looked for one in each),
@@ -160,6 +165,7 @@ class Job:
             if live
             else max((one.finished for one in each if one.finished), default=None),
             error=next((one.error for one in each if one.error), ""),
+            undone=sum(one.undone for one in each),
             outcome=sum((one.outcome for one in each), Outcome()),
             parts=each,
         )
@@ -195,6 +201,7 @@ class Job:
             error=told["error"],
             cursor=told["cursor"],
             outcome=Outcome.parse(told),
+            undone=int(told.get("undone", 0)),
             next_at=float(told["next_at"]),
             partition=partition,
         )
@@ -202,6 +209,13 @@ class Job:
 
 _MISSING_NAMED = 100
 _WORST_FIRST = (JobState.FAILED, JobState.CANCELLED, JobState.DONE)
+
+
+def _planned(parts: Sequence[Job]) -> int | None:
+    """Each part of a fix counts its own letters, of other jobs each notes the whole."""
+    if parts[0].kind is JobKind.FIX:
+        return sum(one.planned or 0 for one in parts)
+    return parts[0].planned
 
 
 def _state(parts: Sequence[Job]) -> JobState:

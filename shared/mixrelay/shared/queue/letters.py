@@ -51,6 +51,15 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
+class Fixed:
+    """A correction by a bulk job."""
+
+    job: str
+    before: bytes
+    """The tuple as it was then."""
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A message that was not delivered, kept until someone decides."""
 
@@ -77,6 +86,8 @@ class Letter:
     imported: Imported | None = None
     requeued_by: str = ""
     """The bulk job that re-queued it last; empty where none did."""
+    fixed: Fixed | None = None
+    """The correction of many letters that it was part of, and that can be undone."""
 
     @property
     def group(self) -> str:
@@ -90,7 +101,8 @@ class Letter:
         told: dict[str, Any] = orjson.loads(meta)
         # What a newer program notes beside these is not for us.
         plain = {name: told[name] for name in _PLAIN}
-        imported, original = told.get("imported"), told.get("original")
+        imported = told.get("imported")
+        original = base64.b64decode(told["original"]) if told.get("original") is not None else None
         return cls(
             **plain,
             first_seen=_time(told["first_seen"]),
@@ -98,9 +110,10 @@ class Letter:
             payload=payload,
             deaths=tuple(map(_death, told.get("deaths", ()))),
             edits=tuple(map(_edit, told.get("edits", ()))),
-            original=base64.b64decode(original) if original is not None else None,
+            original=original,
             imported=_imported(imported) if imported else None,
             requeued_by=told.get("requeued_by") or "",
+            fixed=_fixed(told["fixed"], original) if told.get("fixed") else None,
         )
 
 
@@ -116,6 +129,11 @@ def _death(told: Mapping[str, Any]) -> Death:
 
 def _imported(told: Mapping[str, Any]) -> Imported:
     return Imported(told["id"], _time(told["dead_since"]), told.get("file") or "")
+
+
+def _fixed(told: Mapping[str, Any], original: bytes | None) -> Fixed:
+    before = told.get("before")
+    return Fixed(told["job"], base64.b64decode(before) if before else original or b"")
 
 
 def _edit(told: Mapping[str, Any]) -> Edit:

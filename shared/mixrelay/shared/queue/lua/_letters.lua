@@ -35,7 +35,7 @@ local function past(letter, turn, job)
   if #deaths > DEATHS_KEPT then table.remove(deaths, 2) end
   return {
     attempts = letter.attempts, deaths = deaths, edits = letter.edits, original = letter.original,
-    imported = letter.imported, requeued_by = job,
+    imported = letter.imported, requeued_by = job, fixed = letter.fixed,
   }
 end
 
@@ -73,10 +73,12 @@ local function replay(letters, payloads, job)
   tally("replayed", #letters)
 end
 
-local function discard(letters, why)
+-- note: {who, why, job} where they go into the trash.
+local function discard(letters, why, payloads, note)
   for _, letter in ipairs(letters) do take_out(letter) end
   tally("discarded", #letters)
   tally("discarded:" .. why, #letters)
+  if note then throw_away(letters, payloads, note) end
 end
 
 local function numbers_of(letters)

@@ -507,7 +507,7 @@ local function bury(member, lane, verdict)
     attempts = past.attempts + verdict.attempts, replays = replays,
     first_seen = received, dead_since = NOW, deaths = past.deaths,
     edits = past.edits, original = past.original, imported = past.imported,
-    requeued_by = past.requeued_by,
+    requeued_by = past.requeued_by, fixed = past.fixed,
   }
   redis.call("HSET", key("letters"), number, cjson.encode(letter) .. "\n" .. payload)
   redis.call("HDEL", key("history"), number)
