@@ -133,7 +133,8 @@ def test_two_watchers_tell_once_that_it_begins_and_once_that_it_is_over(
         wait_until(lambda: len(receiver.notices) > 1, 20, "its end is told")
     assert receiver.told() == [("firing", "new_reason:invalid"), ("resolved", "new_reason:invalid")]
     began, over = receiver.notices
-    assert set(began) == {"event", "alert", "name", "queue", "summary", "what_to_do", "since"}
+    fields = {"event", "alert", "name", "queue", "summary", "what_to_do", "since", "severity"}
+    assert set(began) == fields
     assert began["alert"] == "new_reason"
     assert began["queue"] == "mixpanel_queue"
     assert began["summary"].startswith("2 dead letters with the reason invalid")

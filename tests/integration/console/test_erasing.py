@@ -92,7 +92,7 @@ def test_a_person_is_erased_from_every_place_and_others_are_untouched(
     assert found["erased"].pop("trash") == 0
     assert found["erased"] == {"letters": 1, "copies": 1, "scheduled": 1, "lanes": 7}
     assert found["unreadable"] == [unreadable], "a person decides about what nobody can read"
-    called("dlq", "discard", "--id", unreadable, MIXRELAY_REDIS_URL=redis_url)
+    called("dlq", "discard", "--for-good", "--id", unreadable, MIXRELAY_REDIS_URL=redis_url)
     left = [one for one in holds(redis, b"user-42") if b"user-421" not in one]
     assert left == []
 

@@ -10,6 +10,7 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker import logs, start
 from mixrelay.worker.burst import EXIT_AWAY, EXIT_SUSPENDED
 from mixrelay.worker.draining import Setup
+from mixrelay.worker.pulse import Pulse
 from mixrelay.worker.rq_worker import Worker
 from mixrelay.worker.settings import WorkerSettings
 from mixrelay.worker.stopping import SIGNALS
@@ -34,7 +35,14 @@ def run(
     """
     logs.configure(worker.log_format, worker.log_level)
     stop = _StopBeforeStart()
-    is_there = start.check(settings, worker, is_stopped=lambda: stop.requested, burst=burst)
+    pulse = Pulse(worker.health_file)
+
+    def is_stopped() -> bool:
+        # Redis is waited for as long as it takes, and that is no fault of this worker.
+        pulse.beat()
+        return stop.requested
+
+    is_there = start.check(settings, worker, is_stopped=is_stopped, burst=burst)
     if stop.requested or not is_there:
         _ignore_signals()
         return EXIT_OK if is_there else EXIT_AWAY

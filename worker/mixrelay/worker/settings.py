@@ -215,6 +215,11 @@ class WorkerSettings:
         minimum=0,
     )
 
+    health_file: str = option(
+        "",
+        "MIXRELAY_HEALTH_FILE",
+        "Touched every 5 s while the worker's loops run, for a health check. Empty: none.",
+    )
     log_format: str = option(
         "auto",
         "MIXRELAY_LOG_FORMAT",

@@ -238,6 +238,7 @@ def _todo(result: _Result) -> str:
         also = f" and {more:,} others" if more > 0 else ""
         said.append(
             f"Dead letters that cannot be read hold the id as text: {shown}{also}. Look at them "
-            "(mixrelay dlq show ID), and discard what is meant: mixrelay dlq discard --id ID."
+            "(mixrelay dlq show ID), and discard what is meant: "
+            "mixrelay dlq discard --for-good --id ID."
         )
     return " ".join(said)

@@ -152,7 +152,11 @@ class Erasing:
 
     def _about_trash(self) -> Iterator[tuple[Letter, Gone]]:
         for one in self._letters.trash.find():
-            if (gone := self.whom.judge_letter(one.letter)) is not None:
+            gone = self.whom.judge_letter(one.letter)
+            # What nobody can read was discarded already: nobody need judge it.
+            if gone is None and self.whom.is_in_text(one.letter):
+                gone = Gone(1, 1)
+            if gone is not None:
                 yield one.letter, gone
 
     def _erase_trash(self) -> None:
