@@ -17,6 +17,6 @@ USER 65534:65534
 # Of this container's own worker, and cheap: its loops touch the file. Nothing else writes it, and
 # the dashboard has a check of its own (docker-compose.yml).
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s CMD ["sh", "-c", "test ! -e \"$MIXRELAY_HEALTH_FILE\" || test -n \"$(find \"$MIXRELAY_HEALTH_FILE\" -mmin -1)\""]
-# As process 1 the command passes signals on and buries orphans itself: no other init is needed.
+# As process 1 the command passes signals on and reaps orphans itself: no other init is needed.
 ENTRYPOINT ["mixrelay"]
 CMD ["--help"]

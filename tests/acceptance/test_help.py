@@ -37,6 +37,7 @@ COMMANDS = [
     "dlq edit",
     "dlq import",
     "dlq jobs",
+    "dlq search",
     "dlq trash",
     "dlq restore",
     "dlq cancel",

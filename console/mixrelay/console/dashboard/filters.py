@@ -13,7 +13,7 @@ from mixrelay.shared.queue import LetterFilter, Queue
 from mixrelay.shared.queue.ids import check_id
 from mixrelay.shared.reading import count, shown_value
 
-TEXTS = ("reason", "type", "event", "distinct_id", "group", "job")
+TEXTS = ("reason", "type", "event", "distinct_id", "group", "job", "text")
 NUMBERS = ("status", "min_attempts", "max_attempts", "min_replays", "max_replays")
 TIMES = ("since", "until")
 NAMES = (*TEXTS, *NUMBERS, *TIMES)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -25,6 +25,8 @@ from mixrelay.shared.queue.jobs import LEAST_RATE, MOST_RATE
 from mixrelay.shared.settings import rq_address
 
 _SHOWN = 80
+_NARROW = 100
+"""Columns of a terminal below which a table has fewer."""
 _RATE = named_option("rate", 0.0, "The rate", "", unit="letters a second", maximum=MOST_RATE)
 _JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `dlq jobs` shows it.")]
 _Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")]
@@ -155,19 +157,47 @@ def audit(
     limit: Annotated[
         int, typer.Option(metavar="N", min=1, max=1_000_000_000, help="Entries shown.")
     ] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="All columns, on a narrow terminal too.")
+    ] = False,
 ) -> None:
     """Show who replayed, discarded, edited or imported letters, or paused a lane, newest first."""
     with where.open() as queue:
         entries = queue.audit.newest(limit)
-    if not entries:
+    if as_json:
+        for entry in entries:
+            typer.echo(json.dumps(_entry(entry)))
+    elif entries:
+        console = terminal.stdout()
+        console.print(_trail(entries, wide=wide or console.width >= _NARROW))
+    else:
         terminal.say("Nothing was done yet.")
-        return
-    shown = plain_table("when (UTC)", "who", "what", ">letters", "job", "which", "why")
+
+
+def _trail(entries: Sequence[Entry], *, wide: bool) -> Table:
+    columns = ("job", "which", "why") if wide else ()
+    shown = plain_table("when (UTC)", "who", "what", ">letters", *columns)
     for entry in entries:
         when, many = entry.at.strftime("%m-%d %H:%M:%S"), "-" if entry.lane else f"{entry.count:,}"
-        cells = (when, entry.who, entry.what, many, entry.job or "-", _which(entry), entry.why)
+        more = (entry.job or "-", _which(entry), entry.why) if wide else ()
+        cells = (when, entry.who if wide else cut(entry.who, 16), entry.what, many, *more)
         shown.add_row(*(Text(cut(cell, _SHOWN)) for cell in cells))
-    terminal.stdout().print(shown)
+    return shown
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": iso(entry.at),
+        "who": entry.who,
+        "what": entry.what,
+        "letters": entry.count,
+        "job": entry.job or None,
+        "lane": entry.lane or None,
+        "filter": entry.wanted.to_json() if entry.wanted else None,
+        "ids": list(entry.numbers),
+        "why": entry.why,
+    }
 
 
 def _demand(job: Job | None, asked: str) -> Job:

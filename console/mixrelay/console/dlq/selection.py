@@ -84,6 +84,11 @@ class Selection:
         ),
     ] = None
 
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Stands somewhere in the message or the error."),
+    ] = None
+
     @property
     def is_filter(self) -> bool:
         return any(value is not None for value in self._filters())
@@ -105,6 +110,8 @@ class Selection:
             _moment("--since", self.since, now),
             _moment("--until", self.until, now),
         )
+        if self.text is not None and not is_text(self.text):
+            raise typer.BadParameter("it is empty, or no UTF-8.", param_hint="--text")
         if since and until and since >= until:
             raise typer.BadParameter("--since is not before --until: no letter can match.")
         until = min(until, now) if until else now
@@ -144,6 +151,7 @@ _PLAIN = (
     "max_replays",
     "group",
     "job",
+    "text",
 )
 
 
@@ -173,6 +181,11 @@ class ByFilter(Chosen):
 
     def letters(self) -> Iterator[Letter]:
         yield from self.queue.letters.find(self.wanted)
+
+
+def is_text(text: str) -> bool:
+    """Whether it can stand in a message."""
+    return bool(text) and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _moment(option: str, text: str | None, now: datetime) -> datetime | None:

@@ -20,6 +20,7 @@ _ERROR_SHOWN = 120
 _LINES = 1.7
 """That a letter takes at most in a list, less what breaking at words wastes."""
 _GAP = 2
+_NARROW = 100
 _COLUMNS = (
     "id",
     "type",
@@ -33,8 +34,16 @@ _COLUMNS = (
 )
 
 
-def table(letters: Sequence[Letter], width: int) -> Table:
-    """One letter a row; what it is about, and why it died, are cut to what the rest leaves."""
+def table(letters: Sequence[Letter], width: int, *, wide: bool = False) -> Table:
+    """One letter a row; what it is about, and its error, are cut to what the rest leaves.
+
+    Args:
+        letters: the rows.
+        width: columns of the terminal; below `_NARROW` there are fewer columns.
+        wide: all columns, whatever the width.
+    """
+    if width < _NARROW and not wide:
+        return _narrow(letters, width)
     rows = [_facts(letter) for letter in letters]
     left = width - _taken(_COLUMNS, rows) - _GAP
     subject, error = max(12, left * 2 // 5), max(20, left * 3 // 5)
@@ -42,6 +51,20 @@ def table(letters: Sequence[Letter], width: int) -> Table:
     for letter, facts in zip(letters, rows, strict=True):
         cuts = cut(about(letter), int(subject * _LINES)), cut(said(letter), int(error * _LINES))
         shown.add_row(*(Text(safe(cell)) for cell in (*facts, *cuts)))
+    return shown
+
+
+def _narrow(letters: Sequence[Letter], width: int) -> Table:
+    """A line for each; `--wide` has the rest."""
+    rows = [
+        (letter.id, cut(letter.reason, 12), letter.dead_since.strftime("%m-%d %H:%M"))
+        for letter in letters
+    ]
+    columns = ("id", "reason", "failed (UTC)")
+    left = max(10, width - _taken(columns, rows))
+    shown = plain_table(*columns, "error")
+    for letter, facts in zip(letters, rows, strict=True):
+        shown.add_row(*(Text(safe(cell)) for cell in (*facts, cut(said(letter), left))))
     return shown
 
 

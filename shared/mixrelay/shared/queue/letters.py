@@ -1,6 +1,7 @@
 """Dead letters: what one holds, and which ones a filter means."""
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -165,6 +166,8 @@ class LetterFilter:
     """A failure group, as `group_name` names it."""
     job: str | None = None
     """The bulk job that re-queued them last: they failed again since."""
+    text: str | None = None
+    """Stands somewhere in the message or the error, in this case."""
 
     @property
     def is_indexed(self) -> bool:
@@ -174,7 +177,7 @@ class LetterFilter:
 
     @property
     def needs_message(self) -> bool:
-        return self.event is not None or self.distinct_id is not None
+        return any(one is not None for one in (self.event, self.distinct_id, self.text))
 
     def _bounds(self) -> tuple[int | None, ...]:
         return self.min_attempts, self.max_attempts, self.min_replays, self.max_replays
@@ -192,7 +195,8 @@ class LetterFilter:
             and _within(self.min_replays, letter.replays, self.max_replays)
             and self.group in (None, letter.group)
             and self.job in (None, letter.requeued_by)
-            and (not self.needs_message or self._is_about(letter.payload))
+            and (self.text is None or has_text(letter, self.text))
+            and (self.event is self.distinct_id is None or self._is_about(letter.payload))
         )
 
     def _is_about(self, payload: bytes) -> bool:
@@ -221,6 +225,18 @@ class LetterFilter:
 
 
 _TIMES = ("since", "until")
+
+
+def has_text(letter: Letter, text: str) -> bool:
+    """Whether a text stands in a letter's message, however it is escaped there, or in its error."""
+    if text in letter.error:
+        return True
+    inner = orjson.dumps(text).decode()[1:-1]
+    ascii_inner = json.dumps(text)[1:-1]
+    # Within the tuple the message is a text of JSON itself, so what it escapes is escaped twice.
+    spellings = {text, inner, ascii_inner, json.dumps(inner)[1:-1], json.dumps(ascii_inner)[1:-1]}
+    spellings.add(orjson.dumps(inner).decode()[1:-1])
+    return any(one.encode() in letter.payload for one in spellings)
 
 
 def subjects(payload: bytes) -> Iterator[tuple[str | None, str | None]]:
