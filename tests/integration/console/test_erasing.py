@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from mixrelay.console.backlog import erasing
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import (
     JobKind,
@@ -19,7 +20,8 @@ from mixrelay.shared.queue import (
     Shard,
     new_job_id,
 )
-from mixrelay.shared.queue.erasing import Erasing
+from mixrelay.shared.queue.erasing import Erased, Erasing
+from mixrelay.shared.queue.opt_outs import OptOuts
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import bury, event, profile
@@ -29,6 +31,11 @@ from tests.support.works import update as updated
 
 WHY = ("--why", "request 1042")
 LATER = 4_102_444_800
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_need_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "_KNOWN_SECONDS", 0.0)
 
 
 def erase(url: str, *command: str, **more: Any) -> dict[str, Any]:
@@ -212,3 +219,21 @@ def test_a_group_is_erased_and_no_other(works: Works) -> None:
     works.drain()
     assert len(works.box.events) == 1
     assert (works.books.totals["delivered"], works.books.difference) == (2, 0)
+
+
+def test_what_comes_later_is_barred_until_the_id_is_let_in_again(
+    queue: Queue, redis_url: str
+) -> None:
+    subject = Erased("user-42").subject
+    opt_outs = OptOuts(queue.redis, queue.name)
+    erase(redis_url, "user-42")
+    assert opt_outs.has(subject)
+    called("erase", "user-42", "--opt-in", "--why", "back", MIXRELAY_REDIS_URL=redis_url)
+    assert not opt_outs.has(subject)
+    erase(redis_url, "user-42", "--keep-accepting")
+    assert not opt_outs.has(subject)
+    called(
+        *("erase", "user-42", "--opt-in", "--why", "back"),
+        expect=ExitCode.FINDING,
+        MIXRELAY_REDIS_URL=redis_url,
+    )

@@ -15,8 +15,10 @@ from redis.exceptions import RedisError, ResponseError
 from mixrelay.shared.connection import REFUSALS
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue.opt_outs import OptOuts
 from mixrelay.worker.clocks import TOLERANCE_SECONDS
 from mixrelay.worker.hot_shards import FLUSH_SECONDS, ShardCounts
+from mixrelay.worker.opted_out import READ_SECONDS, OptedOutList
 from mixrelay.worker.patience import Backoff
 from mixrelay.worker.settings import WorkerSettings
 
@@ -63,7 +65,10 @@ class Upkeep:
         queue: Queue,
         worker: WorkerSettings,
         shards: ShardCounts | None = None,
+        opted_out: OptedOutList | None = None,
     ) -> None:
+        self._opted_out = opted_out or OptedOutList()
+        self._opt_outs = OptOuts(queue.redis, queue.name)
         self._queue = queue
         self._worker = worker
         self._shards = shards
@@ -74,6 +79,7 @@ class Upkeep:
         self._turns = [
             # Who pushes to a new partition waits for this one.
             _Turn(self._announce, while_quiet=1),
+            _Turn(self._read_opt_outs),
             _Turn(self._expire),
             _Turn(self._empty_trash),
             _Turn(self._mend),
@@ -123,6 +129,10 @@ class Upkeep:
     def _announce(self) -> float:
         self._queue.announce()
         return PARTITIONS_SECONDS
+
+    def _read_opt_outs(self) -> float:
+        self._opted_out.read(self._opt_outs)
+        return READ_SECONDS
 
     def _expire(self) -> float:
         age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters

@@ -13,13 +13,11 @@ from mixrelay.shared.queue.keys import Keys
 from mixrelay.shared.queue.letters import Letter, LetterFilter
 from mixrelay.shared.queue.merged.letters import MergedLetters
 from mixrelay.shared.queue.notices import hot_shard
+from mixrelay.shared.queue.opt_outs import GROUP, PERSON, Subject, subjects_of
 from mixrelay.shared.queue.partition import Partition
-from mixrelay.shared.queue.subject import as_text
 from mixrelay.shared.queue.taking_out import Gone, Taking, without
 from mixrelay.shared.tuples import MalformedTupleError, read
 
-_NAMES = ("distinct_id", "$user_id", "$device_id", "$identified_id", "$anon_id", "alias")
-"""Properties of an event that name a person (Mixpanel: Import Events; Create Identity)."""
 _DAY_MS = 86_400_000
 _LETTERS = 100
 
@@ -35,20 +33,14 @@ class Erased:
     def id(self) -> str:
         return self.group[1] if self.group else self.distinct_id or ""
 
+    @property
+    def subject(self) -> Subject:
+        """As the list of opt-outs names them."""
+        return (GROUP, *self.group) if self.group else (PERSON, self.distinct_id or "")
+
     def is_meant(self, record: object) -> bool:
         """Whether a record is about them."""
-        if not isinstance(record, dict):
-            return False
-        if self.group is not None:
-            pair = as_text(record.get("$group_key")), as_text(record.get("$group_id"))
-            return pair == self.group
-        inner = record.get("properties")
-        told = [record.get("$distinct_id")]
-        if isinstance(inner, dict):
-            told += [inner.get(name) for name in _NAMES]
-            merged = inner.get("$distinct_ids")
-            told += merged if isinstance(merged, list) else []
-        return self.distinct_id in map(as_text, told)
+        return self.subject in subjects_of(record)
 
     def judge(self, payload: bytes) -> Gone | None:
         """What goes of a tuple."""

@@ -18,21 +18,21 @@ for _, lane in ipairs(LANES) do
   end
 end
 
+-- Where fresh ones of a lane go is known before they are read only as where its last failed.
+local pauses, shut_lanes = {}, {}
+for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
+  local pause = hash(key("pause:" .. destination))
+  pause["until"] = pause["until"] and tonumber(pause["until"]) - offset
+  pauses[destination] = pause
+  if pause.lane and pause.own ~= "0" then shut_lanes[pause.lane] = true end
+end
+
 -- Received when, of the oldest that could be sent now: by an outage or a pause it does not grow.
 local ready
 local held_lanes = hash(key("held"))
-local function is_shut(destination)
-  return destination and destination ~= "" and redis.call("EXISTS", key("pause:" .. destination)) == 1
-end
 local function readier(lane, received, destination)
-  if not received or held_lanes[lane] or is_shut(destination) then return end
+  if not received or held_lanes[lane] or pauses[destination or ""] then return end
   if not ready or received < ready then ready = received end
-end
--- Where fresh ones of a lane go is known before they are read only as where its last failed.
-local shut_lanes = {}
-for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
-  local told = redis.call("HMGET", key("pause:" .. destination), "lane", "own")
-  if told[1] and told[2] ~= "0" then shut_lanes[told[1]] = true end
 end
 for _, lane in ipairs(LANES) do
   local head = not shut_lanes[lane] and redis.call("LINDEX", key("lane:" .. lane), 0)
@@ -54,12 +54,6 @@ for i = 1, #batches, 2 do
   end
 end
 
-local pauses = {}
-for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
-  local pause = hash(key("pause:" .. destination))
-  pause["until"] = pause["until"] and tonumber(pause["until"]) - offset
-  pauses[destination] = pause
-end
 local paces = {}
 for destination, pace in pairs(hash(key("paces"))) do
   paces[destination] = cjson.decode(pace).limit
