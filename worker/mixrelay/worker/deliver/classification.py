@@ -64,7 +64,8 @@ class _Sorting:
             return
         seen = look(alike)
         one = None
-        if not seen.ignored:
+        barred = self._preparation.opted_out.known
+        if not (seen.ignored or (barred and barred.has_one_of(alike.records))):
             one = plain(alike, members, self._preparation, self._now_ms)
         if one:
             # Not by a method of this: what is found would hold who found it, and a circle waits
@@ -99,6 +100,10 @@ class _Sorting:
         number = member.number
         if is_ignored(message):
             self.found.ignored.append(number)
+            return
+        barred = self._preparation.opted_out.known
+        if barred and barred.has(message.data):
+            self.found.opted_out.append(number)
             return
         prepared = self._preparation.prepare(
             message, number=number, received_ms=member.received_ms, now_ms=self._now_ms
