@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: venv test browser fuzz audit compat matrix release protections chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat matrix release protections runbooks chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -51,6 +51,10 @@ release: $(READY)
 # Takes each protection away and sees its test fail.
 protections: $(READY)
 	$(BIN)/python -m tests.protections
+
+# docs/runbooks.md, followed to the letter with traffic going on.
+runbooks: $(READY)
+	$(BIN)/python -m pytest tests/runbooks -v
 
 # Kills, signals, outages and failovers, at full size: about half an hour. Ends with a table.
 chaos: $(READY)

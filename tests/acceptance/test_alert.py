@@ -133,7 +133,8 @@ def test_two_watchers_tell_once_that_it_begins_and_once_that_it_is_over(
         wait_until(lambda: len(receiver.notices) > 1, 20, "its end is told")
     assert receiver.told() == [("firing", "new_reason:invalid"), ("resolved", "new_reason:invalid")]
     began, over = receiver.notices
-    assert set(began) == {"event", "alert", "name", "queue", "summary", "what_to_do", "since"}
+    fields = {"event", "alert", "name", "queue", "summary", "what_to_do", "since", "severity"}
+    assert set(began) == fields
     assert began["alert"] == "new_reason"
     assert began["queue"] == "mixpanel_queue"
     assert began["summary"].startswith("2 dead letters with the reason invalid")
@@ -340,3 +341,11 @@ def test_the_guide_lists_every_alert_and_a_whole_notice():
         finding.notice(queue="", since=datetime.now(UTC), is_over=False)
     )
     assert json.loads(notice)["name"] == finding.name
+
+
+def test_it_posts_in_the_form_that_is_asked_for(redis_url, receiver):
+    page = ["--format", "slack", "--page", "https://page.example.com"]
+    options = ["--once", "--webhook", receiver.url, *page]
+    mixrelay("alert", *options, expect=ExitCode.FINDING, MIXRELAY_REDIS_URL=redis_url)
+    texts = [one["text"] for one in receiver.notices]
+    assert any("No worker runs" in text and "|Dashboard>" in text for text in texts)

@@ -6,12 +6,14 @@ import sys
 from types import FrameType
 
 from mixrelay.console.exits import ExitCode
+from mixrelay.console.first_process import leave_first_place
 
 _NEEDED = ("typer", "rich", "rq", "starlette", "uvicorn")
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    leave_first_place()
     if sys.argv[1:2] == ["worker"]:
         # A deploy may stop a worker that is not up yet; its own handler replaces this one.
         signal.signal(signal.SIGTERM, _leave)

@@ -1,5 +1,6 @@
 """Every expected failure as one message and one exit code: what happened, and what to do."""
 
+import errno
 from dataclasses import dataclass
 
 from redis import exceptions as redis
@@ -38,7 +39,16 @@ def explain(error: BaseException) -> Failure | None:
         return Failure(ExitCode.REFUSED, str(error))
     if isinstance(error, ModuleNotFoundError):
         return _missing(error)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return Failure(
+            ExitCode.FINDING,
+            f"The output cannot be written: {error.strerror}. It is not complete.",
+            "Make room, or write elsewhere, and run the command again: it changes nothing.",
+        )
     return None
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def explain_redis(error: redis.RedisError, url: str) -> CommandError:
@@ -113,6 +123,12 @@ _ANSWERS: tuple[tuple[tuple[type[Exception], ...], ExitCode, str, str], ...] = (
         "Wait for the failover, or look after its nodes: mixrelay doctor says which are away.",
     ),
     (
+        (redis.InvalidResponse,),
+        ExitCode.REFUSED,
+        "{server} is no Redis: something else answers there. {said}",
+        "Put Redis's own host and port into MIXRELAY_REDIS_URL, as redis://host:6379/0.",
+    ),
+    (
         (redis.TimeoutError,),
         ExitCode.UNREACHABLE,
         "{server} did not answer in time.",
@@ -142,6 +158,8 @@ _WORDS = {
     "WRONGTYPE": "Another program writes to this key: set another MIXRELAY_QUEUE, or move it.",
     "BUSY": "A script runs for too long: wait, look at SLOWLOG GET, or end it by SCRIPT KILL.",
     "SCHEMA": "A newer mixrelay keeps this queue: install the same version here.",
+    "DENIED": "It runs in protected mode, for clients of its own host alone. Give it a password "
+    "(requirepass, or a user) and put that into MIXRELAY_REDIS_URL, or connect from its host.",
     "ERR": "mixrelay needs Redis 7.0 or Valkey 7.2, or newer, and a database that exists.",
 }
 

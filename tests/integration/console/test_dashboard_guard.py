@@ -313,3 +313,19 @@ def test_a_stranger_of_the_host_application_is_refused(dashboard_of):
     assert answer.status_code == 403
     assert "WWW-Authenticate" not in answer.headers, "no browser asks for a password"
     assert "Sign in" in answer.text
+
+
+def test_a_pod_is_probed_and_scraped_by_its_address(dashboard_of):
+    page = dashboard_of(token="s3cret")
+    pod = {"Host": "10.1.2.3:8321"}
+    for path in ("/healthz", "/readyz"):
+        assert page.get(path, headers=pod).status_code != 400
+    scrape = {"Authorization": "Bearer s3cret"}
+    assert page.get("/metrics", headers=pod | scrape).status_code == 200
+    for stranger in ({}, {"Authorization": "Bearer wrong"}):
+        assert page.get("/metrics", headers=pod | stranger).status_code == 400
+
+
+def test_where_nobody_is_asked_a_token_opens_no_other_name(page):
+    stranger = {"Host": "evil.example.com", "Authorization": "Bearer any"}
+    assert page.get("/metrics", headers=stranger).status_code == 400

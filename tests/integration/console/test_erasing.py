@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from mixrelay.console.backlog import erasing
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import (
     JobKind,
@@ -19,7 +20,8 @@ from mixrelay.shared.queue import (
     Shard,
     new_job_id,
 )
-from mixrelay.shared.queue.messages.erasing import Erasing
+from mixrelay.shared.queue.messages.erasing import Erased, Erasing
+from mixrelay.shared.queue.opt_outs import OptOuts
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import bury, event, profile
@@ -29,6 +31,11 @@ from tests.support.works import update as updated
 
 WHY = ("--why", "request 1042")
 LATER = 4_102_444_800
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_need_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "_KNOWN_SECONDS", 0.0)
 
 
 def erase(url: str, *command: str, **more: Any) -> dict[str, Any]:
@@ -86,11 +93,13 @@ def test_a_person_is_erased_from_every_place_and_others_are_untouched(
     before = {name: queue.books().totals[name] for name in ("delivered", "discarded")}
 
     would = erase(redis_url, "user-42", "--dry-run")["would_erase"]
+    assert would.pop("trash") == 0
     assert would == {"letters": 1, "copies": 1, "scheduled": 1, "lanes": 3, "incoming": 4}
     found = erase(redis_url, "user-42", expect=ExitCode.FINDING)
+    assert found["erased"].pop("trash") == 0
     assert found["erased"] == {"letters": 1, "copies": 1, "scheduled": 1, "lanes": 7}
     assert found["unreadable"] == [unreadable], "a person decides about what nobody can read"
-    called("dlq", "discard", "--id", unreadable, MIXRELAY_REDIS_URL=redis_url)
+    called("dlq", "discard", "--for-good", "--id", unreadable, MIXRELAY_REDIS_URL=redis_url)
     left = [one for one in holds(redis, b"user-42") if b"user-421" not in one]
     assert left == []
 
@@ -220,3 +229,21 @@ def test_a_group_is_erased_and_no_other(works: Works) -> None:
     works.drain()
     assert len(works.box.events) == 1
     assert (works.books.totals["delivered"], works.books.difference) == (2, 0)
+
+
+def test_what_comes_later_is_barred_until_the_id_is_let_in_again(
+    queue: Queue, redis_url: str
+) -> None:
+    subject = Erased("user-42").subject
+    opt_outs = OptOuts(queue.redis, queue.name)
+    erase(redis_url, "user-42")
+    assert opt_outs.has(subject)
+    called("erase", "user-42", "--opt-in", "--why", "back", MIXRELAY_REDIS_URL=redis_url)
+    assert not opt_outs.has(subject)
+    erase(redis_url, "user-42", "--keep-accepting")
+    assert not opt_outs.has(subject)
+    called(
+        *("erase", "user-42", "--opt-in", "--why", "back"),
+        expect=ExitCode.FINDING,
+        MIXRELAY_REDIS_URL=redis_url,
+    )

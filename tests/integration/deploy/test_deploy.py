@@ -5,13 +5,9 @@ import re
 import shutil
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry, generate_latest
 
-from mixrelay.console.metrics.collector import QueueCollector
-from mixrelay.console.status.look import look
 from tests.support.processes import finished
 
 ROOT = Path(__file__).parents[3]
@@ -25,13 +21,6 @@ def run(*command, cwd=ROOT, given=None):
     return finished(
         command, cwd=cwd, input=given, capture_output=True, text=True, check=False, timeout=60
     )
-
-
-@pytest.fixture
-def exposition(queue, redis_url):
-    registry = CollectorRegistry()
-    registry.register(QueueCollector(lambda: look(queue, redis_url), dict))
-    return generate_latest(registry).decode()
 
 
 def test_promtool_takes_the_metrics(exposition):
@@ -97,23 +86,9 @@ def test_systemd_takes_the_units(unit, tmp_path):
     assert checked.returncode == 0, checked.stderr
     assert unit.name not in checked.stderr, checked.stderr
 
-
-def test_kubernetes_takes_the_manifests():
-    manifests = list(yaml.safe_load_all((DEPLOY / "kubernetes/mixrelay.yaml").read_text()))
-
-    for manifest in manifests:
-        kubernetes_validate.validate(manifest, "1.30", strict=True)
-
-    worker = next(m for m in manifests if m["metadata"]["name"] == "mixrelay-worker")
-    grace = worker["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace > 12, "longer than MIXRELAY_GRACE"
-
-
-def test_no_service_of_kubernetes_sets_a_variable_of_ours():
-    """MIXRELAY_DASHBOARD_PORT=tcp://… would be the dashboard's port."""
-    manifests = yaml.safe_load_all((DEPLOY / "kubernetes/mixrelay.yaml").read_text())
-    pods = [one["spec"]["template"]["spec"] for one in manifests if one["kind"] == "Deployment"]
-    assert [pod["enableServiceLinks"] for pod in pods] == [False, False]
+    hardened = run("systemd-analyze", "security", "--offline=true", "--threshold=30", str(copied))
+    assert hardened.returncode == 0, hardened.stdout
+    assert "RestartPreventExitStatus=2 5" in text, "wrong settings restart for ever"
 
 
 def test_compose_takes_its_file():

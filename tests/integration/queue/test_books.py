@@ -78,3 +78,22 @@ def test_a_pause_is_told_with_its_reason(bench: Bench) -> None:
     bench.pause_over()
     [pause] = bench.queue.books().paused
     assert pause.seconds == 0
+
+
+def test_what_an_outage_or_a_pause_holds_is_not_ready(bench: Bench) -> None:
+    assert bench.queue.books().ready_ms is None
+    bench.route(event("a"), event("b"))
+    books = bench.queue.books()
+    assert books.ready_ms == books.oldest_ms is not None
+    bench.queue.pause(Lane.EVENT, who="ann", why="w")
+    assert (bench.queue.books().ready_ms, bench.queue.books().oldest_ms) == (None, books.oldest_ms)
+    bench.queue.resume(Lane.EVENT, who="ann")
+    batch = bench.take()
+    assert bench.queue.books().ready_ms is None, "a worker holds it"
+    bench.park(batch, outage())
+    assert bench.queue.books().ready_ms is None
+    bench.route(event("c"))
+    assert bench.queue.books().ready_ms is None, "its circuit is open"
+    bench.pause_over()
+    bench.deliver(bench.take())
+    assert bench.queue.books().ready_ms is not None

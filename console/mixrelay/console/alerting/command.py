@@ -11,7 +11,8 @@ from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, 
 
 from mixrelay.console import terminal
 from mixrelay.console.alerting.findings import Finding, findings
-from mixrelay.console.alerting.options import COMMAND, WEBHOOK
+from mixrelay.console.alerting.options import COMMAND, FORMAT, KEY, PAGE, RUNBOOKS, WEBHOOK
+from mixrelay.console.alerting.shapes import Extras, Shape
 from mixrelay.console.alerting.telling import Tell, command, webhook
 from mixrelay.console.alerting.watcher import Watcher
 from mixrelay.console.exits import ExitCode
@@ -40,6 +41,10 @@ class Whom:
         str,
         of_option(COMMAND, "COMMAND"),
     ] = ""
+    format: Annotated[str, of_option(FORMAT, "FORMAT")] = FORMAT.default
+    key: Annotated[str, of_option(KEY, "KEY")] = ""
+    page: Annotated[str, of_option(PAGE, "URL")] = ""
+    runbooks: Annotated[str, of_option(RUNBOOKS, "URL")] = ""
 
     def tell(self) -> Tell | None:
         """The way; None where there is none."""
@@ -49,9 +54,10 @@ class Whom:
                 "Give one of them, or have the command call the webhook too.",
                 code=ExitCode.USAGE,
             )
+        extras = Extras(self.page, self.runbooks, self.key)
         if self.webhook:
-            return webhook(self.webhook)
-        return command(self.command) if self.command else None
+            return webhook(self.webhook, Shape(self.format), extras)
+        return command(self.command, extras) if self.command else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def register(app: typer.Typer) -> None:
         "alert",
         **examples(
             "MIXRELAY_ALERT_WEBHOOK=https://example.com/hook mixrelay alert  # any number",
+            "MIXRELAY_ALERT_WEBHOOK=https://hooks.slack.com/… mixrelay alert --format slack",
             "mixrelay alert --command 'mail-the-team urgent' --oldest 600",
             "mixrelay alert --once || echo 'the queue has a problem'  # for cron",
         ),

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from mixrelay.console.alerting.shapes import Extras, Shape, written
 from mixrelay.console.text import cut, safe
 from mixrelay.shared.errors import ConfigurationError
 from mixrelay.shared.mixpanel.exchange import Exchange, running
@@ -34,8 +36,10 @@ class TellingFailed(Exception):
     """Nobody was told. The address is not named: it is often a secret by itself."""
 
 
-def webhook(url: str) -> Tell:
-    """Posts each notice as JSON; any answer of 200 to 299 is a yes. Follows no redirect.
+def webhook(url: str, shape: Shape = Shape.JSON, extras: Extras | None = None) -> Tell:
+    """Posts each notice in its receiver's form; any answer of 200 to 299 is a yes.
+
+    It follows no redirect.
 
     Nothing comes from the environment, as towards Mixpanel: no proxy, no netrc.
 
@@ -45,6 +49,9 @@ def webhook(url: str) -> Tell:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError("The webhook is no address: give http://… or https://…")
+    if shape is Shape.PAGERDUTY and not (extras and extras.key):
+        raise ConfigurationError("PagerDuty needs its routing key: set MIXRELAY_ALERT_KEY.")
+    added = extras or Extras()
     session = PlainSession()
     session.headers["User-Agent"] = f"mixrelay/{version('mixrelay')}"
     for scheme in ("http://", "https://"):
@@ -53,7 +60,8 @@ def webhook(url: str) -> Tell:
     def tell(notice: Notice) -> None:
         with running(_exchange()):
             try:
-                status = _post(session, url, notice)
+                body = written(shape, added.add(notice), added)
+                status = _post(session, url, body)
             except Exception as error:  # an answer may make a library raise anything
                 told = f"{parts.hostname} was not reached ({type(error).__name__})"
                 raise TellingFailed(f"The webhook at {told}.") from error
@@ -63,7 +71,7 @@ def webhook(url: str) -> Tell:
     return tell
 
 
-def command(line: str) -> Tell:
+def command(line: str, extras: Extras | None = None) -> Tell:
     """Runs a command for each notice: JSON on stdin, and MIXRELAY_ALERT_… in its environment.
 
     No shell: the line is split as one would, and nothing of a notice is part of it.
@@ -78,7 +86,10 @@ def command(line: str) -> Tell:
     if not words:
         raise ConfigurationError("The alert's command is empty; give a program to run.")
 
-    def tell(notice: Notice) -> None:
+    added = extras or Extras()
+
+    def tell(found: Notice) -> None:
+        notice = added.add(found)
         variables = {f"{_VARIABLE}{name.upper()}": safe(told) for name, told in notice.items()}
         try:
             code = _run(words, json.dumps(notice).encode(), os.environ | variables)
@@ -99,11 +110,11 @@ def _exchange() -> Exchange:
     return Exchange(now, now + TELL_SECONDS, _CONNECT_SECONDS, TELL_SECONDS, _ANSWER_BYTES)
 
 
-def _post(session: requests.Session, url: str, notice: Notice) -> int:
+def _post(session: requests.Session, url: str, body: Any) -> int:
     # What it says beside its status interests nobody, so it is not read.
     with session.post(
         url,
-        json=dict(notice),
+        json=body,
         timeout=(_CONNECT_SECONDS, TELL_SECONDS),
         allow_redirects=False,
         stream=True,

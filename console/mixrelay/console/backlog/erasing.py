@@ -21,19 +21,24 @@ from mixrelay.console.options import flat, number
 from mixrelay.console.text import count
 from mixrelay.shared.queue import HOLDABLE, Books, Lane, Queue
 from mixrelay.shared.queue.messages.erasing import Erased, Erasing
+from mixrelay.shared.queue.opt_outs import OptOuts
 
 _LOOK_EVERY = 0.2
+_KNOWN_SECONDS = 5.0
+"""In which workers read the list of opt-outs, also those that idle."""
 _SHOWN = 20
 _PLACES = {
     "incoming": "in the incoming list",
     "lanes": "in lanes",
     "scheduled": "in batches scheduled for retry",
     "letters": "in dead letters (also dropped ones)",
+    "trash": "in the trash",
     "copies": "in kept copies of what was delivered",
 }
 _NOT_REACHED = (
-    "Not reached: spools of producers, on this host and on others; messages that producers push "
-    "from now on; logs and exported files; and what Mixpanel has (ask it: GDPR API, data deletion)."
+    "Not reached: spools of producers, whose messages workers discard when they come, as all that "
+    "is pushed about the id from now on; logs and exported files; and what Mixpanel has (ask it: "
+    "GDPR API, data deletion)."
 )
 
 
@@ -55,6 +60,16 @@ class How:
     ] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="The result as one object.")] = False
+    keep_accepting: Annotated[
+        bool,
+        typer.Option(
+            "--keep-accepting", help="Do not bar the id: what comes about it later is sent."
+        ),
+    ] = False
+    opt_in: Annotated[
+        bool,
+        typer.Option("--opt-in", help="Erase nothing; send what is about a barred id again."),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +124,9 @@ def erase(
     if not whom.id or not how.why.strip():
         raise typer.BadParameter("Neither the id nor --why may be empty.")
     with server.open() as queue:
+        if how.opt_in:
+            _opt_in(OptOuts(queue.redis, queue.name), whom)
+            return
         why = f"{how.why.strip()} (id {_fingerprint(whom)})"
         erasing = Erasing(queue.backlog, queue.letters, whom, who=operator(), why=why)
         if how.dry_run or not how.yes:
@@ -119,10 +137,18 @@ def erase(
             records = count(sum(found.values()), "record")
             if not terminal.confirm(f"Erase {records} for good?"):
                 raise CommandError("Nothing was changed.")
+        if not how.keep_accepting:
+            OptOuts(queue.redis, queue.name).add(whom.subject)
         result = _carry_out(queue, erasing, how)
     _show(result, how)
     if not result.is_done:
         raise CommandError("Not all is erased.", _todo(result))
+
+
+def _opt_in(opt_outs: OptOuts, whom: Erased) -> None:
+    if not opt_outs.remove(whom.subject):
+        raise CommandError("The id is not barred; nothing was changed.")
+    typer.echo("What is about the id is sent again.")
 
 
 def _fingerprint(whom: Erased) -> str:
@@ -131,7 +157,8 @@ def _fingerprint(whom: Erased) -> str:
 
 
 def _carry_out(queue: Queue, erasing: Erasing, how: How) -> _Result:
-    ends = time.monotonic() + how.wait
+    began = time.monotonic()
+    ends = began + how.wait
     with _all_held(queue):
         in_hand = erasing.in_hand()
         erasing.taking.watched = in_hand
@@ -149,6 +176,9 @@ def _carry_out(queue: Queue, erasing: Erasing, how: How) -> _Result:
                     break
         finally:
             erasing.taking.tell()
+        if not how.keep_accepting:
+            # Until every worker knows the id, nothing is sent.
+            time.sleep(max(0.0, began + _KNOWN_SECONDS - time.monotonic()))
     came_back = len(erasing.taking.numbers)
     held = {hold.lane for hold in books.held}
     resumed = [str(lane) for lane in HOLDABLE if lane not in held]
@@ -237,6 +267,7 @@ def _todo(result: _Result) -> str:
         also = f" and {more:,} others" if more > 0 else ""
         said.append(
             f"Dead letters that cannot be read hold the id as text: {shown}{also}. Look at them "
-            "(mixrelay dlq show ID), and discard what is meant: mixrelay dlq discard --id ID."
+            "(mixrelay dlq show ID), and discard what is meant: "
+            "mixrelay dlq discard --for-good --id ID."
         )
     return " ".join(said)

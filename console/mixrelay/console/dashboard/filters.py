@@ -10,9 +10,10 @@ from mixrelay.console.dlq.filter_words import check_group, check_reason, check_w
 from mixrelay.console.dlq.selection import Type
 from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import LetterFilter, Queue
+from mixrelay.shared.queue.base.ids import check_id
 from mixrelay.shared.reading import count, shown_value
 
-TEXTS = ("reason", "type", "event", "distinct_id", "group")
+TEXTS = ("reason", "type", "event", "distinct_id", "group", "job", "text")
 NUMBERS = ("status", "min_attempts", "max_attempts", "min_replays", "max_replays")
 TIMES = ("since", "until")
 NAMES = (*TEXTS, *NUMBERS, *TIMES)
@@ -86,6 +87,7 @@ def _no_words(read: Mapping[str, str], queue: Queue) -> Iterator[str]:
         "reason": lambda word: check_reason(queue, word),
         "type": lambda word: check_word(word, "type", TYPES),
         "group": check_group,
+        "job": lambda word: check_id(word, "a job's id"),
     }
     for name, check in checks.items():
         try:

@@ -1,7 +1,8 @@
 """Who may come in, and from where a change may be asked for; and what a browser is told.
 
-A request is let through in this order: its Host is one of ours (an attacker's name that resolves
-to this machine is not), its user is known, and a change comes from a page of ours (the browser
+A probe of health is answered by any name. Another request is let through in this order: its Host
+is one of ours (an attacker's name that resolves to this machine is not) or it brings the password
+as a bearer token, its user is known, and a change comes from a page of ours (the browser
 says so in Sec-Fetch-Site or Origin) and carries that page's form token.
 """
 
@@ -28,6 +29,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 LOCAL_USER = "local"
 """The name in the audit where nobody is asked for one."""
 
+BEARER = "bearer"
+"""Who brings the password as a bearer token."""
 NAME_CHARACTERS = 100
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
@@ -71,8 +74,8 @@ class Users:
         if self.settings.is_open:
             return LOCAL_USER
         kind, _, value = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return "bearer" if self._is_token(value.strip()) else None
+        if kind.lower() == BEARER:
+            return BEARER if self._is_token(value.strip()) else None
         if kind.lower() != "basic":
             return None
         name, _, password = _decoded(value).partition(":")
@@ -147,15 +150,17 @@ class Guard:
             await words_for(request, 500, BROKEN)(scope, receive, answer)
 
     async def _refusal(self, request: Request) -> Response | None:
-        if self._hosts is not None and _host_of(request.headers) not in self._hosts:
+        # A probe asks a pod by its address, and there is nothing to see.
+        if path_of(request) in OPEN_PATHS:
+            return None
+        is_ours = self._hosts is None or _host_of(request.headers) in self._hosts
+        if not is_ours and not await self._is_scraper(request):
             return words_for(
                 request,
                 400,
                 "This page is not served under this name. Add it to MIXRELAY_DASHBOARD_HOSTS "
                 "if it should be.",
             )
-        if path_of(request) in OPEN_PATHS:
-            return None
         user = await self._users.name_of(request)
         if user is None:
             return self._users.refusal(request)
@@ -169,6 +174,14 @@ class Guard:
                 request, 403, "A page of another address asked for this: nothing was changed."
             )
         return None
+
+    async def _is_scraper(self, request: Request) -> bool:
+        """Whether a request brings the password as a bearer token, as Prometheus does.
+
+        It asks a pod by its address. No browser sends such a token unless a page knows it.
+        """
+        kind = request.headers.get("authorization", "").partition(" ")[0].lower()
+        return kind == BEARER and await self._users.name_of(request) == BEARER
 
 
 def _host_of(headers: Headers) -> str:

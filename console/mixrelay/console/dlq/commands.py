@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from mixrelay.console import terminal
-from mixrelay.console.dlq import editing, fixing, importing, jobs, letter_json, stats, views
+from mixrelay.console.dlq import (
+    editing,
+    fixing,
+    importing,
+    jobs,
+    letter_json,
+    searching,
+    stats,
+    trash,
+    views,
+)
 from mixrelay.console.dlq.deciding import discard, replay
 from mixrelay.console.dlq.selection import Selection
 from mixrelay.console.failures import CommandError
@@ -56,6 +66,9 @@ def list_letters(
             help=f"Letters shown, 0 for all; without it {_ROWS}, and all of them as JSON.",
         ),
     ] = None,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="All columns, on a narrow terminal too.")
+    ] = False,
 ) -> None:
     """List the letters that match, the earliest failure first; this changes nothing."""
     with where.open() as queue:
@@ -72,7 +85,7 @@ def list_letters(
             )
             return
         console = terminal.stdout()
-        console.print(views.table(found, console.width))
+        console.print(views.table(found, console.width, wide=wide))
         if next(letters, None):
             terminal.say(f"The first {most} are shown; more match: --limit 0 shows all.")
 
@@ -95,6 +108,7 @@ def show(
 
 
 stats.register(dlq)
+searching.register(dlq)
 
 
 @dlq.command(
@@ -138,3 +152,4 @@ fixing.register(dlq)
 editing.register(dlq)
 importing.register(dlq)
 jobs.register(dlq)
+trash.register(dlq)

@@ -66,7 +66,7 @@ class Corrector:
         for operation in self._operations:
             after = operation.apply(text)
             if after != text:
-                touched += operation.touched
+                touched += operation.touches(text, after)
             text = after
         if same(text, before):
             return Verdict(breach=self._breach(letter, message))

@@ -62,10 +62,11 @@ class _Verb:
     done: str
     doing: str
     asked: str
+    forgets: bool = False
 
 
 _REPLAY = _Verb(JobKind.REPLAY, "Replayed", "Replaying", "Replay {letters}?")
-_DISCARD = _Verb(JobKind.DISCARD, "Discarded", "Discarding", "Discard {letters} for good?")
+_DISCARD = _Verb(JobKind.DISCARD, "Discarded", "Discarding", "Discard {letters}?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,19 @@ def replay(where: Where, selection: Selection, decision: Decision) -> None:
     _decide(where, selection, decision, _REPLAY)
 
 
-def discard(where: Where, selection: Selection, decision: Decision) -> None:
-    """Delete letters for good; they are counted as discarded."""
-    _decide(where, selection, decision, _DISCARD)
+def discard(
+    where: Where,
+    selection: Selection,
+    decision: Decision,
+    for_good: Annotated[
+        bool, typer.Option("--for-good", help="Not into the trash: nothing restores them.")
+    ] = False,
+) -> None:
+    """Discard letters: they are counted, and stay in the trash for a time (dlq restore).
+
+    With --for-good they do not.
+    """
+    _decide(where, selection, decision, replace(_DISCARD, forgets=for_good))
 
 
 def demand_letters(selection: Selection, *, everything: bool) -> None:
@@ -149,7 +160,7 @@ def _agree(meant: _Meant, decision: Decision, verb: _Verb) -> None:
     Raises:
         CommandError: the answer is no.
     """
-    if verb is _REPLAY:
+    if verb.kind is JobKind.REPLAY:
         late = sum(meant.by_type[kind] for kind in IN_ORDER)
         warn_of_replay(late, meant.ambiguous)
     question = verb.asked.format(letters=count(meant.by_type.total(), "letter"))
@@ -192,6 +203,7 @@ def _carry_out(where: Where, queue: Queue, meant: _Meant, decision: Decision, ve
         rate=decision.rate,
         planned=meant.by_type.total(),
         background=decision.background,
+        forgets=verb.forgets,
     )
     if not decision.background:
         run_here(queue, job, doing=verb.doing, done=verb.done)

@@ -122,10 +122,27 @@ def _from_editor(letter: Letter) -> bytes:
         draft = Path(folder) / f"letter-{letter.id}.json"
         draft.write_bytes(before)
         draft.chmod(0o600)
-        editor = shlex.split(environ.get("VISUAL") or environ.get("EDITOR") or "vi")
-        # The operator's own editor, as git runs it.
-        ended = subprocess.run([*editor, str(draft)], check=False)  # noqa: S603
+        editor = _editor()
+        try:
+            # The operator's own editor, as git runs it.
+            ended = subprocess.run([*editor, str(draft)], check=False)  # noqa: S603
+        except OSError as error:
+            raise CommandError(
+                f"The editor {editor[0]} cannot be run: {error.strerror}. Nothing was changed.",
+                "Set EDITOR to one that is installed, or write the message to a file: --file.",
+                code=ExitCode.USAGE,
+            ) from error
         after = draft.read_bytes()
     if ended.returncode != 0:
         raise CommandError(f"{editor[0]} ended with {ended.returncode}; nothing was changed.")
     return letter.payload if after == before else tidied(after)
+
+
+def _editor() -> list[str]:
+    told = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+    try:
+        return shlex.split(told) or ["vi"]
+    except ValueError as error:
+        raise CommandError(
+            f"EDITOR cannot be read ({error}): {told}", "Correct it.", code=ExitCode.USAGE
+        ) from None

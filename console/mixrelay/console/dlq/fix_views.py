@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import typer
 
 from mixrelay.console import masking, terminal
+from mixrelay.console.dlq.applying import Applying
 from mixrelay.console.dlq.survey import Survey
 from mixrelay.console.text import count, cut
-from mixrelay.shared.queue import Corrected, Letter
+from mixrelay.shared.queue import Letter
 
 _LINES = 30
 """Of one letter's diff."""
@@ -63,15 +64,29 @@ def _diff(letter: Letter, payload: bytes) -> Iterator[str]:
         yield f"… ({len(lines) - _LINES} lines more)"
 
 
-def say_done(done: Corrected, planned: int) -> None:
+def say_done(applying: Applying, planned: int) -> None:
     """What came of it."""
-    typer.echo(f"Corrected and re-queued {count(done.moved, 'letter')}.")
-    if done.skipped:
+    job, done = applying.job, applying.done
+    if job.background and not job.state.is_over:
+        typer.echo(
+            f"Corrected {count(done.moved, 'letter')}; a worker re-queues them: job {job.id}."
+        )
+    else:
+        typer.echo(f"Corrected and re-queued {count(job.moved, 'letter')}.")
+    if applying.skipped:
         terminal.say(
-            f"{count(done.skipped, 'letter')} skipped: changed, replayed or discarded by someone "
-            "else meanwhile."
+            f"{count(applying.skipped, 'letter')} skipped: changed, replayed or discarded by "
+            "someone else meanwhile."
+        )
+    if not job.background and (waiting := done.moved - job.moved - job.skipped):
+        terminal.say(
+            f"{count(waiting, 'letter')} corrected and not re-queued yet. A worker goes on with: "
+            f"mixrelay dlq resume {job.id}"
         )
     if left := planned - done.moved - done.skipped:
         terminal.say(
             f"{count(left, 'letter')} not reached yet: run the same command again to go on."
         )
+    if done.moved:
+        terminal.say(f"What becomes of them: mixrelay dlq jobs {job.id} --wait")
+        terminal.say(f"To take it back: mixrelay dlq fix --undo {job.id}")

@@ -8,17 +8,21 @@ import typer
 
 from mixrelay.console import masking, terminal
 from mixrelay.console.dlq import fix_views
+from mixrelay.console.dlq.applying import Applying, undo
+from mixrelay.console.dlq.background import warn_if_it_waits
 from mixrelay.console.dlq.correcting import Corrector
 from mixrelay.console.dlq.deciding import demand_letters, warn_of_replay
-from mixrelay.console.dlq.operations import READERS, Operation
-from mixrelay.console.dlq.operator import operator
+from mixrelay.console.dlq.operations import Operation
+from mixrelay.console.dlq.programs import ALL_READERS
 from mixrelay.console.dlq.selection import ByFilter, ById, Selection
-from mixrelay.console.dlq.survey import Planned, Survey, mark
+from mixrelay.console.dlq.survey import Survey
 from mixrelay.console.failures import CommandError
 from mixrelay.console.helptext import Command, examples
-from mixrelay.console.options import Where, flat
+from mixrelay.console.options import Where, flat, from_table, number
 from mixrelay.console.text import count
-from mixrelay.shared.queue import Corrected, Correction, Queue
+from mixrelay.shared.queue import LetterFilter, Queue
+from mixrelay.shared.queue.jobs.jobs import MOST_RATE
+from mixrelay.shared.settings import rq_address
 
 _ORDER = "mixrelay.operations"
 
@@ -28,7 +32,7 @@ class _Ordered(Command):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         *_, order = self.make_parser(ctx).parse_args(args=list(args))
-        ctx.meta[_ORDER] = [one.name for one in order if one.name in READERS]
+        ctx.meta[_ORDER] = [one.name for one in order if one.name in ALL_READERS]
         return super().parse_args(ctx, args)
 
 
@@ -36,6 +40,8 @@ def register(dlq: typer.Typer) -> None:
     shown = examples(
         "mixrelay dlq fix --event 'Checked Out' --delete properties.Debug --dry-run",
         "mixrelay dlq fix --reason invalid --truncate properties.Cart --rename properties.Fee=fee",
+        "mixrelay dlq fix --group 421831a2 --program fix.py --background --rate 100",
+        "mixrelay dlq fix --undo 5f3ac0de11",
         "mixrelay dlq fix --id 0-42 --set 'properties.plan=\"free\"' --yes",
     )
     dlq.command("fix", **shown | {"cls": _Ordered})(flat(fix))
@@ -64,6 +70,17 @@ class Operations:
             "Mixpanel allows, its nesting too.",
         ),
     ] = field(default_factory=list)
+    program: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FILE",
+            help="A Python file whose function fix(record) changes a record, or returns another.",
+        ),
+    ] = field(default_factory=list)
+    jq: Annotated[
+        list[str],
+        typer.Option(metavar="EXPR", help="An expression of jq; needs the library jq."),
+    ] = field(default_factory=list)
 
     def read(self, order: list[str]) -> list[Operation]:
         """The operations in the order in which they were written.
@@ -72,12 +89,14 @@ class Operations:
             typer.BadParameter: one cannot be read, or there is none.
         """
         if not order:
-            raise typer.BadParameter("Say what to correct: --set, --delete, --rename, --truncate.")
-        left = {name: iter(getattr(self, name)) for name in READERS}
+            raise typer.BadParameter(
+                "Say what to correct: --set, --delete, --rename, --truncate, --program, --jq."
+            )
+        left = {name: iter(getattr(self, name)) for name in ALL_READERS}
         found = []
         for name in order:
             try:
-                found.append(READERS[name](next(left[name])))
+                found.append(ALL_READERS[name](next(left[name])))
             except ValueError as error:
                 raise typer.BadParameter(str(error), param_hint=f"--{name}") from error
         return found
@@ -96,6 +115,25 @@ class Asked:
     why: Annotated[
         str, typer.Option("--why", metavar="TEXT", help="The reason, noted in the audit.")
     ] = ""
+    rate: Annotated[
+        float | None,
+        number(
+            "rate", "Letters a second; without it as fast as it goes.", least=0.01, most=MOST_RATE
+        ),
+    ] = None
+    background: Annotated[
+        bool,
+        typer.Option(
+            "--background", help="Have a worker re-queue them, once they are corrected (dlq jobs)."
+        ),
+    ] = False
+    undo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB", help="Take a fix back: letters not re-queued yet, or failed again."
+        ),
+    ] = None
+    rq_redis_url: Annotated[str, from_table("rq_redis_url", "URL")] = ""
 
 
 def fix(
@@ -104,10 +142,19 @@ def fix(
     """Correct all letters that match, and put those back into their lanes that break no rule then.
 
     Operations are done in the order in which they stand; PATH is a place in the record, such as
-    properties.price or $set.email. A letter that would still break a rule stays as it is.
+    properties.price or $set.email. A letter that would still break a rule stays as it is. It is a
+    bulk job: see mixrelay dlq jobs.
     """
+    if asked.undo is not None:
+        if selection.id or selection.is_filter or asked.everything or ctx.meta[_ORDER]:
+            raise typer.BadParameter("--undo JOB takes back the whole job: leave out the rest.")
+        with where.open() as queue:
+            undo(queue, asked.undo, why=asked.why, as_json=asked.as_json)
+        return
     demand_letters(selection, everything=asked.everything)
     read = operations.read(ctx.meta[_ORDER])
+    # Asked before anything is begun: it may not be usable.
+    rq_url = rq_address(asked.rq_redis_url, where.redis_url) if asked.background else ""
     with where.open() as queue:
         chosen = selection.resolve(queue)
         fixing = _Fixing(queue, chosen, Corrector(read, queue.books().now_ms), asked)
@@ -119,8 +166,10 @@ def fix(
                 fixing.agree()
                 fixing.apply()
         finally:
-            # Also after Ctrl-C or a lost connection: what was moved, was moved.
+            # Also after Ctrl-C or a lost connection: what was corrected, was corrected.
             fixing.report()
+        if asked.background and fixing.applying is not None:
+            warn_if_it_waits(rq_url, where.queue, fixing.applying.job)
         fixing.demand_found()
 
 
@@ -132,8 +181,7 @@ class _Fixing:
         self._chosen = chosen
         self._corrector = corrector
         self._asked = asked
-        self._done = Corrected()
-        self._is_agreed = False
+        self.applying: Applying | None = None
         self.survey = Survey()
 
     def look(self) -> None:
@@ -153,48 +201,31 @@ class _Fixing:
         question = f"Correct and re-queue {count(len(self.survey.planned), 'letter')}?"
         if not self._asked.yes and not terminal.confirm(question):
             raise CommandError("Nothing was changed.")
-        self._is_agreed = True
 
     def apply(self) -> None:
-        """Corrects and re-queues, some letters in each step; after a crash, run it again."""
-        wanted = self._chosen.wanted if isinstance(self._chosen, ByFilter) else None
-        with terminal.progress() as bar:
-            task = bar.add_task("Correcting", total=len(self.survey.planned))
-            for some in self.survey.slices():
-                corrections = self._corrections(some)
-                missing = len(some) - len(corrections)
-                self._done += Corrected(gone=missing)
-                self._done += self._queue.corrections.apply(
-                    corrections,
-                    what=self._corrector.words,
-                    who=operator(),
-                    why=self._asked.why,
-                    wanted=wanted,
-                )
-                bar.update(task, advance=len(some))
-
-    def _corrections(self, some: list[Planned]) -> list[Correction]:
-        """Of those that are still as they were looked at."""
-        marks = {one.number: one.mark for one in some}
-        found = []
-        for letter in self._queue.letters.get_many([one.number for one in some]):
-            payload = self._corrector.judge(letter).payload
-            if payload is not None and mark(letter) == marks[letter.id]:
-                found.append(Correction(letter, payload))
-        return found
+        """Corrects the letters, and has them re-queued."""
+        wanted = self._chosen.wanted if isinstance(self._chosen, ByFilter) else LetterFilter()
+        asked = self._asked
+        self.applying = Applying(
+            self._queue, self._corrector, wanted, why=asked.why, rate=asked.rate
+        )
+        self.applying.correct(self.survey)
+        self.applying.send(background=asked.background)
 
     def report(self) -> None:
         if self._asked.as_json:
             typer.echo(json.dumps(self._told()))
-        elif self._is_agreed:
-            fix_views.say_done(self._done, len(self.survey.planned))
+        elif self.applying is not None:
+            fix_views.say_done(self.applying, len(self.survey.planned))
 
     def _told(self) -> dict[str, Any]:
         return {
             **self.survey.to_json(),
             "dry_run": self._asked.dry_run,
-            "requeued": self._done.moved,
-            "skipped": self._done.skipped,
+            "job": self.applying.job.id if self.applying else None,
+            "corrected": self.applying.done.moved if self.applying else 0,
+            "requeued": self.applying.job.moved if self.applying else 0,
+            "skipped": self.applying.skipped if self.applying else 0,
             "samples": [
                 {
                     "id": letter.id,

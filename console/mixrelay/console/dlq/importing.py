@@ -1,7 +1,11 @@
 """`mixrelay dlq import`."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -18,6 +22,7 @@ from mixrelay.shared.queue import NoLetterError, Queue, Returned
 from mixrelay.shared.queue.loads.log_file import Slice, Start, find_start, size, slices
 
 _SLICE = 500
+_STDIN = "-"
 
 
 def register(dlq: typer.Typer) -> None:
@@ -25,6 +30,7 @@ def register(dlq: typer.Typer) -> None:
         "import",
         **examples(
             "mixrelay dlq import letters.jsonl  # what mixrelay dlq export --raw wrote",
+            "zcat letters.jsonl.gz | mixrelay dlq import -",
             "mixrelay dlq import letters.jsonl --again  # once more, from its start",
         ),
     )(flat(import_letters))
@@ -32,7 +38,9 @@ def register(dlq: typer.Typer) -> None:
 
 def import_letters(
     where: Where,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What `dlq export --raw` wrote.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="What `dlq export --raw` wrote; - reads stdin.")
+    ],
     again: Annotated[
         bool, typer.Option("--again", help="Import a file anew that was imported before.")
     ] = False,
@@ -54,13 +62,26 @@ def import_letters(
         _import(queue, log, start, why)
 
 
-def _opened(file: str) -> FileIO:
+@contextmanager
+def _opened(file: str) -> Iterator[FileIO]:
+    """The file; what can be read only once, as a pipe, is copied first: it is known by content."""
     try:
-        return FileIO(Path(file))
+        given = FileIO(0, closefd=False) if file == _STDIN else FileIO(Path(file))
     except OSError as error:
         raise CommandError(
             f"{file} cannot be read: {error.strerror}.", code=ExitCode.USAGE
         ) from error
+    with given:
+        if given.seekable():
+            yield given
+            return
+        with TemporaryDirectory(prefix="mixrelay-") as folder:
+            copy = Path(folder) / "letters.jsonl"
+            copy.touch(mode=0o600)
+            with copy.open("wb") as written:
+                shutil.copyfileobj(given, written)
+            with FileIO(copy) as log:
+                yield log
 
 
 def _import(queue: Queue, log: FileIO, start: Start, why: str) -> None:

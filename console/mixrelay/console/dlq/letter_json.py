@@ -17,11 +17,12 @@ def line(letter: Letter, *, raw: bool = False) -> str:
         raw: leave secrets in, and add the tuple's exact bytes: as `payload`, or as
             `payload_base64` where they are no UTF-8; and its earlier deaths.
     """
-    shown = {**_facts(letter), "message": masking.readable(letter.payload, raw=raw)}
+    shown = {**facts(letter), "message": masking.readable(letter.payload, raw=raw)}
     return json.dumps(shown | _exact(letter.payload) | _history(letter) if raw else shown)
 
 
-def _facts(letter: Letter) -> dict[str, Any]:
+def facts(letter: Letter) -> dict[str, Any]:
+    """What is known of it, without its message."""
     return {
         "id": letter.id,
         "type": letter.type,
@@ -33,6 +34,7 @@ def _facts(letter: Letter) -> dict[str, Any]:
         "replays": letter.replays,
         "first_seen": iso(letter.first_seen),
         "dead_since": iso(letter.dead_since),
+        "requeued_by": letter.requeued_by or None,
     }
 
 

@@ -49,6 +49,10 @@ class Operation(ABC):
     def touched(self) -> Sequence[Path]:
         return (self.path,)
 
+    def touches(self, before: str, after: str) -> Sequence[Path]:  # noqa: ARG002 - a program looks
+        """The places that it changed, of a record before and after it."""
+        return self.touched
+
 
 @dataclass(frozen=True, slots=True)
 class Set(Operation):
@@ -225,6 +229,21 @@ READERS: dict[str, Callable[[str], Operation]] = {
 }
 """By the name of the option."""
 _SHOWN = 40
+
+
+def changed_names(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Names whose values differ, or which one of both lacks."""
+    names = dict.fromkeys((*before, *after))
+    return [
+        name
+        for name in names
+        if name not in before or name not in after or not same_value(before[name], after[name])
+    ]
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON; 1, 1.0 and true are three."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def same(one: str, other: str) -> bool:

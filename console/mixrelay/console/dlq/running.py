@@ -8,6 +8,7 @@ import typer
 from redis.exceptions import RedisError
 
 from mixrelay.console import terminal
+from mixrelay.console.dlq import outcomes
 from mixrelay.console.dlq.operator import operator
 from mixrelay.console.failures import CommandError
 from mixrelay.console.text import count
@@ -32,7 +33,7 @@ def run_here(queue: Queue, job: Job, *, doing: str, done: str) -> None:
 
     seen = job
     try:
-        for after in _followed(job, step, doing):
+        for after in followed(job, step, doing):
             seen = after
     except BaseException:
         _give_up(queue, job)
@@ -41,20 +42,38 @@ def run_here(queue: Queue, job: Job, *, doing: str, done: str) -> None:
         # Also after Ctrl-C or a lost connection: what was moved, was moved.
         typer.echo(f"{done} {count(seen.moved, 'letter')}.")
     _demand_done(seen)
+    if seen.under_way:
+        terminal.say(f"What becomes of them: mixrelay dlq jobs {seen.id} --wait")
 
 
-def watch(queue: Queue, job: Job) -> Job:
-    """Shows the progress of a job that someone runs until it is over; returns it then."""
+def watch(queue: Queue, job: Job, *, settles: bool = False) -> Job:
+    """Shows the progress of a job that someone runs until it is over; returns it then.
+
+    Args:
+        queue: whose job it is.
+        job: as it was seen last.
+        settles: until what it re-queued is delivered, or failed again, too.
+    """
 
     def look(job: Job) -> tuple[Job, float]:
         return queue.jobs.get(job.id) or job, _TICK_SECONDS
 
-    for seen in _followed(job, look, job.kind.capitalize()):
-        job = seen
+    try:
+        for seen in followed(job, look, job.kind.capitalize()):
+            job = seen
+        while settles and not job.is_settled:
+            time.sleep(_TICK_SECONDS)
+            job, _ = look(job)
+    except KeyboardInterrupt:
+        terminal.say(
+            f"Job {job.id} goes on without this command: {outcomes.words(job)}. "
+            f"See it again: mixrelay dlq jobs {job.id}. End it: mixrelay dlq cancel {job.id}."
+        )
+        raise
     return job
 
 
-def _followed(job: Job, advance: Callable[[Job], tuple[Job, float]], doing: str) -> Iterator[Job]:
+def followed(job: Job, advance: Callable[[Job], tuple[Job, float]], doing: str) -> Iterator[Job]:
     """The job after each step, until it is over."""
     with terminal.progress() as bar:
         task = bar.add_task(doing, total=job.planned)
@@ -67,6 +86,10 @@ def _followed(job: Job, advance: Callable[[Job], tuple[Job, float]], doing: str)
 
 
 def _give_up(queue: Queue, job: Job) -> None:
+    terminal.say(
+        f"Job {job.id} is ended with this command. A worker goes on with it after: "
+        f"mixrelay dlq resume {job.id}"
+    )
     # Where Redis is away, the job is ended by those who drain, a minute later.
     with suppress(RedisError):
         queue.jobs.cancel(job.id, who=operator(), why="the command was ended")

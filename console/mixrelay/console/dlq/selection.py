@@ -12,6 +12,7 @@ import typer
 from mixrelay.console import moments
 from mixrelay.console.dlq.filter_words import check_group, check_reason, check_word
 from mixrelay.shared.queue import LETTERS_AT_MOST, Letter, LetterFilter, Number, Queue
+from mixrelay.shared.queue.base.ids import check_id
 
 
 class Type(StrEnum):
@@ -76,6 +77,17 @@ class Selection:
         str | None,
         typer.Option(metavar="GROUP", help="Died of one cause, as `dlq stats` names it."),
     ] = None
+    job: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JOB", help="Failed again after this bulk job re-queued them (`dlq jobs`)."
+        ),
+    ] = None
+
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Stands somewhere in the message or the error."),
+    ] = None
 
     @property
     def is_filter(self) -> bool:
@@ -98,6 +110,8 @@ class Selection:
             _moment("--since", self.since, now),
             _moment("--until", self.until, now),
         )
+        if self.text is not None and not is_text(self.text):
+            raise typer.BadParameter("it is empty, or no UTF-8.", param_hint="--text")
         if since and until and since >= until:
             raise typer.BadParameter("--since is not before --until: no letter can match.")
         until = min(until, now) if until else now
@@ -108,6 +122,7 @@ class Selection:
             ("--reason", self.reason, lambda word: check_reason(queue, word)),
             ("--type", self.type, lambda word: check_word(word, "type", Type)),
             ("--group", self.group, check_group),
+            ("--job", self.job, lambda word: check_id(word, "a job's id")),
         )
         for option, word, check in checks:
             try:
@@ -135,6 +150,8 @@ _PLAIN = (
     "min_replays",
     "max_replays",
     "group",
+    "job",
+    "text",
 )
 
 
@@ -164,6 +181,11 @@ class ByFilter(Chosen):
 
     def letters(self) -> Iterator[Letter]:
         yield from self.queue.letters.find(self.wanted)
+
+
+def is_text(text: str) -> bool:
+    """Whether it can stand in a message."""
+    return bool(text) and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _moment(option: str, text: str | None, now: datetime) -> datetime | None:

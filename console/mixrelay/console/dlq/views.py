@@ -20,6 +20,7 @@ _ERROR_SHOWN = 120
 _LINES = 1.7
 """That a letter takes at most in a list, less what breaking at words wastes."""
 _GAP = 2
+_NARROW = 100
 _COLUMNS = (
     "id",
     "type",
@@ -33,15 +34,37 @@ _COLUMNS = (
 )
 
 
-def table(letters: Sequence[Letter], width: int) -> Table:
-    """One letter a row; what it is about, and why it died, are cut to what the rest leaves."""
+def table(letters: Sequence[Letter], width: int, *, wide: bool = False) -> Table:
+    """One letter a row; what it is about, and its error, are cut to what the rest leaves.
+
+    Args:
+        letters: the rows.
+        width: columns of the terminal; below `_NARROW` there are fewer columns.
+        wide: all columns, whatever the width.
+    """
+    if width < _NARROW and not wide:
+        return _narrow(letters, width)
     rows = [_facts(letter) for letter in letters]
     left = width - _taken(_COLUMNS, rows) - _GAP
-    about, error = max(12, left * 2 // 5), max(20, left * 3 // 5)
+    subject, error = max(12, left * 2 // 5), max(20, left * 3 // 5)
     shown = plain_table(*_COLUMNS)
     for letter, facts in zip(letters, rows, strict=True):
-        cuts = cut(_about(letter), int(about * _LINES)), cut(said(letter), int(error * _LINES))
+        cuts = cut(about(letter), int(subject * _LINES)), cut(said(letter), int(error * _LINES))
         shown.add_row(*(Text(safe(cell)) for cell in (*facts, *cuts)))
+    return shown
+
+
+def _narrow(letters: Sequence[Letter], width: int) -> Table:
+    """A line for each; `--wide` has the rest."""
+    rows = [
+        (letter.id, cut(letter.reason, 12), letter.dead_since.strftime("%m-%d %H:%M"))
+        for letter in letters
+    ]
+    columns = ("id", "reason", "failed (UTC)")
+    left = max(10, width - _taken(columns, rows))
+    shown = plain_table(*columns, "error")
+    for letter, facts in zip(letters, rows, strict=True):
+        shown.add_row(*(Text(safe(cell)) for cell in (*facts, cut(said(letter), left))))
     return shown
 
 
@@ -57,7 +80,7 @@ def _facts(letter: Letter) -> tuple[str, ...]:
     )
 
 
-def _about(letter: Letter) -> str:
+def about(letter: Letter) -> str:
     """The event's name and whom it is about, of the first record."""
     for event, who in subjects(letter.payload):
         return " / ".join(part for part in (event, who) if part)
@@ -80,6 +103,8 @@ def page(letter: Letter) -> RenderableType:
         ("first seen", iso(letter.first_seen)),
         ("failed at", iso(letter.dead_since)),
     )
+    if letter.requeued_by:
+        rows += (("re-queued by", f"job {letter.requeued_by}, and failed again"),)
     if letter.imported:
         came = f"was {letter.imported.id}, failed at {iso(letter.imported.dead_since)}"
         rows += (("imported", came),)
@@ -121,11 +146,18 @@ def _payload(payload: bytes, letter_id: str) -> str:
 
 
 def _history(letter: Letter) -> Table:
-    shown = plain_table("failed at", "reason", ">status", "error", "replayed")
+    shown = plain_table("failed at", "reason", ">status", "error", "replayed", "by job")
     for death in letter.deaths:
         status = str(death.status or "-")
         error = cut(death.error, _ERROR_SHOWN)
-        cells = (iso(death.at), death.reason, status, error, iso(death.replayed_at))
+        cells = (
+            iso(death.at),
+            death.reason,
+            status,
+            error,
+            iso(death.replayed_at),
+            death.job or "-",
+        )
         shown.add_row(*(Text(safe(cell)) for cell in cells))
     return shown
 

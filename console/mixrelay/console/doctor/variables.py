@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
-from mixrelay.console.alerting.options import COMMAND, WEBHOOK
+from mixrelay.console.alerting.options import COMMAND, FORMAT, KEY, PAGE, RUNBOOKS, WEBHOOK
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer.options import QueueSettings
 from mixrelay.shared.options import options
@@ -17,7 +17,7 @@ _ALIKE = 0.9
 _TABLES = (Settings, WorkerSettings, QueueSettings, DashboardSettings)
 _KNOWN = frozenset(
     {told.variable for table in _TABLES for told in options(table)}
-    | {told.variable for told in (DISABLED, WEBHOOK, COMMAND)}
+    | {told.variable for told in (DISABLED, WEBHOOK, COMMAND, FORMAT, KEY, PAGE, RUNBOOKS)}
 )
 
 

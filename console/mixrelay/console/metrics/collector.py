@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
 from mixrelay.console.refusals import REFUSALS
+from mixrelay.console.status.age import ready_seconds
 from mixrelay.console.status.clock import STEPS
 from mixrelay.console.status.figures import Figures
 from mixrelay.shared.mixpanel.endpoints import Endpoint
@@ -132,6 +133,11 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
         "Age of the oldest message in the backlog.",
         ["type"],
         ages,
+    )
+    yield GaugeMetricFamily(
+        "mixrelay_ready_message_age_seconds",
+        "Age of the oldest message that could be sent now: what workers are too few for.",
+        value=ready_seconds(books) or 0.0,
     )
     limits = {(name,): limit for name, limit in books.paces.items()}
     yield _gauge(

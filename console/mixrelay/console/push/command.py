@@ -1,5 +1,6 @@
 """`mixrelay push`."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,12 +108,42 @@ def _push_slices(queue: Queue, log: FileIO, start: Start, tally: _Tally, whole: 
     with terminal.progress(DownloadColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task("Pushing", total=whole, completed=start.offset)
         for part in slices(log, start, growing=whole is not None):
+            if start.offset == 0:
+                _demand_text(part)
             _push_slice(queue, start, part)
             tally.pushed += len(part.tuples)
             tally.offset = part.offset
             bar.update(task, completed=part.offset)
             start = start.behind(part)
         tally.ended = True
+
+
+def _demand_text(part: Slice) -> None:
+    """Refuse a log that is no text.
+
+    Raises:
+        CommandError: it is compressed, or of UTF-16.
+    """
+    first = part.tuples[0] if part.tuples else b""
+    for begin, what in _NO_LOGS.items():
+        if first.startswith(begin):
+            raise CommandError(
+                f"This is no log of tuples: it is {what}.", _TODO[what], code=ExitCode.USAGE
+            )
+
+
+_GZIP, _ZSTD, _UTF16 = "compressed by gzip", "compressed by zstd", "of UTF-16"
+_NO_LOGS = {
+    b"\x1f\x8b": _GZIP,
+    b"\x28\xb5\x2f\xfd": _ZSTD,
+    BOM_UTF16_LE: _UTF16,
+    BOM_UTF16_BE: _UTF16,
+}
+_TODO = {
+    _GZIP: "Uncompress it: gunzip FILE, or zcat FILE | mixrelay push -",
+    _ZSTD: "Uncompress it: unzstd FILE, or zstdcat FILE | mixrelay push -",
+    _UTF16: "Write it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE | mixrelay push -",
+}
 
 
 def _push_slice(queue: Queue, start: Start, part: Slice) -> None:

@@ -19,6 +19,13 @@ def oldest_seconds(books: Books) -> float | None:
     return round(max(known), 3) if known else None
 
 
+def ready_seconds(books: Books) -> float | None:
+    """The same of messages that could be sent now: what an outage or a pause holds is none."""
+    ages = [_age(books, books.ready_ms), _unrouted(books)]
+    known = [age for age in ages if age is not None]
+    return round(max(known), 3) if known else None
+
+
 def _unrouted(books: Books) -> float | None:
     if not books.queued:
         return None

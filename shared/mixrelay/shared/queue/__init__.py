@@ -3,7 +3,7 @@
 from mixrelay.shared.queue.base.ids import new_id
 from mixrelay.shared.queue.base.limits import Limits
 from mixrelay.shared.queue.base.page_key import PageKey
-from mixrelay.shared.queue.jobs.job import Job, JobKind, JobState, Step
+from mixrelay.shared.queue.jobs.job import Job, JobKind, JobState, Outcome, Step
 from mixrelay.shared.queue.letters.audit import Entry
 from mixrelay.shared.queue.letters.correcting import Corrected, Correction
 from mixrelay.shared.queue.letters.importing import NoLetterError, Returned
@@ -82,6 +82,7 @@ __all__ = [
     "NoticeKind",
     "Noticed",
     "Number",
+    "Outcome",
     "Outlook",
     "Page",
     "PageKey",

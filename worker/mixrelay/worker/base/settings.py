@@ -200,6 +200,21 @@ class WorkerSettings:
         unit="letters",
         minimum=0,
     )
+    trash_max_age: float = option(
+        86_400.0,
+        "MIXRELAY_TRASH_MAX_AGE",
+        "How long a discarded letter can be restored (dlq restore). 0: discarding is for good.",
+        unit="seconds",
+        minimum=0,
+        maximum=_DECADE,
+    )
+    trash_bytes: int = option(
+        64 * _MIB,
+        "MIXRELAY_TRASH_BYTES",
+        "What the trash may take of each partition; beyond it the oldest letters go for good.",
+        unit="bytes",
+        minimum=0,
+    )
 
     tracking_plan: str = option(
         "",
@@ -216,6 +231,11 @@ class WorkerSettings:
         choices=("report", "dead-letter"),
     )
 
+    health_file: str = option(
+        "",
+        "MIXRELAY_HEALTH_FILE",
+        "Touched every 5 s while the worker's loops run, for a health check. Empty: none.",
+    )
     log_format: str = option(
         "auto",
         "MIXRELAY_LOG_FORMAT",

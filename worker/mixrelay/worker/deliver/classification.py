@@ -72,7 +72,12 @@ class _Sorting:
         seen = look(alike)
         off = self._plan if self._plan is not None and self._plan.any_off(alike) else None
         one = None
-        if not (seen.ignored or (off is not None and off.refuses)):
+        barred = self._preparation.opted_out.known
+        if not (
+            seen.ignored
+            or (off is not None and off.refuses)
+            or (barred and barred.has_one_of(alike.records))
+        ):
             one = plain(alike, members, self._preparation, self._now_ms)
         if one:
             # Not by a method of this: what is found would hold who found it, and a circle waits
@@ -112,6 +117,10 @@ class _Sorting:
         number = member.number
         if is_ignored(message):
             self.found.ignored.append(number)
+            return
+        barred = self._preparation.opted_out.known
+        if barred and barred.has(message.data):
+            self.found.opted_out.append(number)
             return
         prepared = self._preparation.prepare(
             message, number=number, received_ms=member.received_ms, now_ms=self._now_ms

@@ -54,6 +54,8 @@ class Sorted:
     """Messages that hold several records each."""
     ignored: list[Number] = field(default_factory=list)
     """Events that Mixpanel would drop (`$ignore`), and that are not sent."""
+    opted_out: list[Number] = field(default_factory=list)
+    """About people or groups that opted out: not sent."""
     _parts: list[Run | Record] = field(default_factory=list)
 
     def add(self, part: Run | Record) -> None:

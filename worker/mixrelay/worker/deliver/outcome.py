@@ -42,6 +42,7 @@ from mixrelay.worker.deliver.verdicts import (
     Verdict,
 )
 from mixrelay.worker.deliver.writer import Ledger
+from mixrelay.worker.opted_out import log_opted_out
 from mixrelay.worker.tokens.proofs import REFUSED_MS
 
 log = logging.getLogger(__name__)
@@ -96,8 +97,12 @@ class Outcome:
             self._tell_dead(dead)
         ignored = self.found.ignored
         log_ignored(len(ignored), self.held.batch.lane)
+        opted_out = self.found.opted_out
+        log_opted_out(len(opted_out), self.held.batch.lane)
         request, self._uncounted = self._uncounted, None
-        settlement = replace(settlement, dead=dead, ignored=ignored, request=request)
+        settlement = replace(
+            settlement, dead=dead, ignored=ignored, opted_out=opted_out, request=request
+        )
         self.ledger.settle(self.held, settlement)
 
     def _tell_dead(self, dead: list[Dead]) -> None:

@@ -15,6 +15,7 @@ from mixrelay.shared.tuples import Kind, Message
 from mixrelay.worker.base.moment import behind_ms, taken_ms
 from mixrelay.worker.deliver.routing import Route, Routes
 from mixrelay.worker.deliver.stamps import Stamps, stamp_event, stamped, stamped_event
+from mixrelay.worker.opted_out import OptedOutList
 
 TRACK_MARGIN_MS = 3_600_000
 """An event this close to the end of ``/track``'s five days might be past it when it arrives."""
@@ -67,6 +68,7 @@ class Preparation:
         token: str | None = None,
         account: Credentials | None = None,
         events: Endpoint = Endpoint.IMPORT,
+        opted_out: OptedOutList | None = None,
     ) -> None:
         """Build it once for each worker.
 
@@ -76,7 +78,9 @@ class Preparation:
             token: MIXPANEL_TOKEN.
             account: the service account, which serves only records of that token.
             events: where events go, ``/import`` or ``/track``.
+            opted_out: of whom nothing is sent.
         """
+        self.opted_out = opted_out or OptedOutList()
         self._queue_id = queue_id
         self._routes = Routes(base=base, token=token or None, account=account, events=events)
 

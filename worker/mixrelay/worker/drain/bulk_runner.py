@@ -27,6 +27,7 @@ TELL_SECONDS = 5.0
 REFRESH_SECONDS = 5.0
 END_SECONDS = 2.0
 """For the step that is under way when the drain job ends."""
+_UNSETTLED_AT_MOST = 20
 _AWAY_SECONDS, _AWAY_AT_MOST = 1.0, 16.0
 
 
@@ -39,7 +40,9 @@ class BulkRunner:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._in_hand: deque[str] = deque()
-        self._look_at = self._refresh_at = self._tell_at = 0.0
+        self._unsettled: set[str] = set()
+        """Jobs done here whose letters are not all delivered or failed again."""
+        self._look_at = self._refresh_at = self._tell_at = self._settled_at = 0.0
 
     def start(self) -> None:
         """Without a thread to spare bulk jobs are left to other workers, and messages go on."""
@@ -65,6 +68,7 @@ class BulkRunner:
             delay = 0.0
             try:
                 self._look()
+                self._tell_outcomes()
                 if self._in_hand:
                     self._turn()
                 else:
@@ -130,12 +134,44 @@ class BulkRunner:
             job = step.job
         if job is not None:
             self._tell(job, is_over=True)
+            if job.kind.requeues and len(self._unsettled) < _UNSETTLED_AT_MOST:
+                self._unsettled.add(job_id)
         return False
 
     def _fail(self, job_id: str, error: Exception) -> None:
         """A job that cannot be done ends, and says why: it would fail again and again."""
         log.error("upkeep_failed: job %s cannot be done", job_id, exc_info=error)
         self._queue.jobs.fail(job_id, f"It cannot be done: {type(error).__name__}: {error}")
+
+    def _tell_outcomes(self) -> None:
+        """Log what became of jobs that were done here, once all of it is known."""
+        now = time.monotonic()
+        if not self._unsettled or now < self._settled_at:
+            return
+        self._settled_at = now + TELL_SECONDS
+        for job_id in tuple(self._unsettled):
+            job = self._queue.jobs.get(job_id)
+            if job is None or job.is_settled:
+                self._unsettled.discard(job_id)
+            if job is not None and job.is_settled:
+                self._tell_settled(job)
+
+    @staticmethod
+    def _tell_settled(job: Job) -> None:
+        found = job.outcome
+        fields = {
+            "job": job.id,
+            "requeued": job.requeued,
+            "delivered": found.delivered,
+            "failed_again": found.failed_again,
+            "same_error": found.same_error,
+        }
+        log.info(
+            "bulk: %s %s is settled: %d re-queued, %d delivered, %d failed again (%d same error)",
+            job.kind,
+            *fields.values(),
+            extra=fields,
+        )
 
     def _tell(self, job: Job, *, is_over: bool = False) -> None:
         now = time.monotonic()

@@ -15,16 +15,19 @@ from redis.exceptions import RedisError, ResponseError
 from mixrelay.shared.connection import REFUSALS
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue
+from mixrelay.shared.queue.opt_outs import OptOuts
 from mixrelay.worker.base.clocks import TOLERANCE_SECONDS
 from mixrelay.worker.base.retry import Backoff
 from mixrelay.worker.base.settings import WorkerSettings
 from mixrelay.worker.counting.hot_shards import FLUSH_SECONDS, ShardCounts
+from mixrelay.worker.opted_out import READ_SECONDS, OptedOutList
 
 log = logging.getLogger(__name__)
 
 PARTITIONS_SECONDS = 5.0
 RETENTION_SECONDS = 5.0
 GUARD_SECONDS = 5.0
+TRASH_SECONDS = 15.0
 QUIET_TIMES = 3
 """So much later a turn comes where nothing is in the queue: whoever idles costs little."""
 MENDED_SECONDS = 60.0
@@ -63,7 +66,10 @@ class Upkeep:
         queue: Queue,
         worker: WorkerSettings,
         shards: ShardCounts | None = None,
+        opted_out: OptedOutList | None = None,
     ) -> None:
+        self._opted_out = opted_out or OptedOutList()
+        self._opt_outs = OptOuts(queue.redis, queue.name)
         self._queue = queue
         self._worker = worker
         self._shards = shards
@@ -74,7 +80,9 @@ class Upkeep:
         self._turns = [
             # Who pushes to a new partition waits for this one.
             _Turn(self._announce, while_quiet=1),
+            _Turn(self._read_opt_outs),
             _Turn(self._expire),
+            _Turn(self._empty_trash),
             _Turn(self._mend),
             _Turn(self._guard),
             _Turn(self._count_shards),
@@ -124,6 +132,10 @@ class Upkeep:
         self._queue.announce()
         return PARTITIONS_SECONDS
 
+    def _read_opt_outs(self) -> float:
+        self._opted_out.read(self._opt_outs)
+        return READ_SECONDS
+
     def _expire(self) -> float:
         age, most = self._worker.dlq_max_age, self._worker.dlq_max_letters
         if age and self._may_be_too_young(age):
@@ -140,6 +152,11 @@ class Upkeep:
                 extra={"letters": dropped},
             )
         return HURRIED_SECONDS if dropped >= _SLICE else RETENTION_SECONDS
+
+    def _empty_trash(self) -> float:
+        age, most = self._worker.trash_max_age, self._worker.trash_bytes
+        gone = self._queue.letters.trash.shrink(age, most, _SLICE)
+        return HURRIED_SECONDS if gone >= _SLICE else TRASH_SECONDS
 
     def _may_be_too_young(self, age: float) -> bool:
         """Whether Redis's clock and this host's disagree: letters dropped too early are lost."""

@@ -4,14 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from mixrelay.shared.connection import connect
 from mixrelay.shared.mixpanel.endpoints import Endpoint
 from mixrelay.shared.mixpanel.transport import Transport
 from mixrelay.shared.queue import Lane, Limits, PauseKind, Queue
+from mixrelay.shared.queue.opt_outs import OptOuts
 from mixrelay.shared.settings import Settings
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.shared.tuples import Kind
@@ -35,6 +38,7 @@ from mixrelay.worker.drain.leases import LeaseKeeper
 from mixrelay.worker.drain.maintenance import Upkeep
 from mixrelay.worker.drain.reserver import Reserver
 from mixrelay.worker.drain.senders import Senders
+from mixrelay.worker.opted_out import OptedOutList
 from mixrelay.worker.plan_check import PlanCheck
 from mixrelay.worker.process.burst import AwayTooLong
 from mixrelay.worker.tokens.met_tokens import MetTokens
@@ -104,6 +108,7 @@ class Draining:
             setup.settings.queue,
             partitions=setup.settings.partitions,
         )
+        self._opted_out = OptedOutList()
         self._holdings = Holdings()
         self._transport = transport or _transport(worker)
         self._tracing = Tracing.of(setup.settings.queue) if worker.otel else None
@@ -220,6 +225,9 @@ class Draining:
 
     def _dispatching(self, senders: Senders) -> Dispatcher:
         worker = self._setup.worker
+        # Known before the first batch; where Redis is away there is none.
+        with suppress(RedisError):
+            self._opted_out.read(OptOuts(self._queue.redis, self._queue.name))
         reserver = Reserver(
             self._queue,
             owner=self._owner,
@@ -235,7 +243,7 @@ class Draining:
             senders=senders,
             holdings=self._holdings,
             is_over=self._is_over,
-            upkeep=Upkeep(self._queue, worker, self._shards),
+            upkeep=Upkeep(self._queue, worker, self._shards, self._opted_out),
             lease_seconds=worker.lease,
         )
 
@@ -284,6 +292,7 @@ class Draining:
             token=settings.token or None,
             account=settings.account,
             events=Endpoint(settings.events_endpoint),
+            opted_out=self._opted_out,
         )
 
 

@@ -14,6 +14,7 @@ from mixrelay.worker.drain.session import Setup
 from mixrelay.worker.process import preflight as start
 from mixrelay.worker.process.burst import EXIT_AWAY, EXIT_SUSPENDED
 from mixrelay.worker.process.supervisor import Supervisor
+from mixrelay.worker.pulse import Pulse
 from mixrelay.worker.rq.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,14 @@ def run(
     logs.configure(worker.log_format, worker.log_level)
     stop = _StopBeforeStart()
     setup = Setup(settings, worker, burst)
-    is_there = start.check(settings, worker, is_stopped=lambda: stop.requested, burst=burst)
+    pulse = Pulse(worker.health_file)
+
+    def is_stopped() -> bool:
+        # Redis is waited for as long as it takes, and that is no fault of this worker.
+        pulse.beat()
+        return stop.requested
+
+    is_there = start.check(settings, worker, is_stopped=is_stopped, burst=burst)
     if stop.requested or not is_there:
         _ignore_signals()
         return EXIT_OK if is_there else EXIT_AWAY

@@ -24,6 +24,7 @@ from mixrelay.shared.queue import Queue
 from mixrelay.worker.base.retry import PASSING, hurry
 from mixrelay.worker.base.signals import SIGNALS, end_with_parent
 from mixrelay.worker.drain.session import Setup
+from mixrelay.worker.pulse import Pulse
 from mixrelay.worker.shift import PARENT, PROCESS, owner_of
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class HorseKeeper(RqWorker):
 
     setup: Setup
     messages_queue: Queue
+    pulse: Pulse
     _horse_status: int | None = None
     _horse_began = 0.0
     _watched: RqJob | None = None
@@ -131,6 +133,7 @@ class HorseKeeper(RqWorker):
                     return pid, status, usage
                 self._end_overtime()
                 self._keep_time()
+                self.pulse.beat()
                 time.sleep(_LOOK_SECONDS)
         return None, None, None
 

@@ -27,6 +27,7 @@ from mixrelay.shared.queue import Queue
 from mixrelay.worker.base.retry import PASSING, Backoff
 from mixrelay.worker.drain.session import REDIS_TIMEOUT, Setup
 from mixrelay.worker.process.burst import BurstEnd
+from mixrelay.worker.pulse import Pulse
 from mixrelay.worker.rq.bookkeeping import BookKeeper
 from mixrelay.worker.rq.job import Job
 from mixrelay.worker.rq.leftovers import drop_unreadable
@@ -80,6 +81,7 @@ class Worker(BookKeeper):
             settings.queue,
             partitions=settings.partitions,
         )
+        self.pulse = Pulse(self.setup.worker.health_file)
         self._turns = Turns()
         self._suspension = Suspension()
         self._burst_end = BurstEnd()
@@ -133,6 +135,7 @@ class Worker(BookKeeper):
         backoff = Backoff(cap=_BACKOFF_CAP)
         self.set_state(WorkerStatus.IDLE)
         while not self._stop_requested and not self._is_finished():
+            self.pulse.beat()
             if self._suspension.is_on(self.connection):
                 self._wait_for_resume()
             elif self._turns.is_overdue:
@@ -249,4 +252,5 @@ class Worker(BookKeeper):
     def _pause(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
         while not self._stop_requested and time.monotonic() < ends:
+            self.pulse.beat()
             time.sleep(_CHECK_SECONDS)

@@ -30,7 +30,7 @@ def plan(call: Call) -> Response:
 
 def _plan(call: Call, asked: filters.Asked, kind: str, *mistakes: str) -> Response:
     wrong = (*asked.mistakes, *mistakes)
-    if kind not in set(JobKind):
+    if kind not in (JobKind.REPLAY, JobKind.DISCARD):
         return call.to("letters")
     counted = None if asked.mistakes else _counted(call, asked)
     return call.page(

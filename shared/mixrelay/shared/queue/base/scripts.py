@@ -28,6 +28,8 @@ NAMES = (
     "clock",
     "replay",
     "discard",
+    "restore",
+    "trash_empty",
     "edit",
     "correct",
     "import",
@@ -63,12 +65,15 @@ _FLAGS = {
     "import": "",
     "hot": "",
 }
-_AUDIT, _LETTERS = ("_audit",), ("_audit", "_letters")
+_AUDIT, _LETTERS = ("_audit",), ("_audit", "_trash", "_letters")
 _JOBS = (*_LETTERS, "_jobs")
 _GATES = ("_paces", "_gates")
 _PARTS = {
-    **dict.fromkeys(("replay", "discard", "edit", "correct", "expire", "mend"), _LETTERS),
+    **dict.fromkeys(
+        ("replay", "discard", "edit", "correct", "expire", "mend", "restore"), _LETTERS
+    ),
     "import": _AUDIT,
+    "trash_empty": ("_audit", "_trash"),
     "hold": _AUDIT,
     "take_out": (*_LETTERS, "_kept"),
     "leased": ("_paces",),

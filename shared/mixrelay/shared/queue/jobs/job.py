@@ -1,7 +1,7 @@
 """The record of a bulk job."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -16,6 +16,13 @@ from mixrelay.shared.queue.messages.batch import Number
 class JobKind(StrEnum):
     REPLAY = "replay"
     DISCARD = "discard"
+    FIX = "fix"
+    """Its letters were corrected, and are re-queued."""
+
+    @property
+    def requeues(self) -> bool:
+        """Whether its letters go back to their lanes."""
+        return self is not JobKind.DISCARD
 
 
 class JobState(StrEnum):
@@ -30,6 +37,36 @@ class JobState(StrEnum):
     @property
     def is_over(self) -> bool:
         return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the letters that a job re-queued, as far as that is known."""
+
+    delivered: int = 0
+    failed_again: int = 0
+    same_error: int = 0
+    """Of these, those that failed for the reason and error that they had before."""
+    gone: int = 0
+    """Discarded or erased since, or of a kind that Mixpanel drops."""
+    split: int = 0
+    """Records that lists of records added, since each is a message of its own."""
+
+    @property
+    def known(self) -> int:
+        return self.delivered + self.failed_again + self.gone
+
+    def __add__(self, other: Self) -> "Outcome":
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Outcome(*(one + more for one, more in pairs))
+
+    @classmethod
+    def parse(cls, told: Mapping[str, str]) -> Self:
+        """From the fields of a job's record."""
+        return cls(*(int(told.get(f"outcome:{name}", 0)) for name in _OUTCOMES))
+
+
+_OUTCOMES = ("delivered", "failed", "same", "gone", "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +100,30 @@ class Job:
     finished: datetime | None
     error: str
     cursor: str = field(repr=False)
+    outcome: Outcome = field(default_factory=Outcome)
+    undone: int = 0
+    """Of a fix: letters that have the message again that they had before."""
     next_at: float = field(repr=False, default=0.0)
     """With a rate: when its next letter may go (Unix milliseconds)."""
     partition: int = 0
     """Whose letters it moves."""
     parts: tuple[Self, ...] = field(repr=False, default=())
     """Where several partitions have letters for it: what each has noted."""
+
+    @property
+    def requeued(self) -> int:
+        """Messages that it put back into lanes; 0 for a discard."""
+        return self.moved + self.outcome.split if self.kind.requeues else 0
+
+    @property
+    def under_way(self) -> int:
+        """Of these, those that wait or are being sent: nobody knows yet what becomes of them."""
+        return max(0, self.requeued - self.outcome.known)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is over, and so is what it re-queued."""
+        return self.state.is_over and not self.under_way
 
     @property
     def each(self) -> tuple[Self, ...]:
@@ -96,6 +151,7 @@ class Job:
             first,
             state=_state(each),
             named=sum(one.named for one in each),
+            planned=_planned(each),
             rate=(live or each[-1:])[0].rate,  # what is changed late reaches those that are left
             background=any(one.background for one in each),
             looked=sum(one.looked for one in each),
@@ -109,6 +165,8 @@ class Job:
             if live
             else max((one.finished for one in each if one.finished), default=None),
             error=next((one.error for one in each if one.error), ""),
+            undone=sum(one.undone for one in each),
+            outcome=sum((one.outcome for one in each), Outcome()),
             parts=each,
         )
 
@@ -142,6 +200,8 @@ class Job:
             finished=_moment(told["finished"]) if told["finished"] else None,
             error=told["error"],
             cursor=told["cursor"],
+            outcome=Outcome.parse(told),
+            undone=int(told.get("undone", 0)),
             next_at=float(told["next_at"]),
             partition=partition,
         )
@@ -149,6 +209,13 @@ class Job:
 
 _MISSING_NAMED = 100
 _WORST_FIRST = (JobState.FAILED, JobState.CANCELLED, JobState.DONE)
+
+
+def _planned(parts: Sequence[Job]) -> int | None:
+    """Each part of a fix counts its own letters, of other jobs each notes the whole."""
+    if parts[0].kind is JobKind.FIX:
+        return sum(one.planned or 0 for one in parts)
+    return parts[0].planned
 
 
 def _state(parts: Sequence[Job]) -> JobState:

@@ -59,6 +59,7 @@ class Jobs:
         planned: int | None,
         background: bool,
         is_first: bool = True,
+        forgets: bool = False,
     ) -> Job:
         """As `MergedJobs.start`; of several parts only the first tells the audit of nothing."""
         by_filter = isinstance(wanted, LetterFilter)
@@ -76,6 +77,7 @@ class Jobs:
             "" if planned is None else planned,
             int(background),
             int(is_first),
+            int(forgets),
             *numbers,
         )
         return cast("Job", self._job(reply))
@@ -99,7 +101,8 @@ class Jobs:
 
     def step(self, job: Job) -> Step:
         """Moves the next letters of this part of a job, as `MergedJobs.step` says."""
-        part = self._next_ids(job) if job.named else self._next_letters(job)
+        by_id = job.named or job.kind is JobKind.FIX
+        part = self._next_ids(job) if by_id else self._next_letters(job)
         if part is None:
             # What an older mixrelay buried is put into the index first, a slice each time.
             self._scripts.run("mend", _LOOKED_AT)
@@ -134,6 +137,12 @@ class Jobs:
             "job_change", job_id, what, value, who, why, int(is_told)
         )
         return bool(changed), self._job(reply)
+
+    def ids(self, job_id: str, first: int, count: int) -> list[Number]:
+        """Of the letters that a job names, so many from one on."""
+        key = self._keys(f"job:{job_id}:ids")
+        found = cast("list[bytes]", self._redis.lrange(key, first, first + count - 1))
+        return [Number(number.decode()) for number in found]
 
     def stalled(self, most: int) -> list[str]:
         """As `MergedJobs.stalled`, of this partition."""

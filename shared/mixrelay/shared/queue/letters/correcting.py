@@ -14,6 +14,8 @@ from mixrelay.shared.queue.base.scripts import Scripts
 from mixrelay.shared.queue.letters.letter import Letter, LetterFilter
 from mixrelay.shared.queue.messages.batch import Number
 
+SEND, STAGE, UNDO = "send", "stage", "undo"
+"""What a correction does beside replacing messages."""
 CORRECTED_AT_MOST = 200
 """Letters that one call corrects; no script may hold the server for long."""
 CORRECTED_BYTES = 2 * 1024 * 1024
@@ -68,6 +70,8 @@ class Corrections:
         why: str = "",
         wanted: LetterFilter | None = None,
         op: str | None = None,
+        how: str = SEND,
+        job: str = "",
     ) -> Corrected:
         """Replaces the messages and replays the letters; those that were sent stay `original`.
 
@@ -81,6 +85,9 @@ class Corrections:
             why: likewise.
             wanted: the filter that chose them, for the audit.
             op: the move's id.
+            how: `SEND` replays them at once; `STAGE` leaves them letters, and adds them to a job
+                of the kind `fix`; `UNDO` takes back what such a job did.
+            job: the job's id.
         """
         told: list[str | bytes | int] = []
         for one in corrections:
@@ -89,7 +96,9 @@ class Corrections:
             seen = hashlib.sha1(old, usedforsecurity=False).hexdigest()
             told += [one.letter.id, one.letter.replays, seen, one.payload, base64.b64encode(old)]
         chosen = orjson.dumps(wanted.to_json()) if wanted else b""
-        reply = self._scripts.run("correct", op or new_id(), who, why, what, chosen, *told)
+        reply = self._scripts.run(
+            "correct", op or new_id(), who, why, what, chosen, how, job, *told
+        )
         return Corrected(*map(int, reply))
 
 

@@ -1,6 +1,7 @@
 """Dead letters: what one holds, and which ones a filter means."""
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ class Death:
     error: str
     at: datetime
     replayed_at: datetime
+    job: str = ""
+    """The bulk job that re-queued it; empty where it was re-queued without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Imported:
     dead_since: datetime
     file: str = ""
     """Stands for its file among the letters' places; empty where an older program imported it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A correction by a bulk job."""
+
+    job: str
+    before: bytes
+    """The tuple as it was then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,10 @@ class Letter:
     original: bytes | None = None
     """The tuple that was pushed, where an edit replaced it."""
     imported: Imported | None = None
+    requeued_by: str = ""
+    """The bulk job that re-queued it last; empty where none did."""
+    fixed: Fixed | None = None
+    """The correction of many letters that it was part of, and that can be undone."""
 
     @property
     def group(self) -> str:
@@ -86,7 +102,8 @@ class Letter:
         told: dict[str, Any] = orjson.loads(meta)
         # What a newer program notes beside these is not for us.
         plain = {name: told[name] for name in _PLAIN}
-        imported, original = told.get("imported"), told.get("original")
+        imported = told.get("imported")
+        original = base64.b64decode(told["original"]) if told.get("original") is not None else None
         return cls(
             **plain,
             first_seen=_time(told["first_seen"]),
@@ -94,8 +111,10 @@ class Letter:
             payload=payload,
             deaths=tuple(map(_death, told.get("deaths", ()))),
             edits=tuple(map(_edit, told.get("edits", ()))),
-            original=base64.b64decode(original) if original is not None else None,
+            original=original,
             imported=_imported(imported) if imported else None,
+            requeued_by=told.get("requeued_by") or "",
+            fixed=_fixed(told["fixed"], original) if told.get("fixed") else None,
         )
 
 
@@ -104,11 +123,18 @@ _PLAIN = ("id", "type", "lane", "reason", "status", "error", "field", "attempts"
 
 def _death(told: Mapping[str, Any]) -> Death:
     at, replayed_at = _time(told["at"]), _time(told["replayed_at"])
-    return Death(told["reason"], told["status"], told["error"], at, replayed_at)
+    return Death(
+        told["reason"], told["status"], told["error"], at, replayed_at, told.get("job") or ""
+    )
 
 
 def _imported(told: Mapping[str, Any]) -> Imported:
     return Imported(told["id"], _time(told["dead_since"]), told.get("file") or "")
+
+
+def _fixed(told: Mapping[str, Any], original: bytes | None) -> Fixed:
+    before = told.get("before")
+    return Fixed(told["job"], base64.b64decode(before) if before else original or b"")
 
 
 def _edit(told: Mapping[str, Any]) -> Edit:
@@ -138,16 +164,20 @@ class LetterFilter:
     """With it, letters that come back again and again are left out. Bounds are inclusive."""
     group: str | None = None
     """A failure group, as `group_name` names it."""
+    job: str | None = None
+    """The bulk job that re-queued them last: they failed again since."""
+    text: str | None = None
+    """Stands somewhere in the message or the error, in this case."""
 
     @property
     def is_indexed(self) -> bool:
         """Whether indexes alone answer it."""
-        beside = (self.group, *self._bounds())
+        beside = (self.group, self.job, *self._bounds())
         return not self.needs_message and all(one is None for one in beside)
 
     @property
     def needs_message(self) -> bool:
-        return self.event is not None or self.distinct_id is not None
+        return any(one is not None for one in (self.event, self.distinct_id, self.text))
 
     def _bounds(self) -> tuple[int | None, ...]:
         return self.min_attempts, self.max_attempts, self.min_replays, self.max_replays
@@ -164,7 +194,9 @@ class LetterFilter:
             and _within(self.min_attempts, letter.attempts, self.max_attempts)
             and _within(self.min_replays, letter.replays, self.max_replays)
             and self.group in (None, letter.group)
-            and (not self.needs_message or self._is_about(letter.payload))
+            and self.job in (None, letter.requeued_by)
+            and (self.text is None or has_text(letter, self.text))
+            and (self.event is self.distinct_id is None or self._is_about(letter.payload))
         )
 
     def _is_about(self, payload: bytes) -> bool:
@@ -193,6 +225,18 @@ class LetterFilter:
 
 
 _TIMES = ("since", "until")
+
+
+def has_text(letter: Letter, text: str) -> bool:
+    """Whether a text stands in a letter's message, however it is escaped there, or in its error."""
+    if text in letter.error:
+        return True
+    inner = orjson.dumps(text).decode()[1:-1]
+    ascii_inner = json.dumps(text)[1:-1]
+    # Within the tuple the message is a text of JSON itself, so what it escapes is escaped twice.
+    spellings = {text, inner, ascii_inner, json.dumps(inner)[1:-1], json.dumps(ascii_inner)[1:-1]}
+    spellings.add(orjson.dumps(inner).decode()[1:-1])
+    return any(one.encode() in letter.payload for one in spellings)
 
 
 def subjects(payload: bytes) -> Iterator[tuple[str | None, str | None]]:

@@ -13,6 +13,7 @@ from mixrelay.shared.queue.base.scripts import Scripts
 from mixrelay.shared.queue.letters.letter import Letter, LetterFilter
 from mixrelay.shared.queue.letters.paging import Seen, milliseconds
 from mixrelay.shared.queue.messages.batch import Number
+from mixrelay.shared.queue.trash.box import TrashBox
 
 _GROUPS_READ_AS_ONE = 8
 _LATEST = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
@@ -75,6 +76,7 @@ class LetterBox:
         self._redis = redis
         self._keys = keys
         self._scripts = scripts
+        self.trash = TrashBox(redis, keys, scripts)
 
     def get_many(self, numbers: Sequence[Number]) -> list[Letter]:
         """Those of the numbers that are letters now, in the order asked for."""

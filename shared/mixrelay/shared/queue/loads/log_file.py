@@ -23,7 +23,7 @@ from mixrelay.shared.queue.base.ids import new_id
 LINES_AT_MOST = 1_000
 """Of one slice; a script takes no more."""
 _CHUNK = 1024 * 1024
-_MARK = re.compile(rb"\A[ \t]{64}(?=[^ \t\r\n])")
+_MARK = re.compile(rb"\A(?:\xef\xbb\xbf)?(?:[ \t]{64}(?=[^ \t\r\n]))?")
 """What a file of a producer's spool begins with, before its first tuple."""
 _FIRST_LINE_BYTES = 64 * 1024
 """Of the first line: enough to tell two logs apart."""

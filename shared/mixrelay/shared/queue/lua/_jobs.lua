@@ -1,11 +1,13 @@
 -- Bulk jobs: a record of each, which the script that moves its letters changes in the same step.
 --
 --   state     queued, running, cancelled, done, failed
---   kind      replay, discard; filter JSON, or the letters named in job:<id>:ids
+--   kind      replay, discard, fix; filter JSON, or the letters named in job:<id>:ids. Those of a fix
+--             are named as they are corrected (correct.lua); undone counts those taken back
 --   till      letters buried then or later are not meant: what dies again does not come round
 --   turn      how many letters had been replayed when it was made: who was replayed since is not meant
 --   cursor    behind which letter it goes on; planned, looked, matched, moved, skipped count
 --   next_at   with a rate: when the next letter may go, by STEADY, as are the scores of jobs:live
+--   outcome:<what>  what became of those re-queued: delivered, failed, same, gone, split (_prelude.lua)
 --   told      of the moved, how many the audit has; told_at when it was told
 local RATE_LAG_MS = 10000
 local TELL_EVERY_MS = 5000
@@ -48,7 +50,7 @@ local function record(id) return redis.call("HGETALL", job_key(id)) end
 local function tell(id, job, numbers)
   local untold = tonumber(job.moved) - tonumber(job.told)
   if untold == 0 and job.told_at ~= "" then return end
-  audit(job.kind, { who = job.who, why = job.why, count = untold, job = id, filter = job.filter }, numbers)
+  audit(job.kind == "fix" and "replay" or job.kind, { who = job.who, why = job.why, count = untold, job = id, filter = job.filter }, numbers)
   redis.call("HSET", job_key(id), "told", job.moved, "told_at", NOW)
 end
 

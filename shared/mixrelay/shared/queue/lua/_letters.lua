@@ -25,17 +25,17 @@ local function replays_so_far()
   return tonumber(redis.call("HGET", key("totals"), "replayed") or 0)
 end
 
-local function past(letter, turn)
+local function past(letter, turn, job)
   local deaths = letter.deaths or {}
   deaths[#deaths + 1] = {
     reason = letter.reason, status = letter.status, error = letter.error, at = letter.dead_since,
-    replayed_at = NOW, turn = turn,
+    replayed_at = NOW, turn = turn, job = job,
   }
   -- The first death stays; of the rest the newest are kept.
   if #deaths > DEATHS_KEPT then table.remove(deaths, 2) end
   return {
     attempts = letter.attempts, deaths = deaths, edits = letter.edits, original = letter.original,
-    imported = letter.imported,
+    imported = letter.imported, requeued_by = job, fixed = letter.fixed,
   }
 end
 
@@ -59,23 +59,26 @@ local function by_place(letters)
   return sorted
 end
 
--- Those that go together arrive in the order in which they were pushed.
-local function replay(letters, payloads)
+-- Those that go together arrive in the order in which they were pushed. `job`: which counts what
+-- becomes of them.
+local function replay(letters, payloads, job)
   local payload_of, turn = {}, replays_so_far() + 1
   for i, letter in ipairs(letters) do payload_of[letter.id] = payloads[i] end
   for _, letter in ipairs(by_place(letters)) do
     take_out(letter)
     redis.call("RPUSH", key("lane:" .. letter.lane),
       string.format("%s %d %d ", letter.id, letter.first_seen, letter.replays + 1) .. payload_of[letter.id])
-    redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter, turn)))
+    redis.call("HSET", key("history"), letter.id, cjson.encode(past(letter, turn, job)))
   end
   tally("replayed", #letters)
 end
 
-local function discard(letters, why)
+-- note: {who, why, job} where they go into the trash.
+local function discard(letters, why, payloads, note)
   for _, letter in ipairs(letters) do take_out(letter) end
   tally("discarded", #letters)
   tally("discarded:" .. why, #letters)
+  if note then throw_away(letters, payloads, note) end
 end
 
 local function numbers_of(letters)

@@ -472,11 +472,40 @@ local function unindex_letter(letter)
   end
 end
 
+-- What became of a message that a bulk job re-queued, counted with the job: `delivered`, `failed`
+-- (`same`: of the same error as before), `gone` (discarded or erased), `split` (more records of a
+-- list). A job that was forgotten stays so.
+local function requeued_by(stored) return stored and string.match(stored, '"requeued_by":"([^"]+)"') end
+local function outcome(job, what, by)
+  local record = job and key("job:" .. job)
+  if not record or redis.call("TYPE", record).ok ~= "hash" then return end
+  redis.call("HINCRBY", record, "outcome:" .. what, by or 1)
+end
+
+-- A message that was replayed ends for good: nothing is kept of its failures.
+local function forget_history(number, what)
+  local job = requeued_by(redis.call("HGET", key("history"), number))
+  if job then outcome(job, what) end
+  redis.call("HDEL", key("history"), number)
+end
+
+local function without_numbers(error) return (string.gsub(error or "", "%d+", "#")) end
+
+local function count_failed_again(past, verdict)
+  local last = past.deaths and past.deaths[#past.deaths]
+  if not (past.requeued_by and last) then return end
+  outcome(past.requeued_by, "failed")
+  local is_same = last.reason == verdict.reason and last.status == (verdict.status or 0)
+    and without_numbers(last.error) == without_numbers(verdict.error)
+  if is_same then outcome(past.requeued_by, "same") end
+end
+
 -- verdict: reason, status (HTTP, 0 for none), error, field, attempts of this life
 local function bury(member, lane, verdict)
   local number, received, replays, payload = split_member(member)
   local past = replays > 0 and redis.call("HGET", key("history"), number)
   past = past and cjson.decode(past) or { attempts = 0 }
+  count_failed_again(past, verdict)
   local letter = {
     id = number, lane = lane, type = kind_word(payload) or "unknown",
     reason = verdict.reason, status = verdict.status or 0,
@@ -484,6 +513,7 @@ local function bury(member, lane, verdict)
     attempts = past.attempts + verdict.attempts, replays = replays,
     first_seen = received, dead_since = NOW, deaths = past.deaths,
     edits = past.edits, original = past.original, imported = past.imported,
+    requeued_by = past.requeued_by, fixed = past.fixed,
   }
   redis.call("HSET", key("letters"), number, cjson.encode(letter) .. "\n" .. payload)
   redis.call("HDEL", key("history"), number)

@@ -18,6 +18,30 @@ for _, lane in ipairs(LANES) do
   end
 end
 
+-- Where fresh ones of a lane go is known before they are read only as where its last failed.
+local pauses, shut_lanes = {}, {}
+for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
+  local pause = hash(key("pause:" .. destination))
+  pause["until"] = pause["until"] and tonumber(pause["until"]) - offset
+  pauses[destination] = pause
+  if pause.lane and pause.own ~= "0" then shut_lanes[pause.lane] = true end
+end
+
+-- Received when, of the oldest that could be sent now: by an outage or a pause it does not grow.
+local ready
+local held_lanes = hash(key("held"))
+local function readier(lane, received, destination)
+  if not received or held_lanes[lane] or pauses[destination or ""] then return end
+  if not ready or received < ready then ready = received end
+end
+for _, lane in ipairs(LANES) do
+  local head = not shut_lanes[lane] and redis.call("LINDEX", key("lane:" .. lane), 0)
+  if head then
+    local _, received = head_of(head)
+    readier(lane, received)
+  end
+end
+
 local leased, parked = {}, {}
 local batches = redis.call("HGETALL", key("batches"))
 for i = 1, #batches, 2 do
@@ -25,14 +49,11 @@ for i = 1, #batches, 2 do
   local into = state.claim and leased or parked
   into[state.lane] = (into[state.lane] or 0) + redis.call("LLEN", key("batch:" .. batches[i]))
   older(state.oldest)
+  if not state.claim and (state.due or 0) <= STEADY then
+    readier(state.lane, state.oldest, state.destination)
+  end
 end
 
-local pauses = {}
-for _, destination in ipairs(redis.call("SMEMBERS", key("pauses"))) do
-  local pause = hash(key("pause:" .. destination))
-  pause["until"] = pause["until"] and tonumber(pause["until"]) - offset
-  pauses[destination] = pause
-end
 local paces = {}
 for destination, pace in pairs(hash(key("paces"))) do
   paces[destination] = cjson.decode(pace).limit
@@ -68,8 +89,8 @@ return { cjson.encode({
   batches = #batches / 2, dead = redis.call("ZCARD", key("dead")),
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
-  held = hash(key("held")), tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
+  held = held_lanes, tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
   expiring = expiring, harm = hash(key("harm")),
-  oldest = oldest, clock = { at = stepped_at, by = stepped_by },
+  oldest = oldest, ready = ready, clock = { at = stepped_at, by = stepped_by },
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

@@ -17,6 +17,7 @@ unindex_letter(letter)
 local kind = kind_word(new)
 letter.type, letter.lane = kind or "unknown", kind or "odd"
 letter.original = restores == "0" and (letter.original or old) or nil
+letter.fixed = nil
 letter.edits = letter.edits or {}
 table.insert(letter.edits, { at = NOW, who = who, why = why, restored = restores == "1" or nil })
 if #letter.edits > EDITS_KEPT then table.remove(letter.edits, 1) end

@@ -41,6 +41,7 @@ local function children(number, place, received, replays, into)
   if past and past.edits then past.expanded = past.edits[#past.edits].at end
   local text = past and cjson.encode(past)
   local number_of_next = tonumber(first)
+  outcome(past and past.requeued_by, "split", place.last - place.first)
   for argument = place.first, place.last do
     local child = string.format("%s.%d", base, number_of_next)
     number_of_next = number_of_next + (place.records[argument - place.first + 1] or 1)

@@ -1,6 +1,7 @@
 -- Cancels, resumes, fails a bulk job, or changes its rate; who is over stays over. Or notes that
 -- its runner was heard of, while another partition's letters are moved, or that it leaves the job.
--- ARGV  id, "cancel", "resume", "fail", "rate", "heard" or "leave", the error or the rate ("" for
+-- "hand_over" has workers run it from now on.
+-- ARGV  id, "cancel", "resume", "fail", "rate", "hand_over", "heard" or "leave", the error or the rate ("" for
 --       none), who, why, 1 if the audit has been told already
 -- Answer  {1 if it was changed, the record}
 local id, what, value, who, why, is_told = unpack(ARGV)
@@ -24,12 +25,16 @@ elseif what == "rate" then
   redis.call("HSET", job_key(id), "rate", value, "next_at", STEADY)
   -- Its runner may have left it to those who look after jobs with a rate.
   if value == "" and job.background == "1" then redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id) end
+elseif what == "hand_over" then
+  redis.call("HSET", job_key(id), "background", "1")
+  redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id)
 elseif what == "heard" then
   redis.call("ZADD", key("jobs:live"), later(0), id)
 elseif what == "leave" and job.background == "1" then
   redis.call("ZADD", key("jobs:live"), STEADY - STALE_MS, id)
 end
-if what ~= "fail" and what ~= "heard" and what ~= "leave" and is_told ~= "1" then
+local is_decision = what == "cancel" or what == "resume" or what == "rate"
+if is_decision and is_told ~= "1" then
   local told = what == "rate" and (value == "" and "no rate" or value .. " a second") or ""
   audit(what, { who = who, why = why ~= "" and why or told, job = id })
 end

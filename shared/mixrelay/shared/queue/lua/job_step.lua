@@ -8,7 +8,7 @@ local FIRST = 6
 local job = load_job(id)
 if not job or not is_live(job) or job.cursor ~= before then return { 0, record(id) } end
 local letters, payloads = find_letters(FIRST)
-local wrong = expect_job(id) or expect_indexes(letters)
+local wrong = expect_job(id) or expect_indexes(letters) or expect_trash()
 if wrong then return wrong end
 
 redis.call("ZADD", key("jobs:live"), later(0), id)
@@ -30,7 +30,8 @@ local function died_again(letter)
 end
 local meant, meant_payloads, found = {}, {}, {}
 for i, letter in ipairs(letters) do
-  if letter.dead_since < tonumber(job.till) and not died_again(letter) then
+  local is_own = job.kind ~= "fix" or (letter.fixed or {}).job == id
+  if is_own and letter.dead_since < tonumber(job.till) and not died_again(letter) then
     meant[#meant + 1], meant_payloads[#meant + 1], found[letter.id] = letter, payloads[i], true
   end
 end
@@ -42,7 +43,8 @@ if job.ids ~= "0" then
   end
 end
 
-if job.kind == "replay" then replay(meant, meant_payloads) else discard(meant, "operator") end
+local note = job.forgets ~= "1" and { who = job.who, why = job.why, job = id } or nil
+if job.kind == "discard" then discard(meant, "operator", meant_payloads, note) else replay(meant, meant_payloads, id) end
 job.moved = tonumber(job.moved) + #meant
 redis.call("HSET", job_key(id), "state", "running", "cursor", after, "moved", job.moved,
   "looked", job.looked + looked, "matched", job.matched + asked,

@@ -9,6 +9,7 @@
 --   delivered    "all", or a list of numbers
 --   dead         list of {number, reason, status, error, field, unsent (not in the request)}
 --   ignored      list of numbers that Mixpanel would drop: discarded, and never sent
+--   opted_out    list of numbers about people who opted out: discarded, and never sent
 --   noticed      {kind: {count, example}}: what Mixpanel does unasked with those delivered (`note`)
 --   unconfirmed  how many of those delivered its answer does not confirm
 --   move         {lane, numbers}: to the end of another lane
@@ -70,10 +71,10 @@ if plan.destination then
   redirect(id, state, plan.destination)
 end
 
-local function forget(members)
+local function forget(members, what)
   for _, member in ipairs(members) do
     local number, _, replays = head_of(member)
-    if replays > 0 then redis.call("HDEL", key("history"), number) end
+    if replays > 0 then forget_history(number, what) end
   end
 end
 
@@ -84,18 +85,21 @@ local function verdicts()
   end
   for _, number in ipairs(plan.move and plan.move.numbers or {}) do of[number] = "move" end
   for _, number in ipairs(plan.ignored or {}) do of[number] = "ignored" end
+  for _, number in ipairs(plan.opted_out or {}) do of[number] = "opted_out" end
   for _, dead in ipairs(plan.dead or {}) do of[dead.number] = dead end
   return of
 end
 
 local function carry_out()
-  local of, delivered, moved, ignored, left = verdicts(), {}, {}, {}, {}
+  local of, delivered, moved, ignored, left, opted_out = verdicts(), {}, {}, {}, {}, {}
   for _, member in ipairs(members_of(id)) do
     local verdict = of[head_of(member)]
     if verdict == "move" then
       moved[#moved + 1] = member
     elseif verdict == "ignored" then
       ignored[#ignored + 1] = member
+    elseif verdict == "opted_out" then
+      opted_out[#opted_out + 1] = member
     elseif type(verdict) == "table" then
       verdict.attempts = attempts - (verdict.unsent and plan.sent and 1 or 0)
       bury(member, state.lane, verdict)
@@ -106,14 +110,17 @@ local function carry_out()
     end
   end
   if plan.move then push("RPUSH", key("lane:" .. plan.move.lane), moved) end
-  forget(delivered)
-  forget(ignored)
+  forget(delivered, "delivered")
+  forget(ignored, "gone")
+  forget(opted_out, "gone")
+  tally("discarded", #opted_out)
+  tally("discarded:opted_out", #opted_out)
   count_ignored(ignored)
   return #delivered, left, delivered
 end
 
 local function all_delivered()
-  if state.replayed then forget(members_of(id)) end
+  if state.replayed then forget(members_of(id), "delivered") end
   return redis.call("LLEN", key("batch:" .. id)), {}
 end
 
@@ -293,7 +300,7 @@ local function end_batch(count, delivered)
 end
 
 local count, left, delivered
-if plan.delivered == "all" and not (plan.dead or plan.move or plan.ignored) then
+if plan.delivered == "all" and not (plan.dead or plan.move or plan.ignored or plan.opted_out) then
   count, left = all_delivered()
 else
   count, left, delivered = carry_out()

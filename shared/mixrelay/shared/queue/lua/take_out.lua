@@ -1,7 +1,7 @@
 -- Takes messages out of where they lie because an operator said so: to the dead letters (`drop`), or
 -- for good (`drop --for-good`, `erase`), counted in the same step (docs/internals.md, rule 1).
 -- Messages are named by their numbers, so what moved meanwhile is left and looked for again.
--- ARGV  op, place ("lane", "batch", "kept" (a copy of what was delivered) or "letter"), name of the
+-- ARGV  op, place ("lane", "batch", "kept" (a copy of what was delivered), "letter" or "trash"), name of the
 --       lane or the batch, first and count of the members of a lane to look at,
 --       "dropped" or "erased" (why), 1 to keep them as dead letters, the error that these have,
 --       for the audit: 1 to tell it now, who, why, filter, messages that it was not told of yet;
@@ -26,6 +26,7 @@ for number in pairs(place == "letter" and wanted or {}) do
 end
 local wrong = expect_audit() or expect_indexes(letters) or expect_indexes({ { reason = reason, status = 0 } })
   or (state and expect_batch(name, state))
+  or (place == "trash" and expect_trash())
   or (place == "kept" and (expect("list", key("batch:" .. name)) or expect("zset", KEPT) or expect("hash", KEPT_BATCHES, KEPT_BYTES)))
 if wrong then return wrong end
 
@@ -50,7 +51,7 @@ local function take_member(member, lane, one)
     bury(member, lane, { reason = reason, error = said, attempts = state and state.attempts or 0 })
   else
     local number, _, replays = head_of(member)
-    if replays > 0 and one.left == "" then redis.call("HDEL", key("history"), number) end
+    if replays > 0 and one.left == "" then forget_history(number, "gone") end
     count_gone(one)
   end
 end
@@ -114,7 +115,7 @@ end
 local function from_letters()
   for _, letter in ipairs(letters) do
     local one = wanted[letter.id]
-    letter.original = nil
+    letter.original, letter.fixed = nil, nil
     if one.left == "" then
       take_out(letter)
     else
@@ -124,8 +125,22 @@ local function from_letters()
   end
 end
 
+-- They were counted as discarded when they came there.
+local function from_trash()
+  for number, one in pairs(wanted) do
+    local at = redis.call("ZSCORE", TRASH_AT, number)
+    local stored = take_from_trash(number)
+    if stored then
+      local letter = parse_letter(stored)
+      letter.original, letter.fixed = nil, nil
+      if one.left ~= "" then put_into_trash(number, cjson.encode(letter) .. "\n" .. one.left, at) end
+      note_gone(one)
+    end
+  end
+end
+
 if place == "lane" then first, count = tonumber(first), tonumber(count) end
-local how = { lane = from_lane, batch = from_batch, kept = from_copy, letter = from_letters }
+local how = { lane = from_lane, batch = from_batch, kept = from_copy, letter = from_letters, trash = from_trash }
 if #ARGV >= FIRST then how[place]() end
 tally("received", received)
 tally("discarded", discarded)

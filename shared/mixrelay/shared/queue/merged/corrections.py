@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from mixrelay.shared.queue.base.ids import new_id
-from mixrelay.shared.queue.letters.correcting import Corrected, Correction
+from mixrelay.shared.queue.letters.correcting import SEND, Corrected, Correction
 from mixrelay.shared.queue.letters.letter import LetterFilter
 from mixrelay.shared.queue.messages.batch import partition_of
 from mixrelay.shared.queue.partitions.partitions import Partitions
@@ -25,6 +25,8 @@ class MergedCorrections:
         why: str = "",
         wanted: LetterFilter | None = None,
         op: str | None = None,
+        how: str = SEND,
+        job: str = "",
     ) -> Corrected:
         """As `Corrections.apply`; the letters may be of several partitions.
 
@@ -39,7 +41,14 @@ class MergedCorrections:
             self._partitions.wake(index)
         answers = self._partitions.all(
             lambda one: one.corrections.apply(
-                shares[one.index], what=what, who=who, why=why, wanted=wanted, op=op
+                shares[one.index],
+                what=what,
+                who=who,
+                why=why,
+                wanted=wanted,
+                op=op,
+                how=how,
+                job=job,
             ),
             shares,
         )

@@ -7,7 +7,7 @@ other, so that its rate holds for the whole.
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +73,7 @@ class MergedJobs:
         rate: float | None = None,
         planned: int | None = None,
         background: bool = True,
+        forgets: bool = False,
     ) -> Job:
         """Notes a job; asked again with the same id, it answers with the one that is there.
 
@@ -86,6 +87,7 @@ class MergedJobs:
             rate: letters a second; None for as fast as it goes.
             planned: what a plan counted.
             background: have a worker run it.
+            forgets: what it discards does not go into the trash, and cannot be restored.
 
         Raises:
             ValueError: too many letters are named, a rate is not above 0, or the id is none.
@@ -105,6 +107,7 @@ class MergedJobs:
                 planned=planned,
                 background=background,
                 is_first=place == 0,
+                forgets=forgets,
             )
             for place, (index, meant) in enumerate(self._shares(wanted))
         ]
@@ -161,6 +164,20 @@ class MergedJobs:
     def fail(self, job_id: str, error: str) -> Job | None:
         """Ends a job that cannot be done; it can be resumed once that was seen to."""
         return self._change(job_id, "fail", error)
+
+    def heard(self, job_id: str) -> None:
+        """Note that whoever prepares a job is still there; asked for every few seconds."""
+        self._change(job_id, "heard")
+
+    def hand_over(self, job_id: str) -> Job | None:
+        """Have workers run a job from now on."""
+        return self._change(job_id, "hand_over")
+
+    def letters_of(self, job: Job, page: int = 200) -> Iterator[list[Number]]:
+        """The letters that a job names, page by page."""
+        for part in job.each:
+            for first in range(0, part.named, page):
+                yield self._partitions[part.partition].jobs.ids(job.id, first, page)
 
     def leave(self, job_id: str) -> Job | None:
         """Gives up running a job that is not over: whoever looks next finds it at once."""

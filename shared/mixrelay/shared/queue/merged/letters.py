@@ -10,6 +10,7 @@ from mixrelay.shared.queue.letters.paging import Place, Slice
 from mixrelay.shared.queue.letters.reader import Group
 from mixrelay.shared.queue.messages.batch import Number, partition_of
 from mixrelay.shared.queue.partitions.partition import Partition
+from mixrelay.shared.queue.trash.merged import MergedTrash
 
 PAGE = 500
 """Letters fetched at once."""
@@ -31,6 +32,7 @@ class MergedLetters:
 
     def __init__(self, partitions: Sequence[Partition]) -> None:
         self._partitions = partitions
+        self.trash = MergedTrash(partitions)
 
     def get(self, number: Number) -> Letter | None:
         return next(iter(self.get_many([number])), None)

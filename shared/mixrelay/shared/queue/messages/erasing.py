@@ -11,15 +11,13 @@ from mixrelay.shared.queue.letters.letter import Letter, LetterFilter
 from mixrelay.shared.queue.merged.letters import MergedLetters
 from mixrelay.shared.queue.messages.backlog import Backlog, Store, Where, batches
 from mixrelay.shared.queue.messages.batch import Lane, partition_of
-from mixrelay.shared.queue.messages.subject import as_text
 from mixrelay.shared.queue.messages.taking_out import Gone, Taking, without
+from mixrelay.shared.queue.opt_outs import GROUP, PERSON, Subject, subjects_of
 from mixrelay.shared.queue.partitions.partition import Partition
 from mixrelay.shared.queue.stats.hot_shards import DISTINCT_ID
 from mixrelay.shared.queue.stats.notices import hot_shard
 from mixrelay.shared.tuples import MalformedTupleError, read
 
-_NAMES = ("distinct_id", "$user_id", "$device_id", "$identified_id", "$anon_id", "alias")
-"""Properties of an event that name a person (Mixpanel: Import Events; Create Identity)."""
 _DAY_MS = 86_400_000
 _LETTERS = 100
 
@@ -35,20 +33,14 @@ class Erased:
     def id(self) -> str:
         return self.group[1] if self.group else self.distinct_id or ""
 
+    @property
+    def subject(self) -> Subject:
+        """As the list of opt-outs names them."""
+        return (GROUP, *self.group) if self.group else (PERSON, self.distinct_id or "")
+
     def is_meant(self, record: object) -> bool:
         """Whether a record is about them."""
-        if not isinstance(record, dict):
-            return False
-        if self.group is not None:
-            pair = as_text(record.get("$group_key")), as_text(record.get("$group_id"))
-            return pair == self.group
-        inner = record.get("properties")
-        told = [record.get("$distinct_id")]
-        if isinstance(inner, dict):
-            told += [inner.get(name) for name in _NAMES]
-            merged = inner.get("$distinct_ids")
-            told += merged if isinstance(merged, list) else []
-        return self.distinct_id in map(as_text, told)
+        return self.subject in subjects_of(record)
 
     def judge(self, payload: bytes) -> Gone | None:
         """What goes of a tuple."""
@@ -99,7 +91,10 @@ class Erasing:
 
     def preview(self) -> dict[str, int]:
         """How many records there are, by place; nothing is changed."""
-        found = {"letters": sum(gone.records for _, gone in self._about_letters())}
+        found = {
+            "trash": sum(gone.records for _, gone in self._about_trash()),
+            "letters": sum(gone.records for _, gone in self._about_letters()),
+        }
         for name, stores in self._places():
             meant = self.taking.preview(stores)
             found[name] = sum(gone.records for _, gone in meant)
@@ -110,10 +105,13 @@ class Erasing:
     def erase(self) -> dict[str, int]:
         """Takes out all that is about them; how many records, by place.
 
-        Letters come first and lanes last: the way that a replay takes. Copies come before batches:
-        they may become some.
+        The trash comes first, letters next and lanes last: the way that a restore and a replay
+        take. Copies come before batches: they may become some.
         """
-        found = {"letters": self._counted(self._erase_letters)}
+        found = {
+            "trash": self._counted(self._erase_trash),
+            "letters": self._counted(self._erase_letters),
+        }
         for name, stores in self._places():
             found[name] = self._counted(partial(self._sift, stores, name))
         self._forget_counts()
@@ -144,16 +142,35 @@ class Erasing:
             elif self.whom.is_in_text(letter):
                 self.unreadable.append(letter.id)
 
+    def _about_trash(self) -> Iterator[tuple[Letter, Gone]]:
+        for one in self._letters.trash.find():
+            gone = self.whom.judge_letter(one.letter)
+            # What nobody can read was discarded already: nobody need judge it.
+            if gone is None and self.whom.is_in_text(one.letter):
+                gone = Gone(1, 1)
+            if gone is not None:
+                yield one.letter, gone
+
+    def _erase_trash(self) -> None:
+        self._take(self._about_trash(), self.taking.take_trash)
+
     def _erase_letters(self) -> None:
+        self._take(self._about_letters(), self.taking.take_letters)
+
+    @staticmethod
+    def _take(
+        found: Iterator[tuple[Letter, Gone]],
+        take: Callable[[int, list[tuple[str, Gone]]], object],
+    ) -> None:
         some: dict[int, list[tuple[str, Gone]]] = {}
-        for letter, gone in self._about_letters():
+        for letter, gone in found:
             index = partition_of(letter.id)
             mine = some.setdefault(index, [])
             mine.append((letter.id, gone))
             if len(mine) >= _LETTERS:
-                self.taking.take_letters(index, some.pop(index))
+                take(index, some.pop(index))
         for index, mine in some.items():
-            self.taking.take_letters(index, mine)
+            take(index, mine)
 
     def _forget_counts(self) -> None:
         """The day's counts of hot shards name people and groups."""

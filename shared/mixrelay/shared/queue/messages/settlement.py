@@ -152,6 +152,8 @@ class Settlement:
     move: Sequence[Number] = ()
     ignored: Sequence[Number] = ()
     """Events that Mixpanel would drop (`$ignore`): they count as discarded, and are not sent."""
+    opted_out: Sequence[Number] = ()
+    """About people or groups on the list of opt-outs: discarded too."""
     noticed: Mapping[str, Noticed] = field(default_factory=dict)
     """By kind, what Mixpanel does unasked with those that are delivered."""
     unconfirmed: int = 0
@@ -189,6 +191,7 @@ class Settlement:
                 "dead": [_dead(dead) for dead in self.dead],
                 "move": {"lane": self.move_to, "numbers": list(self.move)} if self.move else None,
                 "ignored": list(self.ignored),
+                "opted_out": list(self.opted_out),
                 "noticed": {str(kind): one.plan() for kind, one in self.noticed.items()},
                 "unconfirmed": self.unconfirmed or None,
                 "rest": "park" if park else self.rest,

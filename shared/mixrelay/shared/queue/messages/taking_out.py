@@ -124,6 +124,10 @@ class Taking:
         """Takes letters out, or records of them."""
         return self._run(partition, ("letter", "", 0, 0), some)
 
+    def take_trash(self, partition: int, some: Sequence[tuple[str, Gone]]) -> Taken:
+        """Takes letters out of the trash, or records of them."""
+        return self._run(partition, ("trash", "", 0, 0), some)
+
     def tell(self) -> None:
         """Tells the audit of what it was not told of yet."""
         if self._untold:

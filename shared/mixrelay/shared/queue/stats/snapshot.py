@@ -90,6 +90,9 @@ class Books:
     """What is known of project tokens, those that are refused first."""
     notices: tuple[Notice, ...] = ()
     """What Mixpanel does unasked: an example of each kind; `totals` counts them."""
+    ready_ms: int | None = None
+    """When the oldest message was received that could be sent now: its lane is not paused, no
+    circuit is open for it, and no wait for a retry is under way."""
     hot: tuple[HotShard, ...] = ()
     """Ids and groups with more than half of the events that Mixpanel takes of one on a day."""
     clock_step: ClockStep | None = None
@@ -139,6 +142,7 @@ class Books:
                 for minute in sorted({minute for part in parts for minute in part.minutes})
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
+            ready_ms=_least(part.ready_ms for part in parts),
             empty_at_ms=stale.empty_at_ms,
             clock_step=max(
                 (part.clock_step for part in parts if part.clock_step),
@@ -176,6 +180,7 @@ class Books:
                 *(_paused(name, told, now) for name, told in sorted(raw["pauses"].items()) if told),
             ),
             oldest_ms=_optional(raw.get("oldest")),
+            ready_ms=_optional(raw.get("ready")),
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
