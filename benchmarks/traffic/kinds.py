@@ -97,7 +97,7 @@ def _some_in_seconds(tracker: Tracker, draw: Draw, at: int) -> None:
 
 def _of_web(tracker: Tracker, draw: Draw, at: int) -> None:
     share = draw.random()
-    call = _event if share < 0.70 else _set if share < 0.95 else _add  # noqa: PLR2004 - 70, 25, 5 %
+    call = _event if share < 0.70 else _set if share < 0.95 else _add
     call(tracker, draw, at)
 
 
@@ -121,7 +121,7 @@ def _several(draw: Draw, count: int) -> Iterator[bytes]:
         old = draw.random() < _OLD_SHARE
         when = now - (draw.uniform(6, 30) * _DAY if old else draw.uniform(0, 600))
         record = _ruby_event(draw, draw.choice(forms)(when))
-        if draw.random() < 0.2:  # noqa: PLR2004 - one in five is an import
+        if draw.random() < 0.2:
             yield _written("import", record, api_key="KEY")
         else:
             yield _written("event", record)
