@@ -147,13 +147,13 @@ _SENDING = (
         test="test_no_two_messages_can_vouch_for_each_other",
     ),
     Protection(
-        name="what counts twice is never plain",
+        name="what counts twice is known among what is read together",
         against="an increment is sent again without a word, against the operator's decision",
         file=f"{WORKER}/deliver/fast_path.py",
-        old="        and all(map(rules.DOUBTFUL_OPERATIONS.isdisjoint, records))\n",
-        new="",
+        old='[1 for one in read.records if "$add" in one or "$append" in one]',
+        new="[]",
         proof="unit/worker/test_plain.py",
-        test="test_one_unusual_message_changes_nothing_for_its_neighbours",
+        test="test_increments_are_known_as_such_together",
     ),
     Protection(
         name="the rules of a distinct_id hold on every way",

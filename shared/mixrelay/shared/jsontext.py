@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _value_at = JSONDecoder().raw_decode
 _SPACE = " \t\n\r"
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]+|\\.)*"|[\[\]{}]')
+_SCALAR_BEHIND_KEY = re.compile(
+    r'[ \t\r\n]*:[ \t\r\n]*("[^"]*"|-?[0-9][0-9.eE+-]*|true|false|null)(?=[ \t\r\n]*[,}])'
+)
 
 
 class Member(NamedTuple):
@@ -42,6 +45,20 @@ def members(text: str, position: int = 0) -> Iterator[Member]:
 def last_member(text: str, key: str, position: int = 0) -> Member:
     """Return the member that counts where a key is doubled: the last."""
     return [member for member in members(text, position) if member.key == key][-1]
+
+
+def sole_scalar(text: str, key: str) -> tuple[int, int] | None:
+    """Return where the value of a key stands, quickly; None where that takes a closer look.
+
+    It is sure where the text has the quoted key once, a colon behind it, and no backslash: then
+    each key is written letter for letter, and no other value or key of that name is anywhere.
+    Only numbers, texts, booleans and null are found.
+    """
+    quoted = f'"{key}"'
+    if "\\" in text or text.count(quoted) != 1:
+        return None
+    found = _SCALAR_BEHIND_KEY.match(text, text.index(quoted) + len(quoted))
+    return found.span(1) if found else None
 
 
 def elements(text: str) -> list[str]:

@@ -113,6 +113,10 @@ PLAIN = {
     "with escapes": event({"x": '"\\ü\u2028😀'}),
     "an update": update(),
     "an unset": update("$unset", ["a"]),
+    "an update that adds": update("$add"),
+    "an update that appends": update("$append"),
+    "in parts of a second": event({"time": NOW / 1000}),
+    "with a cart": event({"cart": [{"sku": "a", "tags": ["x"]}, {"sku": "b", "price": 1.5}] * 3}),
 }
 
 UNUSUAL = {
@@ -183,7 +187,6 @@ UNUSUAL = {
     "space inside the record": event().replace(b'}}}"]', b'} }}"]'),
     "no UTF-8": event().replace(b"1.5", b'\\"\xff\\"'),
     "a lone surrogate": event().replace(b"1.5", b'\\"\\\\ud800\\"'),
-    "an update that adds": update("$add"),
     "an update without an operation": update("other"),
     "an update with a text as time": update(**{"$time": str(NOW)}),
     "an update of nobody": update(**{"$distinct_id": ""}),
@@ -265,6 +268,42 @@ def test_events_that_were_received_one_after_the_other_are_plain(monkeypatch, se
     compare(monkeypatch, events, PREPARATIONS[0], received=lambda at: NOW + 9 * DAY * (at == 50))
 
 
+def test_times_in_every_unit_are_plain_together(monkeypatch):
+    times = [NOW, NOW // 1_000, NOW / 1_000, NOW - 30 * DAY, NOW // 1_000 - 86_400 * 9]
+    events = [event({"time": time, "n": at}) for at, time in enumerate(times * 20)]
+    assert is_plain(*events)
+    compare(monkeypatch, events, PREPARATIONS[0])
+    ahead = [*events, event({"time": NOW // 1_000 + 60})]
+    assert not is_plain(*ahead)
+    compare(monkeypatch, ahead, PREPARATIONS[0])
+
+
+@pytest.mark.parametrize("unusual", UNUSUAL)
+def test_an_unusual_record_leaves_the_others_of_its_hundred_together(monkeypatch, unusual):
+    judged = []
+
+    class Counting(Preparation):
+        def prepare(self, message, **told):
+            judged.append(message)
+            return super().prepare(message, **told)
+
+    preparation = Counting(queue_id="q", base="https://api.mixpanel.com", token=OURS, account=None)
+    hundred = [event({"n": at}) for at in range(100)]
+    hundred[37] = UNUSUAL[unusual]
+    found = sort(batch(hundred), preparation, NOW)
+    assert len(judged) < sorting.WORTH_HALVING
+    assert found.count >= len(hundred) - 1
+    compare(monkeypatch, hundred, PREPARATIONS[0])
+
+
+def test_increments_are_known_as_such_together(monkeypatch):
+    updates = [update(), update("$add"), update("$append", {"a": [1]}), update("$set_once")] * 25
+    found = sort(batch(updates, Lane.PROFILE_UPDATE), PREPARATIONS[0], NOW)
+    assert found.doubtful == 50
+    assert [one.ready.doubtful for one in found.records] == [False, True, True, False] * 25
+    compare(monkeypatch, updates, PREPARATIONS[0], Lane.PROFILE_UPDATE)
+
+
 @pytest.mark.parametrize("way", ACCOMPLICES)
 def test_no_two_messages_can_vouch_for_each_other(monkeypatch, way):
     first, second = ACCOMPLICES[way]
@@ -275,7 +314,7 @@ def test_no_two_messages_can_vouch_for_each_other(monkeypatch, way):
 @pytest.mark.parametrize("preparation", PREPARATIONS)
 @pytest.mark.parametrize("unusual", UNUSUAL)
 def test_one_unusual_message_changes_nothing_for_its_neighbours(monkeypatch, unusual, preparation):
-    for plain in PLAIN.values():
+    for plain in random.Random(SEED).sample(list(PLAIN.values()), 9):
         compare(monkeypatch, [plain, UNUSUAL[unusual], plain], preparation)
         compare(monkeypatch, [UNUSUAL[unusual], plain, UNUSUAL[unusual]], preparation)
 
@@ -293,9 +332,9 @@ def test_whose_events_they_are_is_read_alike_on_both_ways(monkeypatch):
     reader = ShardReader(base="https://api.mixpanel.com", token=OURS)
     midnight = NOW // DAY * DAY
     events = [
-        event({"distinct_id": user, "time": midnight + hours * 3_600_000, "team": team})
+        event({"distinct_id": user, "time": (midnight + hours * 3_600_000) / unit, "team": team})
         for user in ("a", "", 7)
-        for hours in (-1, 0)
+        for hours, unit in ((-1, 1), (0, 1_000))
         for team in ("red", ["red", "blue"], 3)
     ]
     group = {"$token": OURS, "$group_key": "team", "$group_id": "red", "$set": {"a": 1}}
@@ -434,11 +473,19 @@ def test_what_seems_to_nest_little_does(properties):
         assert rules.nesting_breach(properties) is None
 
 
+@seed(SEED)
+@given(st.lists(VALUES, max_size=4) | st.dictionaries(st.text(max_size=2), VALUES, max_size=4))
+def test_what_is_shallow_breaks_no_rule_of_nesting(value):
+    if rules.is_shallow(value):
+        assert rules._structure(value) is None
+
+
 @pytest.mark.parametrize("elements", [[1] * 255, [[]], ["]"] + [1] * 254, [[[[1]]]], [{}] * 255])
 def test_what_breaks_a_rule_of_nesting_always_seems_to(elements):
     text = json.dumps({"event": "E", "properties": {"x": elements}}, separators=(",", ":"))
     breach = rules.nesting_breach({"x": elements})
     assert breach is None or rules.may_nest_much(text)
+    assert rules.is_shallow(elements) == (breach is None)
 
 
 def test_a_batch_is_read_from_its_members_or_from_a_tuple_of_them(monkeypatch):

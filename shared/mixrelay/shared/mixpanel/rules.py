@@ -60,9 +60,6 @@ OPERATIONS = frozenset(
 DOUBTFUL_OPERATIONS = frozenset({"$add", "$append"})
 """Operations that count twice where they are sent twice."""
 
-_SHORTEST_TOO_LONG = 2 * MAX_COUNT
-"""Characters of a list with more elements than that, each of one and all but one with a comma."""
-
 _CONTAINERS: frozenset[type] = frozenset({dict, list})
 _MAX_INSERT_ID = 36
 _INSERT_ID = re.compile(f"[A-Za-z0-9-]{{1,{_MAX_INSERT_ID}}}")
@@ -123,22 +120,35 @@ def event_breach(record: dict[str, Any], text: str | None = None) -> Breach | No
 def nesting_breach(properties: dict[str, Any]) -> Breach | None:
     """Check the lists and objects that are properties."""
     for key, value in properties.items():
-        if type(value) in _CONTAINERS and (rule := _structure(value)):
+        if type(value) in _CONTAINERS and not is_shallow(value) and (rule := _structure(value)):
             return Breach(f"properties.{printable(key)}", rule)
     return None
+
+
+def is_shallow(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Whether a list or an object has no part that is too long, and no more levels than that.
+
+    Then neither its objects nor its lists nest too deep. It is quick: most are shallow.
+    """
+    if not levels or len(value) > MAX_COUNT:
+        return False
+    parts = value.values() if value.__class__ is dict else value
+    if _CONTAINERS.isdisjoint(map(type, parts)):
+        return True
+    return all(is_shallow(part, levels - 1) for part in parts if part.__class__ in _CONTAINERS)
 
 
 def may_nest_much(text: str) -> bool:
     """Whether an event's text leaves it open that `nesting_breach` finds something in it.
 
-    It does not where its only objects are the record and the properties, and its only list, if
-    any, is too short for too many elements. (Brackets within strings only make it look worse.)
+    It does not where it has too few brackets to nest so deep (two braces are the record's and the
+    properties'), and too few commas for so many parts. (Those within strings only make it look
+    worse.)
     """
-    first = text.find("[")
     return (
-        text.find("{", 1) != text.rfind("{")
-        or (first >= 0 and first != text.rfind("["))
-        or (first >= 0 and text.rfind("]") - first >= _SHORTEST_TOO_LONG)
+        text.count("{") > MAX_DEPTH + 2
+        or text.count("[") > MAX_DEPTH
+        or text.count(",") >= MAX_COUNT
     )
 
 

@@ -51,3 +51,15 @@ def span(times: Sequence[Any]) -> tuple[float, float] | None:
     began, ended = milliseconds(first), milliseconds(last)
     one_unit = (first < _FIRST_MILLISECONDS) == (last < _FIRST_MILLISECONDS)
     return None if began is None or ended is None or first <= 0 or not one_unit else (began, ended)
+
+
+def in_milliseconds(times: Sequence[Any]) -> list[float] | None:
+    """Return times in milliseconds, each as `milliseconds` has it; None where one is unusual.
+
+    Usual are positive numbers that are not beyond milliseconds.
+    """
+    if not _NUMBERS.issuperset(map(type, times)):
+        return None
+    if min(times) <= 0 or max(times) >= _END_OF_MILLISECONDS:
+        return None
+    return [time if time >= _FIRST_MILLISECONDS else time * 1_000 for time in times]

@@ -47,11 +47,15 @@ def look(read: Alike) -> Look:
     except (KeyError, TypeError):
         # Properties that are none: whoever judges each by itself says so.
         return Look(ignored=True, changed=True)
-    return Look(ignored=named and _may_be_ignored(read), changed=changed or named)
+    return Look(ignored=named and has_ignored(read), changed=changed or named)
 
 
-def _may_be_ignored(read: Alike) -> bool:
-    return any("$ignore" in record["properties"] for record in read.records)
+def has_ignored(read: Alike) -> bool:
+    """Whether one of some messages may be an event that Mixpanel drops; True where it is none."""
+    try:
+        return any("$ignore" in record["properties"] for record in read.records)
+    except (KeyError, TypeError):
+        return True
 
 
 def findings(message: Message, number: Number) -> tuple[Found, ...]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from mixrelay.shared.mixpanel.endpoints import token_fingerprint
 from mixrelay.shared.mixpanel.rules import IDENTITY_EVENTS
-from mixrelay.shared.mixpanel.times import milliseconds
+from mixrelay.shared.mixpanel.times import in_milliseconds, milliseconds
 from mixrelay.shared.queue.stats.hot_shards import DISTINCT_ID, GROUP
 from mixrelay.shared.tuples import Kind, Message
 from mixrelay.worker.counting.notices import EVENTS
@@ -83,7 +83,7 @@ class ShardReader:
         self._groups = groups
 
     def together(self, read: Alike) -> tuple[Seen, ...]:
-        """The shards of records that were checked as one (`plain`): one token, one unit of time."""
+        """The shards of records that were checked as one (`plain`): one token, usual times."""
         kind = read.frame.kind
         if kind is Kind.GROUP_UPDATE:
             self._learn(read.records[0]["$token"], (one["$group_key"] for one in read.records))
@@ -95,12 +95,11 @@ class ShardReader:
         # Spread, not secrecy; and not the same place each time, for what comes in turns.
         first = int(random.random() * IN_A_HUNDRED)  # noqa: S311
         properties = [one["properties"] for one in read.records[first::IN_A_HUNDRED]]
-        if not properties:
+        times = properties and in_milliseconds([one["time"] for one in properties])
+        if not times:
             return ()
-        times = [one["time"] for one in properties]
-        began, ended = min(times), max(times)
         fingerprint = self._fingerprint(properties[0]["token"])
-        if (day := _day(began)) == _day(ended):
+        if (day := _day(min(times))) == _day(max(times)):
             return self._of_day(day, fingerprint, properties)
         return tuple(
             seen
@@ -162,8 +161,8 @@ def _users(day: int, fingerprint: str) -> Family:
     return Family(day, DISTINCT_ID, fingerprint, "")
 
 
-def _day(time: float) -> int:
-    return int((milliseconds(time) or 0) // DAY_MS)
+def _day(milliseconds: float) -> int:
+    return int(milliseconds // DAY_MS)
 
 
 def _by_day(

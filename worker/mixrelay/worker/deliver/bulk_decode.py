@@ -60,6 +60,10 @@ class Alike(NamedTuple):
     records: list[dict[str, Any]]
     texts: list[str]
 
+    def part(self, first: int, end: int) -> Alike:
+        """Some of them in a row."""
+        return Alike(self.frame, self.records[first:end], self.texts[first:end])
+
     def messages(self) -> Iterator[Message]:
         kind, api_key = self.frame.kind, self.frame.api_key
         for record, text in zip(self.records, self.texts, strict=True):

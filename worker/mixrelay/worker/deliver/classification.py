@@ -6,17 +6,26 @@ from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import Batch, Dead, Lane, Member, Number
 from mixrelay.shared.queue.messages.members import Members
 from mixrelay.shared.tuples import MalformedTupleError, Message
-from mixrelay.worker.counting.notices import findings, findings_together, is_ignored, look
+from mixrelay.worker.counting.notices import (
+    Look,
+    findings,
+    findings_together,
+    has_ignored,
+    is_ignored,
+    look,
+)
 from mixrelay.worker.counting.shards import ShardReader
-from mixrelay.worker.deliver.bulk_decode import read_alike
+from mixrelay.worker.deliver.bulk_decode import Alike, read_alike
 from mixrelay.worker.deliver.contents import Record, Run, Sorted
-from mixrelay.worker.deliver.fast_path import plain
+from mixrelay.worker.deliver.fast_path import Plain, plain
 from mixrelay.worker.deliver.prepare import Preparation, Ready, Refused
 from mixrelay.worker.lists.cutting import LIST_BYTES, Listed, TooLongError, read_any
 from mixrelay.worker.plan_check import PlanCheck, finding
 
 READ_TOGETHER = 100
 """Members: of fewer too few share a call, and what is parsed of more leaves the cache."""
+WORTH_HALVING = 4
+"""Members: fewer are judged one by one as soon as one of them is unusual."""
 
 
 def sort(
@@ -64,36 +73,60 @@ class _Sorting:
         self.found = Sorted()
 
     def some(self, members: Sequence[Member]) -> None:
-        """Sorts members in a row: as one if all of them are plain, else one by one."""
+        """Sorts members in a row: those that are framed alike together, the others one by one."""
         alike = read_alike(_payloads(members))
-        if alike is None:
+        if alike is not None:
+            self._read(members, alike, look(alike))
+        elif len(members) < WORTH_HALVING:
             self.one_by_one(members)
-            return
-        seen = look(alike)
+        else:
+            for some in _halves(members):
+                self.some(some)
+
+    def _read(self, members: Sequence[Member], alike: Alike, seen: Look) -> None:
+        """Sorts members that were read: as one if all are plain, else what is plain among them."""
         off = self._plan if self._plan is not None and self._plan.any_off(alike) else None
         one = None
-        barred = self._preparation.opted_out.known
-        if not (
-            seen.ignored
-            or (off is not None and off.refuses)
-            or (barred and barred.has_one_of(alike.records))
-        ):
+        if not self._goes_alone(alike, seen, off):
             one = plain(alike, members, self._preparation, self._now_ms)
         if one:
-            # Not by a method of this: what is found would hold who found it, and a circle waits
-            # for the garbage collector, with all that the batch weighs.
-            how = (self._lane, self._preparation, self._now_ms, self._shards)
-            plan = self._plan
-            found = findings_together(alike, members) if seen.changed else ()
-            if off is not None:
-                found = (*found, *off.found_together(alike, members))
-            shards = self._shards.together(alike) if self._shards else ()
-            self.found.add(
-                Run(one, len(members), lambda: _apart(members, *how, plan=plan), found, shards)
-            )
-        else:
+            self._add_run(members, alike, one, seen, off)
+        elif len(members) < WORTH_HALVING:
             for member, message in zip(members, alike.messages(), strict=True):
                 self._prepare(member, message)
+        else:
+            half = len(members) // 2
+            self._read(members[:half], alike.part(0, half), seen)
+            self._read(members[half:], alike.part(half, len(members)), seen)
+
+    def _goes_alone(self, alike: Alike, seen: Look, off: PlanCheck | None) -> bool:
+        """Whether one among them is ended here, and not sent with the others."""
+        barred = self._preparation.opted_out.known
+        return (
+            (seen.ignored and has_ignored(alike))
+            or (off is not None and off.refuses)
+            or (barred is not None and barred.has_one_of(alike.records))
+        )
+
+    def _add_run(
+        self,
+        members: Sequence[Member],
+        alike: Alike,
+        one: Plain,
+        seen: Look,
+        off: PlanCheck | None,
+    ) -> None:
+        # Not by a method of this: what is found would hold who found it, and a circle waits
+        # for the garbage collector, with all that the batch weighs.
+        how = (self._lane, self._preparation, self._now_ms, self._shards)
+        plan = self._plan
+        found = findings_together(alike, members) if seen.changed else ()
+        if off is not None:
+            found = (*found, *off.found_together(alike, members))
+        shards = self._shards.together(alike) if self._shards else ()
+        self.found.add(
+            Run(one, len(members), lambda: _apart(members, *how, plan=plan), found, shards)
+        )
 
     def one_by_one(self, members: Sequence[Member]) -> None:
         """Sorts each by itself."""
@@ -158,6 +191,11 @@ def _apart(
     sorting = _Sorting(lane, preparation, now_ms, shards, plan=plan)
     sorting.one_by_one(members)
     return sorting.found.records
+
+
+def _halves(members: Sequence[Member]) -> tuple[Sequence[Member], Sequence[Member]]:
+    half = len(members) // 2
+    return members[:half], members[half:]
 
 
 def _payloads(members: Sequence[Member]) -> list[bytes]:

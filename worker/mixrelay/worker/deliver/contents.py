@@ -91,8 +91,11 @@ class Sorted:
 
     @property
     def doubtful(self) -> int:
-        """Records that are not safe to send twice; of a run none is."""
-        return sum(part.ready.doubtful for part in self._parts if isinstance(part, Record))
+        """Records that are not safe to send twice."""
+        return sum(
+            part.plain.doubtful if isinstance(part, Run) else part.ready.doubtful
+            for part in self._parts
+        )
 
     def found(self) -> Iterator[Found]:
         """What Mixpanel will do without an error to those that are sent."""

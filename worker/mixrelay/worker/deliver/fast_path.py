@@ -2,11 +2,12 @@
 
 Nothing is decided here but that each of some records is sure to be sent, by one route, and what
 its text will be. As soon as one might be refused, rerouted, or lack more than what is added here,
-`plain` returns None and `Preparation.prepare` judges each by itself. What passes here is a part
-of what passes there, and gets the same bytes (tests/unit/worker/test_plain.py compares them):
+`plain` returns None: `sorting` asks of the halves, and `Preparation.prepare` judges what is left.
+What passes here is a part of what passes there, and gets the same bytes
+(tests/unit/worker/test_plain.py compares them):
 
 - a check of all values at once by `set`, `min` and `max` holds exactly if it holds of each;
-- names, tokens and ids must be texts, times numbers of one unit, so that none compares
+- names, tokens and ids must be texts, times positive numbers, so that none compares
   equal to another of a different type;
 - what is added stands where `stamps` puts it, at the end of the properties.
 """
@@ -15,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import compress
+from operator import le
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mixrelay.shared.mixpanel import rules
 from mixrelay.shared.mixpanel.endpoints import Endpoint
-from mixrelay.shared.mixpanel.times import span
+from mixrelay.shared.mixpanel.times import in_milliseconds, span
 from mixrelay.shared.queue import Member
 from mixrelay.shared.queue.messages.members import receipts
 from mixrelay.shared.tuples import Kind
@@ -46,10 +48,12 @@ class Plain(NamedTuple):
 
     Attributes:
         body: their JSON, with commas between.
+        doubtful: how many of them may count twice where they are sent twice.
     """
 
     body: bytes
     route: Route
+    doubtful: int = 0
 
 
 def plain(
@@ -65,7 +69,8 @@ def plain(
     """
     try:
         if read.frame.kind in _IDENTIFIERS:
-            return _as_one(_update_route(read, preparation), ",".join(read.texts))
+            doubtful = sum([1 for one in read.records if "$add" in one or "$append" in one])
+            return _as_one(_update_route(read, preparation), ",".join(read.texts), doubtful)
         properties = [record["properties"] for record in read.records]
         route = _event_route(read, properties, members, preparation, now_ms)
         ends = _event_ends(properties, members, preparation) if route else None
@@ -75,12 +80,12 @@ def plain(
         return None
 
 
-def _as_one(route: Route | None, text: str | None) -> Plain | None:
+def _as_one(route: Route | None, text: str | None, doubtful: int = 0) -> Plain | None:
     if route is None or text is None:
         return None
     body = text.encode()
     # What all are together, none is alone.
-    return Plain(body, route) if len(body) < rules.MAX_RECORD_BYTES else None
+    return Plain(body, route, doubtful) if len(body) < rules.MAX_RECORD_BYTES else None
 
 
 def _event_route(
@@ -94,7 +99,7 @@ def _event_route(
     names = {record["event"] for record in read.records}
     token = _the_one_text(one["token"] for one in properties)
     times = [one["time"] for one in properties]
-    ends = span(times)
+    ends = _ends(times)
     if not (
         token
         and ends
@@ -113,6 +118,14 @@ def _event_route(
     return None if reroute is not None else route
 
 
+def _ends(times: Sequence[Any]) -> tuple[float, float] | None:
+    """The first and the last of times in milliseconds; None where one of them is unusual."""
+    if (ends := span(times)) is not None:
+        return ends
+    each = in_milliseconds(times)
+    return (min(each), max(each)) if each else None
+
+
 def _are_past(times: Sequence[float], last: float, members: Sequence[Member], now_ms: int) -> bool:
     """Whether no event lies ahead of its receipt, nor that of the present."""
     received = receipts(members)
@@ -120,8 +133,7 @@ def _are_past(times: Sequence[float], last: float, members: Sequence[Member], no
         return False
     if last <= min(received):
         return True
-    milliseconds = 1 if last == max(times) else 1_000
-    return all(time * milliseconds <= at for time, at in zip(times, received, strict=True))
+    return all(map(le, in_milliseconds(times) or (), received))
 
 
 def _are_users(users: Sequence[Any]) -> bool:
@@ -155,7 +167,7 @@ def _event_ends(
 
 
 def _update_route(read: Alike, preparation: Preparation) -> Route | None:
-    """The way that all updates go where none breaks a rule or is unsafe to send twice."""
+    """The way that all updates go where none breaks a rule."""
     records = read.records
     endpoint, identifiers = _IDENTIFIERS[read.frame.kind]
     token = _the_one_text(record["$token"] for record in records)
@@ -165,8 +177,7 @@ def _update_route(read: Alike, preparation: Preparation) -> Route | None:
         and all(_are_identifiers([record[name] for record in records]) for name in identifiers)
         and (endpoint is Endpoint.GROUPS or _are_users([one["$distinct_id"] for one in records]))
         and not any(map(rules.OPERATIONS.isdisjoint, records))
-        and all(map(rules.DOUBTFUL_OPERATIONS.isdisjoint, records))
-        and (not times or span(times))
+        and (not times or span(times) or in_milliseconds(times))
     ):
         return None
     return preparation.record_route(endpoint, token)

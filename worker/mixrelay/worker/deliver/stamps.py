@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from mixrelay.shared.jsontext import last_member, members
+from mixrelay.shared.jsontext import last_member, members, sole_scalar
 from mixrelay.shared.mixpanel.rules import PLACEHOLDERS, has_user, is_insert_id
 from mixrelay.shared.mixpanel.times import milliseconds, number_in
 
@@ -144,14 +144,28 @@ def insert_id_of(source: str) -> str:
 
 def stamped_event(text: str, record: dict[str, Any], stamps: Stamps) -> str:
     """Return an event's text with its properties stamped."""
-    if not stamps.replaced and not stamps.removed:
-        if not stamps.added:
-            return text
-        # Of two members, "event" being a text, the one that ends in a brace is properties.
-        if len(record) == 2 and text.endswith("}}"):  # noqa: PLR2004 - event and properties
-            return f"{text[:-2]}{_additions(stamps, empty=not record['properties'])}}}}}"
+    if not stamps.removed and (done := _stamped_quickly(text, record, stamps)) is not None:
+        return done
     _, start, end = last_member(text, "properties")
     return text[:start] + stamped(text[start:end], stamps) + text[end:]
+
+
+def _stamped_quickly(text: str, record: dict[str, Any], stamps: Stamps) -> str | None:
+    """Do the same without looking at each member; None where the text leaves something open.
+
+    What is replaced is in the properties: where its key stands once, it stands there.
+    """
+    for key, value in stamps.replaced.items():
+        place = sole_scalar(text, key)
+        if place is None:
+            return None
+        text = text[: place[0]] + value + text[place[1] :]
+    if not stamps.added:
+        return text
+    # Of two members, "event" being a text, the one that ends in a brace is properties.
+    if len(record) == 2 and text.endswith("}}"):  # noqa: PLR2004 - event and properties
+        return f"{text[:-2]}{_additions(stamps, empty=not record['properties'])}}}}}"
+    return None
 
 
 def stamped(text: str, stamps: Stamps) -> str:

@@ -1,0 +1,1 @@
+"""Eight kinds of traffic, as real clients make them: what each costs us, beside the full floor."""

@@ -1,0 +1,1 @@
+"""Records read together against each by itself, by the million; planted defects must show."""
