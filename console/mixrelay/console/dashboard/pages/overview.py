@@ -27,12 +27,10 @@ def chart(call: Call) -> Response:
 
 
 def _figures(call: Call) -> dict[str, Any]:
-    figures = look(call.queue, call.place.settings.rq_url)
+    figures = look(call.queue, call.place.settings.rq_url, call.place.emptied)
     return {
         "figures": figures,
-        "warnings": figures.warnings(),
-        "remarks": figures.remarks(),
-        "is_bad": figures.is_bad,
+        "health": figures.health(),
         "notices": noticed(figures.books),
         "hot": sorted_hot(figures.books),
     }

@@ -100,14 +100,97 @@ function charts(section) {
 
 for (const section of document.querySelectorAll(".charts")) charts(section);
 
-// A box that chooses all boxes of its table.
-for (const all of document.querySelectorAll("input[data-all]")) {
-  all.addEventListener("change", () => {
-    for (const box of all.closest("form").querySelectorAll(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
+// A box that chooses all boxes of its table; with shift, all between two.
+for (const form of document.querySelectorAll("form:has(input[data-all])")) {
+  const boxes = [...form.querySelectorAll('input[type="checkbox"][name]')];
+  const all = form.querySelector("input[data-all]");
+  const many = form.querySelector("[data-chosen]");
+  let last = null;
+  const count = () => {
+    const chosen = boxes.filter((box) => box.checked).length;
+    many.textContent = chosen ? `${chosen} chosen` : "none chosen";
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  };
+  all.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; count(); });
+  form.addEventListener("click", (event) => {
+    const at = boxes.indexOf(event.target);
+    if (at < 0) return;
+    if (event.shiftKey && last !== null) {
+      for (const box of boxes.slice(Math.min(at, last), Math.max(at, last) + 1)) box.checked = event.target.checked;
+    }
+    last = at;
+    count();
+  });
+  count();
+}
+
+// Copies what stands in an element. Without a script the text is there to be selected.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    const from = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(from.textContent);
+      button.textContent = "Copied";
+    } catch {
+      // Not over plain HTTP: chosen, so that a key copies it.
+      getSelection().selectAllChildren(from);
+      button.textContent = "Selected: copy it";
+    }
+    setTimeout(() => { button.textContent = words; }, 2000);
   });
 }
 
-// Figures that do not come anew must not look as if they did.
+// Keys, which may be turned off: somebody may speak to the computer.
+const KEYS_OFF = "mixrelay-keys-off";
+const keysOff = () => localStorage.getItem(KEYS_OFF) === "1";
+const keys = document.querySelector("[data-keys]");
+if (keys) {
+  const button = keys.querySelector("[data-keys-off]");
+  const show = () => { button.textContent = keysOff() ? "Turn on" : "Turn off"; };
+  keys.hidden = false;
+  show();
+  button.addEventListener("click", () => { localStorage.setItem(KEYS_OFF, keysOff() ? "0" : "1"); show(); });
+}
+function step(by) {
+  const rows = [...document.querySelectorAll("[data-row]")];
+  if (!rows.length) return document.querySelector(by > 0 ? 'a[rel="next"]' : 'a[rel="prev"]')?.click();
+  // The letters of a group come before the list of groups.
+  const mine = new URLSearchParams(location.search).has("group") ? rows.filter((row) => !row.closest("section").querySelector("#groups-heading")) : rows;
+  const at = mine.findIndex((row) => row.contains(document.activeElement));
+  mine[Math.min(Math.max(at + by, 0), mine.length - 1)]?.querySelector("[data-open]").focus();
+}
+const PRESSED = {
+  j: () => step(1),
+  k: () => step(-1),
+  x: () => document.activeElement.closest("[data-row]")?.querySelector('input[type="checkbox"]')?.click(),
+  d: () => document.querySelector("[data-letters]")?.click(),
+  "/": () => document.querySelector("[data-search]")?.focus(),
+};
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || keysOff()) return;
+  const pressed = PRESSED[event.key.toLowerCase()];
+  if (pressed) { event.preventDefault(); pressed(); }
+});
+
+// The tab says what the banner says.
+const titled = document.title;
+function state(mark, words) {
+  const icon = document.querySelector('link[rel="icon"]');
+  const href = icon.dataset[mark] ?? icon.dataset.good;
+  if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+  const plain = `Overview · ${titled.split(" · ").slice(-2).join(" · ")}`;
+  document.title = words ? `${words} · ${plain}` : plain;
+}
+function tell() {
+  const found = document.querySelector("#live [data-state]");
+  if (found) state(found.dataset.state, found.dataset.title);
+}
+
+// Figures that do not come anew must not look as if they did: no old banner, and no old green.
 const now = () => new Date().toISOString().slice(11, 19);
 let seen = now();
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
@@ -116,7 +199,17 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.successful) seen = now();
   const status = detail.xhr.status;
   const why = { 0: "the dashboard does not answer", 503: "the dashboard does not reach Redis" }[status];
-  note.textContent = `What is below is as it was at ${seen} UTC: ${why ?? `the dashboard answers ${status}`}.`;
+  const said = `Unknown: ${why ?? `the dashboard answers ${status}`}`;
+  note.textContent = `${said}. What is below is as it was at ${seen} UTC.`;
   note.hidden = detail.successful === true;
   note.className = note.hidden ? "" : "banner bad";
+  for (const old of document.querySelectorAll("#live [data-state]")) old.hidden = !note.hidden;
+  if (document.querySelector("#live") && !note.hidden) state("bad", said);
+});
+document.body.addEventListener("htmx:afterSettle", tell);
+
+// A text that is being selected stays as it is: the figures come anew once nothing is selected.
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  const chosen = getSelection();
+  if (chosen && !chosen.isCollapsed && event.detail.target.contains(chosen.anchorNode)) event.detail.shouldSwap = false;
 });
