@@ -30,6 +30,7 @@ def pages(bench: Bench) -> dict[str, str]:
         "letters": "/letters",
         "letter": f"/letters/{number}",
         "edit": f"/letters/{number}/edit",
+        "fix": "/letters/fix?reason=invalid&op=delete&path=properties.time&value=",
         "plan": "/jobs/plan/replay?reason=exhausted",
         "job": f"/jobs/{job.id}",
         "jobs": "/jobs",
@@ -89,7 +90,7 @@ def test_the_charts_are_drawn_and_told_in_words(
 ) -> None:
     page = open_page("/")
 
-    expect(page.locator(".chart canvas")).to_have_count(2)
+    expect(page.locator(".chart canvas")).to_have_count(4)
     expect(page.locator("[data-spoken]")).to_have_text("In the last hour: 0 delivered, 0 dead.")
     page.get_by_role("button", name="last day").click()
     expect(page.locator("[data-spoken]")).to_contain_text("In the last day")

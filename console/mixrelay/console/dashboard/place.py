@@ -14,6 +14,7 @@ from mixrelay.console.dashboard.assets import fingerprint
 from mixrelay.console.dashboard.forms import Forms
 from mixrelay.console.dashboard.groups.inbox import Inboxes
 from mixrelay.console.dashboard.options import DashboardSettings
+from mixrelay.console.dashboard.tiles import Ages
 from mixrelay.console.health.emptied import Emptied
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import PageKey, Queue
@@ -43,6 +44,7 @@ class Place:
         self._refresh_at = 0.0
         self.emptied = Emptied()
         self.inboxes = Inboxes()
+        self.ages = Ages()
         self.forms = Forms(secret, PageKey(self.queue.redis, self.queue.name).read)
         self.fingerprint = fingerprint(STATIC)
         self._templates = _templates()
