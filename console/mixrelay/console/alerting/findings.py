@@ -54,8 +54,8 @@ def findings(figures: Figures, oldest: float) -> Iterator[Finding]:
         oldest: seconds that a message may wait, and that a token may be unproven.
     """
     for problem in figures.health(Limits(oldest=oldest)).notifying:
-        # A reason that is new altogether has an alert of its own, which lasts longer.
-        if problem.kind != kinds.NEW_CAUSE or problem.about not in figures.recent.of_new_reasons:
+        # Reasons that are new altogether have alerts of their own, which last longer.
+        if problem.kind != kinds.NEW_CAUSE or figures.recent.has_new_cause_of_known_reason:
             yield _finding(problem)
     yield from _about_letters(figures)
 

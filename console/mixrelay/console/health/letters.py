@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mixrelay.console.status.figures import Figures
 
 _ERROR_SHOWN, _NAME_SHOWN = 160, 60
-_NEW_SHOWN = 3
-"""Causes that are named one by one; a release may bring hundreds."""
 
 
 def letter_problems(figures: "Figures") -> Iterator[Problem]:
@@ -85,32 +83,26 @@ def cause_in_words(seen: RecentCause) -> str:
 
 
 def _new_causes(recent: Recent) -> Iterator[Problem]:
-    """A cause that no other letter died of is a ticket: by itself it stops nothing."""
+    """Causes that no other letter died of are a ticket: by themselves they stop nothing."""
     new = [one for one in recent.causes if one.is_new]
     if recent.is_failing:
         # The most frequent cause is the problem's own.
         new = [one for one in new if one is not recent.causes[0]]
-    for one in new[:_NEW_SHOWN]:
-        name = f", {cut(one.name, _NAME_SHOWN)}" if one.name else ""
-        yield Problem(
-            NEW_CAUSE,
-            one.cause.group,
-            f"{count(one.letters, 'new dead letter')} of a cause that no other has "
-            f"({one.cause.reason}{name}): {cause_in_words(one)}.",
-            f"{one.cause.look} lists {'it' if one.letters == 1 else 'them'}.",
-            is_urgent=False,
-            is_page=False,
-        )
-    if more := new[_NEW_SHOWN:]:
-        yield Problem(
-            NEW_CAUSE,
-            "more",
-            f"{count(sum(one.letters for one in more), 'new dead letter')} of "
-            f"{count(len(more), 'further new cause')}.",
-            "mixrelay dlq stats lists all causes.",
-            is_urgent=False,
-            is_page=False,
-        )
+    if not new:
+        return
+    top, letters = new[0], sum(one.letters for one in new)
+    name = f", {cut(top.name, _NAME_SHOWN)}" if top.name else ""
+    of = "a cause that no other has" if len(new) == 1 else f"{len(new):,} causes that no other has"
+    most = "" if len(new) == 1 else "most of them "
+    yield Problem(
+        NEW_CAUSE,
+        "",
+        f"{count(letters, 'new dead letter')} of {of}: {most}{cause_in_words(top)} "
+        f"({top.cause.reason}{name}).",
+        f"{top.cause.look} lists {'it' if top.letters == 1 else 'them'}.",
+        is_urgent=False,
+        is_page=False,
+    )
 
 
 def _limits(figures: "Figures") -> Iterator[Problem]:

@@ -63,9 +63,9 @@ class Recent:
         return self.dead / ended if ended else 0.0
 
     @property
-    def of_new_reasons(self) -> frozenset[str]:
-        """The failure groups whose reason no older letter has."""
-        return frozenset(one.cause.group for one in self.causes if one.is_new_reason)
+    def has_new_cause_of_known_reason(self) -> bool:
+        """Whether a cause is new whose reason older letters have."""
+        return any(one.is_new and not one.is_new_reason for one in self.causes)
 
     @property
     def is_failing(self) -> bool:

@@ -131,9 +131,12 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
     told = "Open circuits; with reason operator, 1 if an operator paused the lane."
     yield _gauge("mixrelay_lane_paused", told, ["type", "reason"], paused)
     ages = {("all",): figures.oldest_seconds or 0.0}
+    for lane in Lane:
+        at = books.oldest_in.get(lane, books.now_ms)
+        ages[lane.value,] = max(0.0, (books.now_ms - at) * _MS)
     yield _gauge(
         "mixrelay_oldest_message_age_seconds",
-        "Age of the oldest message in the backlog.",
+        "Age of the oldest message in the backlog, of all types and of each lane.",
         ["type"],
         ages,
     )

@@ -33,7 +33,7 @@ function lines(kind, found) {
 function alone(plot, place) {
   const values = plot.data[place];
   const lone = [...values.keys()].filter((i) => values[i] != null && values[i - 1] == null && values[i + 1] == null);
-  return lone.length ? lone : null;
+  return lone;
 }
 
 // The bucket that is not over yet is shaded.
