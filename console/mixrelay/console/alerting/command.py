@@ -16,6 +16,7 @@ from mixrelay.console.alerting.telling import Tell, command, webhook
 from mixrelay.console.alerting.watcher import Watcher
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import CommandError
+from mixrelay.console.health.emptied import Emptied
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat, from_table, number, of_option
 from mixrelay.console.status.figures import Figures
@@ -62,7 +63,7 @@ class Turns:
         float,
         number(
             "oldest",
-            "Allowed age of a message in the backlog, and of an outage of Mixpanel.",
+            "Allowed age of a message in the backlog, and of a token that nothing has proven.",
             least=1,
             most=315_360_000,
             metavar="SECONDS",
@@ -107,9 +108,10 @@ def alert(
             code=ExitCode.USAGE,
         )
     with where.open() as queue:
+        emptied = Emptied()
 
         def look() -> Figures:
-            return look_at(queue, rq_address(rq_redis_url, where.redis_url))
+            return look_at(queue, rq_address(rq_redis_url, where.redis_url), emptied)
 
         _check_address(queue)
         if tell is None:

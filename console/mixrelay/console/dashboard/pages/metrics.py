@@ -14,7 +14,7 @@ def metrics(call: Call) -> Response:
     registry = CollectorRegistry()
     registry.register(
         QueueCollector(
-            lambda: look(call.queue, call.place.settings.rq_url),
+            lambda: look(call.queue, call.place.settings.rq_url, call.place.emptied),
             lambda: unsafe(call.queue.redis),
         )
     )
