@@ -177,14 +177,13 @@ def test_each_kind_of_alert_says_what_to_do(queue, redis_url, receiver):
     told = {one["name"]: one for one in receiver.notices}
     assert set(told) == {
         "new_reason:malformed",
-        "paused:track:0badc0de",
+        "paused:configuration",
         "paused:import",
         "no_worker",
     }
-    assert "Mixpanel refuses the credentials" in told["paused:track:0badc0de"]["summary"]
+    assert "Mixpanel refuses the credentials" in told["paused:configuration"]["summary"]
     assert (
-        "correct the settings and restart the workers"
-        in told["paused:track:0badc0de"]["what_to_do"]
+        "correct the settings and restart the workers" in told["paused:configuration"]["what_to_do"]
     )
     assert "mixrelay resume import" in told["paused:import"]["what_to_do"]
     assert "mixrelay worker" in told["no_worker"]["what_to_do"]
@@ -210,7 +209,7 @@ def test_a_short_outage_is_no_alert(queue, redis, redis_url, receiver):
     redis.hset("{mixpanel_queue}:pause:track:0badc0de", "since", "1")
     options = ["--once", "--webhook", receiver.url]
     mixrelay("alert", *options, MIXRELAY_REDIS_URL=redis_url, expect=ExitCode.FINDING)
-    assert receiver.told() == [("firing", "paused:track:0badc0de")]
+    assert receiver.told() == [("firing", "paused:outage")]
 
 
 def test_cron_asks_by_the_exit_code_and_tells_nobody(queue, redis, redis_url):
@@ -243,7 +242,7 @@ def test_a_command_is_given_json_and_variables_and_no_shell_reads_them(
     mixrelay("alert", *options, MIXRELAY_REDIS_URL=redis_url, expect=ExitCode.FINDING)
     given, seen, rest = json.loads(out.read_text())
     assert given["event"] == "firing"
-    assert given["summary"].endswith(r"$(touch hit)\x00\x1b[31m; `x`")
+    assert given["summary"].endswith(r": $(touch hit)\x00\x1b[31m; `x`.")
     assert seen["MIXRELAY_ALERT_SUMMARY"] == given["summary"]
     assert seen["MIXRELAY_ALERT_WHAT_TO_DO"] == given["what_to_do"]
     assert rest == ["$HOME", "; touch hit"]

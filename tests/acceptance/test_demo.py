@@ -86,7 +86,7 @@ def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
                 seen.append(answer.read().decode())
             return all(word in seen[-1] for word in words)
 
-        wait_until(lambda: shows("Delivered per minute", "demo"), 20, "the page answers")
+        wait_until(lambda: shows("Delivered per second", "demo"), 20, "the page answers")
         outage = ("paused-heading", "service temporarily unavailable", "They are kept")
         wait_until(lambda: shows(*outage), 40, "the page shows the outage")
         assert "All is well" not in seen[-1]

@@ -62,7 +62,8 @@ def test_the_quickstart_can_be_pasted(tmp_path: Path) -> None:
             ["bash", "-euxc", script], cwd=tmp_path, env=env, capture_output=True, text=True
         )
         assert seen.returncode == 0, seen
-    assert seen.stdout.startswith("mixpanel_queue  all is well"), seen
+    assert seen.stdout.startswith("mixpanel_queue  no problem, 1 note"), seen
+    assert "- No worker runs; the backlog is empty." in seen.stdout, seen
     assert re.search(r"^since it began +3 +3 +0 ", seen.stdout, re.MULTILINE), seen
     assert "There are no dead letters." in seen.stderr
 

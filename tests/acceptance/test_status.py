@@ -22,6 +22,7 @@ from mixrelay.console.status.look import look
 from mixrelay.shared.queue import (
     Batch,
     Lane,
+    LetterFilter,
     Limits,
     Park,
     Pause,
@@ -72,7 +73,10 @@ def birth(redis: Redis) -> None:
     SimpleWorker([RqQueue("mixrelay", connection=redis)], connection=redis).register_birth()
 
 
-def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) -> None:
+def test_an_empty_queue_is_well_and_the_object_is_as_documented(
+    redis: Redis, redis_url: str
+) -> None:
+    birth(redis)
     found = status(redis_url)
     clock = found.pop("clock")
     assert abs(clock.pop("ahead_seconds")) < 60
@@ -84,7 +88,7 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
         "dead": 0,
         "paused": [],
         "oldest_seconds": None,
-        "workers": 0,
+        "workers": 1,
         "suspended": False,
         "totals": {
             "received": 0,
@@ -101,6 +105,7 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(redis_url: str) 
         "notices": [],
         "hot": [],
         "writes_refused": [],
+        "health": {"state": "well", "headline": "All is well.", "problems": []},
     }
 
 
@@ -130,8 +135,9 @@ def test_every_message_is_counted_where_it_is(queue: Queue, redis: Redis, redis_
     assert isinstance(totals, dict)
     assert (totals["received"], totals["delivered"], totals["dead"]) == (11, 3, 3)
     text = plain(redis_url)
-    assert "no problem, 1 note" in text
-    assert "3 new dead letters within two minutes" in text
+    assert "no problem, 2 notes" in text
+    assert "3 dead letters kept until someone decides, 3 new dead letters within two min" in text
+    assert "3 new dead letters of a cause that no other has: properties.time" in text
     assert "incoming list 4" in text
     assert "invalid 400 event 2" in text
     assert "invalid 400 unknown 1" in text
@@ -168,14 +174,18 @@ def test_messages_that_wait_while_workers_send_nothing_are_a_problem(
     assert not replace(after(3), books=paused).stands_still, "the pause says it"
 
 
-def test_dead_letters_alone_are_no_problem_but_while_they_are_new_not_all_is_well(
+def test_dead_letters_alone_are_no_problem_but_it_is_not_said_that_all_is_well(
     queue: Queue, redis: Redis, redis_url: str
 ) -> None:
+    birth(redis)
     bury(queue, [event("E")])
     assert status(redis_url)["dead"] == 1
-    assert "all is well" not in plain(redis_url)
+    assert "new dead letter" in plain(redis_url)
     for minute in redis.keys("{mixpanel_queue}:minute:*"):
         redis.delete(minute)  # as minutes go by
+    text = plain(redis_url)
+    assert "no problem, 1 note - 1 dead letter kept until someone decides: " in text
+    queue.discard([letter.id for letter in queue.letters.find(LetterFilter())])
     assert "all is well" in plain(redis_url)
 
 
@@ -216,7 +226,9 @@ def test_the_oldest_message_s_age_is_told_wherever_it_waits(
     birth(redis)
     now = time.time()
     queue.push([event("Queued an hour ago", time=int((now - 3600) * 1000))])
-    assert status(redis_url)["oldest_seconds"] == pytest.approx(3600, abs=30)
+    found = status(redis_url, ExitCode.FINDING)
+    assert found["oldest_seconds"] == pytest.approx(3600, abs=30)
+    assert found["health"]["problems"][0]["kind"] == "oldest"  # type: ignore[index]
     queue.route()
     assert status(redis_url)["oldest_seconds"] == pytest.approx(0, abs=30)
 
@@ -224,7 +236,7 @@ def test_the_oldest_message_s_age_is_told_wherever_it_waits(
 def test_a_redis_that_may_evict_needs_an_eye(redis: Redis, redis_url: str) -> None:
     redis.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert "set it to noeviction" in plain(redis_url, ExitCode.FINDING)
+        assert "Set it to noeviction" in plain(redis_url, ExitCode.FINDING)
     finally:
         redis.config_set("maxmemory-policy", "noeviction")
 
@@ -297,6 +309,8 @@ def test_watching_goes_on_where_redis_went_away_and_came_back(server: ValkeyServ
 def test_watching_on_a_terminal_redraws_says_when_redis_is_away_and_ends_with_ctrl_c(
     server: ValkeyServer,
 ) -> None:
+    with Redis.from_url(server.connection_url) as client:
+        birth(client)
     env = environment(MIXRELAY_REDIS_URL=server.connection_url, TERM="xterm")
     ours, theirs = pty.openpty()
     with Process([COMMAND, "status", "--watch"], env=env, stdout=theirs) as watching:

@@ -1,5 +1,6 @@
 """A page that is open while Redis or the dashboard goes away says that its figures are old."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,16 +51,20 @@ def test_figures_that_do_not_come_anew_are_told_from_those_that_do(
     away: Callable[[str], Page], server: ValkeyServer
 ) -> None:
     page = away("/")
-    expect(page.get_by_text("All is well")).to_be_visible()
+    expect(page.get_by_text("No worker runs")).to_be_visible()
     old = page.locator("[data-stale]")
     expect(old).to_be_hidden()
 
     server.stop()
-    expect(old).to_contain_text("UTC: the dashboard does not reach Redis.", timeout=20_000)
+    expect(old).to_contain_text("Unknown: the dashboard does not reach Redis.", timeout=20_000)
     expect(page.locator("#live")).to_have_css("opacity", "0.55")
+    expect(page.get_by_text("No worker runs")).to_be_hidden()
+    expect(page).to_have_title(re.compile("^Unknown: the dashboard does not reach Redis"))
 
     server.start()
     expect(old).to_be_hidden(timeout=20_000)
+    expect(page.get_by_text("No worker runs")).to_be_visible()
+    expect(page).to_have_title(re.compile("^Overview"))
     expect(page.locator("#live")).to_have_css("opacity", "1")
 
 

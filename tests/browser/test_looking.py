@@ -5,6 +5,9 @@ from collections.abc import Callable
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from redis import Redis
+from rq import Queue as RqQueue
+from rq import SimpleWorker
 
 from mixrelay.shared.queue import JobKind, LetterFilter, new_id
 from tests.browser.scenes import an_hour, night
@@ -27,6 +30,7 @@ def pages(bench: Bench) -> dict[str, str]:
         "letters": "/letters",
         "letter": f"/letters/{number}",
         "edit": f"/letters/{number}/edit",
+        "fix": "/letters/fix?reason=invalid&op=delete&path=properties.time&value=",
         "plan": "/jobs/plan/replay?reason=exhausted",
         "job": f"/jobs/{job.id}",
         "jobs": "/jobs",
@@ -61,11 +65,13 @@ def test_what_is_wrong_stands_first(open_page: Callable[..., Page], bench: Bench
 
     banner = page.locator("#live .banner").first
 
-    expect(banner).to_contain_text("no worker runs: start mixrelay worker")
+    expect(banner).to_contain_text("no worker runs. Start mixrelay worker.")
     expect(page.get_by_role("table").first).to_contain_text("503 from Mixpanel")
 
 
-def test_a_quiet_queue_says_that_all_is_well(open_page: Callable[..., Page]) -> None:
+def test_a_quiet_queue_says_that_all_is_well(open_page: Callable[..., Page], redis: Redis) -> None:
+    queue = RqQueue("mixrelay", connection=redis)
+    SimpleWorker([queue], connection=redis).register_birth()
     expect(open_page("/").get_by_role("status")).to_contain_text("All is well")
 
 
@@ -84,7 +90,7 @@ def test_the_charts_are_drawn_and_told_in_words(
 ) -> None:
     page = open_page("/")
 
-    expect(page.locator(".chart canvas")).to_have_count(2)
+    expect(page.locator(".chart canvas")).to_have_count(4)
     expect(page.locator("[data-spoken]")).to_have_text("In the last hour: 0 delivered, 0 dead.")
     page.get_by_role("button", name="last day").click()
     expect(page.locator("[data-spoken]")).to_contain_text("In the last day")

@@ -10,7 +10,6 @@ from rq.suspension import is_suspended
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look
-from mixrelay.console.status.view import verdict_words
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from tests.support.patience import joined, slowness
@@ -83,7 +82,7 @@ class StormWatch:
         self.looks += 1
         self.suspended += held
         self.difference = max(self.difference, abs(books.difference))
-        says = verdict_words(figures.warnings(), figures.remarks())
+        says = figures.health().words
         self.well += says == WELL
         silent = self._silent(figures, may_send=not stood and not figures.rq.suspended)
         has = self.arrived()

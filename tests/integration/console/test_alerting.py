@@ -51,7 +51,7 @@ def test_settlements_that_redis_refused(bench, queue, fired):
     batch = bench.take()
     assert "refused" not in fired()
     queue.settle(batch, Settlement(delivered="all", sent=True, refusals=3))
-    assert fired()["refused"].startswith("Redis refused 3 settlements within a minute.")
+    assert fired()["refused"].startswith("Redis refused 3 settlements within two minutes.")
 
 
 def test_a_server_that_may_evict(redis, fired):
@@ -68,7 +68,7 @@ def test_books_that_do_not_balance(bench, fired):
     bench.route(event("a"))
     assert "unsafe:books" not in fired()
     bench.redis.delete(bench.key("lane:event"))
-    assert "1 message unaccounted for" in fired()["unsafe:books"]
+    assert "Messages are unaccounted for, 1 message too few" in fired()["unsafe:books"]
 
 
 def test_workers_that_cannot_be_asked_for_are_no_workers(queue, fired, tmp_path):

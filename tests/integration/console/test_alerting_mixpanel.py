@@ -54,7 +54,7 @@ def test_the_circuits_that_a_refused_token_opened_are_the_same_alert(
     assert len(figures().warnings()) == 1
     # A circuit that opened for another reason is an alert of its own.
     bench.redis.hdel(bench.key("pause:engage:0badc0de"), "token")
-    assert set(fired()) == {f"token_refused:{OURS.fingerprint}", "paused:engage:0badc0de"}
+    assert set(fired()) == {f"token_refused:{OURS.fingerprint}", "paused:configuration"}
     assert len(figures().warnings()) == 2
 
 

@@ -192,6 +192,21 @@ def test_our_names_are_taken(dashboard_of, host):
     assert page.get("/", headers={"Host": host}).status_code == 200
 
 
+def test_a_proxy_may_leave_the_port_out_of_the_host(dashboard_of, letter, queue):
+    """As nginx does with $host; browsers send no Sec-Fetch-Site over plain HTTP."""
+    page = dashboard_of(hosts="ops.example", token="s3cret")
+    number, auth = letter.letters[0].id, ("ann", "s3cret")
+    form = {"form_token": form_token(page, auth=auth), "why": "a test"}
+    asked = {"Host": "ops.example", "Origin": "http://ops.example:8080"}
+    other = asked | {"Origin": "http://evil.example:8080"}
+
+    refused = page.post(f"/letters/{number}/discard", data=form, headers=other, auth=auth)
+    taken = page.post(f"/letters/{number}/discard", data=form, headers=asked, auth=auth)
+
+    assert (refused.status_code, taken.status_code) == (403, 303)
+    assert queue.books().dead == 0
+
+
 @pytest.mark.parametrize(
     "headers",
     [

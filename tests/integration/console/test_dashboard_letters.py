@@ -107,7 +107,7 @@ def test_a_filter_stands_in_the_address(page, bench, query, found):
 
     assert shown.status_code == 200
     rows = text(shown).split('<h2 id="found-heading"')[1]
-    assert [name for name in ("invalid", "late") if f"<td>{name}</td>" in rows] == found
+    assert [name for name in ("invalid", "late") if f">{name}</td>" in rows] == found
     assert f'data-count="{len(found)}"' in rows
 
 
@@ -120,15 +120,6 @@ def test_a_filter_that_cannot_be_read_shows_nothing_to_act_on(page, bench, query
     assert shown.status_code == 400
     assert "cannot be read" in shown.text
     assert "all that match" not in shown.text
-
-
-def test_groups_tell_reason_status_type_times_and_a_sample(page, bench):
-    [number] = bury(bench, event("one"), reason="rejected", status=400, error="said so")
-
-    shown = text(page.get("/letters"))
-
-    assert "/letters?reason=rejected&status=400&type=event" in shown
-    assert f'/letters/{number}">said so</a>' in shown
 
 
 def test_pages_follow_each_other_without_gaps(page, bench):

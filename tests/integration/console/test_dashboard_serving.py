@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from mixrelay.console.dashboard import serving
 from mixrelay.console.dashboard.app import create_app
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.console.dashboard.pages import overview
@@ -123,3 +124,28 @@ def test_a_proxy_may_serve_the_page_under_a_path(redis_url, path):
     addresses = re.findall(r'(?:href|src|action)="(/[^"]*)"', shown.text)
     assert shown.status_code == asset.status_code == 200
     assert all(address.startswith("/mixrelay/") for address in addresses)
+
+
+def test_a_redirect_names_neither_scheme_nor_host(page):
+    """Behind a proxy that does TLS, this process would send a browser to plain http."""
+    moved = page.get("/letters/", headers={"X-Forwarded-Proto": "https"})
+
+    assert moved.status_code == 307
+    assert moved.headers["Location"] == "/letters"
+
+
+def test_a_connection_is_kept_for_longer_than_proxies_keep_theirs(monkeypatch, redis_url):
+    made = []
+
+    class Server:
+        def __init__(self, config):
+            made.append(config)
+
+        def run(self):
+            pass
+
+    monkeypatch.setattr(serving, "_Server", Server)
+    serving.serve(Settings(redis_url=redis_url), DashboardSettings())
+
+    [config] = made
+    assert config.timeout_keep_alive > 60

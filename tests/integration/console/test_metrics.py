@@ -40,3 +40,18 @@ def test_the_limit_of_dead_letters_is_0_where_there_is_none(bench: Bench, value:
     assert value("mixrelay_dlq_limit") == 0
     bench.queue.retention.expire(None, 1_000)
     assert value("mixrelay_dlq_limit") == 1_000
+
+
+def test_the_age_of_the_oldest_is_told_by_lane(bench: Bench, value: Value) -> None:
+    bench.route(event("a"))
+    number, payload = bench.redis.lindex(bench.key("lane:event"), 0).split(b" ", 1)
+    received, rest = payload.split(b" ", 1)
+    earlier = b" ".join((number, b"%d" % (int(received) - 90_000), rest))
+    bench.redis.lset(bench.key("lane:event"), 0, earlier)
+    ages = {
+        kind: value("mixrelay_oldest_message_age_seconds", type=kind)
+        for kind in ("all", "event", "import")
+    }
+    assert ages["import"] == 0
+    assert ages["event"] == pytest.approx(ages["all"], abs=30), "two looks"
+    assert 90 <= (ages["event"] or 0) < 600

@@ -68,7 +68,7 @@ class Turns:
         float,
         number(
             "oldest",
-            "Allowed age of a message in the backlog, and of an outage of Mixpanel.",
+            "Allowed age of a message in the backlog, and of a token that nothing has proven.",
             least=1,
             most=315_360_000,
             metavar="SECONDS",

@@ -19,7 +19,9 @@ TIMES = ("since", "until")
 NAMES = (*TEXTS, *NUMBERS, *TIMES)
 _OURS = frozenset({"cursor", "said", "moved", "of", "seal", "place", "looked", "out_of"})
 """What else our own links carry, and `n_` with a type behind it."""
-_FORMS = frozenset({"form_token", "typed", "planned", "why", "rate", "job_id"})
+_FORMS = frozenset(
+    {"form_token", "typed", "planned", "why", "rate", "job_id", "op", "path", "value"}
+)
 """And our forms."""
 MOST = 1_000_000_000
 """As the commands take."""
@@ -59,7 +61,8 @@ def asked_for(values: Mapping[str, str], queue: Queue) -> Asked:
     given = {name: values[name].strip() for name in NAMES if values.get(name, "").strip()}
     read: dict[str, Any] = {name: given[name] for name in TEXTS if name in given}
     mistakes = [*_unknown(values), *_no_words(read, queue)]
-    now = datetime.now(UTC)
+    # By the clock that letters are dated by.
+    now = _now(queue) if any(name in given for name in TIMES) else datetime.now(UTC)
     for name in (*NUMBERS, *TIMES):
         if name not in given:
             continue
@@ -69,6 +72,11 @@ def asked_for(values: Mapping[str, str], queue: Queue) -> Asked:
             said = str(error)
             mistakes.append(f"{name.replace('_', ' ')}: {said}")
     return Asked(LetterFilter(**read), given, tuple(mistakes))
+
+
+def _now(queue: Queue) -> datetime:
+    seconds, microseconds = queue.redis.time()
+    return datetime.fromtimestamp(seconds + microseconds / 1_000_000, UTC)
 
 
 def _unknown(values: Mapping[str, str]) -> Iterator[str]:

@@ -32,6 +32,8 @@ LOCAL_USER = "local"
 BEARER = "bearer"
 """Who brings the password as a bearer token."""
 NAME_CHARACTERS = 100
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+"""Where other ports are other people's programs, and no proxy stands before."""
 
 Identify = Callable[[Request], str | Awaitable[str | None] | None]
 """Names the user of a request, None for a stranger: the host application's own way.
@@ -116,7 +118,13 @@ def is_from_our_page(headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site == "same-origin"
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    if origin is None:
+        return True
+    asked, served = urlsplit(origin), headers.get("host", "")
+    if served == asked.netloc:
+        return True
+    # A proxy may leave the port out (nginx's $host); the form's token is asked for all the same.
+    return served == asked.hostname and served not in _LOOPBACK
 
 
 class Guard:
@@ -205,7 +213,15 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in _headers(self._nonce).items():
                 headers.setdefault(name, value)
+            if to := headers.get("location"):
+                headers["location"] = _within(to)
         await self._send(message)
+
+
+def _within(address: str) -> str:
+    """A redirect without scheme and host: behind a proxy, this process knows neither."""
+    parts = urlsplit(address)
+    return parts._replace(scheme="", netloc="").geturl() if parts.netloc else address
 
 
 def _headers(nonce: str) -> dict[str, str]:

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from mixrelay.console.dashboard import words
 from mixrelay.console.dashboard.assets import fingerprint
 from mixrelay.console.dashboard.forms import Forms
+from mixrelay.console.dashboard.groups.inbox import Inboxes
 from mixrelay.console.dashboard.options import DashboardSettings
+from mixrelay.console.dashboard.tiles import Ages
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import PageKey, Queue
 from mixrelay.shared.settings import Settings
@@ -39,6 +41,8 @@ class Place:
             connect(settings.redis_url), settings.queue, partitions=settings.partitions
         )
         self._refresh_at = 0.0
+        self.inboxes = Inboxes()
+        self.ages = Ages()
         self.forms = Forms(secret, PageKey(self.queue.redis, self.queue.name).read)
         self.fingerprint = fingerprint(STATIC)
         self._templates = _templates()

@@ -14,6 +14,8 @@ from mixrelay.shared.settings import Settings
 from mixrelay.worker.base import logs
 
 _GRACE_SECONDS = 3
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than a proxy keeps one (nginx and AWS: 60 s): else it is closed under a request."""
 
 
 def serve(settings: Settings, dashboard: DashboardSettings) -> None:
@@ -32,6 +34,7 @@ def serve(settings: Settings, dashboard: DashboardSettings) -> None:
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
     )
     _Server(served).run()
 

@@ -11,8 +11,8 @@ from mixrelay.console.doctor.findings import Finding
 from mixrelay.console.doctor.node import REDIS, look_at, round_trip
 from mixrelay.console.doctor.partitions import check_partitions
 from mixrelay.console.failures import explain_redis
+from mixrelay.console.health.harm import harm_problems
 from mixrelay.console.status.clock import clock_remarks
-from mixrelay.console.status.harm import harm_problems
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import MixrelayError

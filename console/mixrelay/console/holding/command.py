@@ -7,9 +7,9 @@ import typer
 
 from mixrelay.console import terminal
 from mixrelay.console.dlq.operator import operator
+from mixrelay.console.health.circuits import held_problem
 from mixrelay.console.helptext import examples
 from mixrelay.console.options import Where, flat
-from mixrelay.console.status.figures import about_hold
 from mixrelay.console.text import count
 from mixrelay.shared.queue import Books, Lane
 
@@ -93,5 +93,5 @@ def resume(
 def _as_it_is(books: Books, lane: Lane) -> str:
     for hold in books.held:
         if hold.lane is lane:
-            return about_hold(hold, books.now_ms)
+            return str(held_problem(hold, books.now_ms))
     return f"{lane} was paused, and resumed meanwhile."

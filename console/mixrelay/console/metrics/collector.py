@@ -15,6 +15,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from mixrelay.console.metrics.judgement import judgement_metrics
 from mixrelay.console.metrics.mixpanel import token_metrics, unasked_metrics
 from mixrelay.console.metrics.safety import SAFETY_CHECKS
 from mixrelay.console.refusals import REFUSALS
@@ -38,6 +39,8 @@ REDELIVERED_CAUSES = ("death", "lease", "stop")
 DISCARDED_REASONS = ("operator", "expired", "ignored")
 PAUSE_REASONS = ("configuration", "outage", "operator")
 _MS = 0.001
+_LIMITS_SHOWN = 20
+"""Destinations that get a series: one outage may limit hundreds of keys."""
 
 
 class QueueCollector(Collector):
@@ -61,6 +64,7 @@ class QueueCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         figures = self._look()
+        yield from judgement_metrics(figures.health())
         yield from _waiting(figures)
         yield from _ended(figures)
         yield from _letters(figures)
@@ -128,9 +132,12 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
     told = "Open circuits; with reason operator, 1 if an operator paused the lane."
     yield _gauge("mixrelay_lane_paused", told, ["type", "reason"], paused)
     ages = {("all",): figures.oldest_seconds or 0.0}
+    for lane in Lane:
+        at = books.oldest_in.get(lane, books.now_ms)
+        ages[lane.value,] = max(0.0, (books.now_ms - at) * _MS)
     yield _gauge(
         "mixrelay_oldest_message_age_seconds",
-        "Age of the oldest message in the backlog.",
+        "Age of the oldest message in the backlog, of all types and of each lane.",
         ["type"],
         ages,
     )
@@ -139,10 +146,12 @@ def _waiting(figures: Figures) -> Iterator[Metric]:
         "Age of the oldest message that could be sent now: what workers are too few for.",
         value=ready_seconds(books) or 0.0,
     )
-    limits = {(name,): limit for name, limit in books.paces.items()}
+    lowest = sorted(books.paces.items(), key=lambda one: one[1])[:_LIMITS_SHOWN]
+    limits = {(name,): limit for name, limit in lowest}
     yield _gauge(
         "mixrelay_concurrency_limit",
-        "Batches that may be under way to a destination after a failure; absent: no limit.",
+        "Batches that may be under way to a destination after a failure; absent: no limit. "
+        f"{_LIMITS_SHOWN} destinations at most, the lowest limits.",
         ["destination"],
         limits,
     )

@@ -6,13 +6,11 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from mixrelay.console.health.limits import FULL
 from mixrelay.shared.connection import infos
 
 SAFETY_CHECKS = ("eviction", "memory", "persistence", "replica", "unknown")
 """`unknown`: this user may not ask the server."""
-
-FULL = 0.8
-"""The share of maxmemory above which producers may soon be refused."""
 
 
 def unsafe(redis: Redis) -> dict[str, bool]:

@@ -36,12 +36,10 @@ def status(
 ) -> None:
     """Show whether all is well: the backlog, open circuits, dead letters, workers.
 
-    Exit code 0: no problem. 1: degraded: Redis refuses writes; the workers are suspended (rq
-    suspend); Mixpanel refuses a token; there is a backlog and no worker runs, or none knows its
-    partition; a circuit is open because of wrong settings, or for more than 5 minutes; an operator
-    paused a lane; an id nears Mixpanel's limit of events a day; a limit will drop dead letters;
-    Redis may evict keys; messages are unaccounted for. New dead letters, a token that is not
-    proven and records that Mixpanel did not confirm are notes.
+    Exit code 0: no problem. 1: degraded, by the same judgement as the page, alerts and metrics:
+    messages fail; a circuit is open for over a minute; a lane is paused; there is a backlog and no
+    worker, or one that is too old; a token is refused, or unproven for long; Redis refuses writes,
+    is nearly full or may evict; messages are unaccounted for. Notes change no exit code.
     """
     with where.open() as queue:
 
@@ -53,9 +51,9 @@ def status(
             return
         figures = look()
     show(figures, as_json=as_json)
-    warnings = figures.warnings()
+    health = figures.health()
     if as_json:
-        for told in (*warnings, *figures.remarks()):
-            terminal.warn(told)
-    if warnings:
+        for one in (*health.urgent, *health.notes):
+            terminal.warn(str(one))
+    if health.urgent:
         raise typer.Exit(ExitCode.FINDING)

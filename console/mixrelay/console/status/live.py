@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.mixpanel_view import mixpanel
-from mixrelay.console.status.view import crew, standing, troubles, verdict, verdict_words
+from mixrelay.console.status.view import crew, standing, troubles, verdict
 from mixrelay.console.tables import plain_table
 from mixrelay.console.text import duration, iso, safe
 from mixrelay.shared.queue.merged.history import MergedHistory
@@ -112,7 +112,8 @@ def sparkline(values: Sequence[int], bars: str = _BARS) -> str:
 def line(figures: Figures) -> str:
     """The figures in one line, for a log."""
     books, oldest, workers = figures.books, figures.oldest_seconds, figures.workers
-    notes = figures.warnings() or figures.remarks()
+    health = figures.health()
+    notes = [str(one) for one in health.urgent or health.notes]
     told = {
         "queued": f"{books.queued:,}",
         "lanes": f"{sum(books.lanes.values()):,}",
@@ -125,7 +126,7 @@ def line(figures: Figures) -> str:
     }
     at = iso(datetime.fromtimestamp(books.now_ms / 1000, UTC))
     more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
-    state = verdict_words(figures.warnings(), figures.remarks())
+    state = health.words
     if notes:
         state += f": {safe(notes[0])}{more}"
     return f"{at} {', '.join(f'{name} {value}' for name, value in told.items())}; {state}"

@@ -1,9 +1,13 @@
 """Reads the figures of a queue, wherever they are kept."""
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from redis.exceptions import ResponseError
 
+from mixrelay.console.health.limits import FULL
+from mixrelay.console.health.recent import read_recent
 from mixrelay.console.status.clock import stepped_within
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import HEARD_AGAIN_AFTER, workers
@@ -16,8 +20,17 @@ from mixrelay.worker.rq.queue import queue_name
 
 
 def look(queue: Queue, rq_url: str) -> Figures:
-    """The figures at this instant; `rq_url` is the node that keeps RQ's keys."""
+    """The figures at this instant.
+
+    Args:
+        queue: whose.
+        rq_url: the node that keeps RQ's keys.
+
+    Raises:
+        redis.RedisError: the queue's node is away, or refuses.
+    """
     books = queue.books()
+    memory = _memory(queue)
     rq_queue = queue_name(queue.name)
     seen = workers(rq_url, rq_queue, is_clock_set=stepped_within(books, HEARD_AGAIN_AFTER))
     return Figures(
@@ -26,7 +39,9 @@ def look(queue: Queue, rq_url: str) -> Figures:
         redis_ahead=books.now_ms / 1000 - time.time(),
         workers=seen,
         rq=rq_state(rq_url, rq_queue, seen),
-        eviction=_eviction(queue),
+        eviction=_eviction(memory),
+        memory_share=_share(memory),
+        recent=read_recent(queue, books),
         outlook=queue.retention.outlook(),
         strays=_strays(queue),
         refused_writes=refused_writes(queue.redis),
@@ -43,11 +58,26 @@ def _strays(queue: Queue) -> dict[str, int]:
     return find_strays(queue.redis, queue.name, len(queue.lists)).waiting
 
 
-def _eviction(queue: Queue) -> str | None:
-    """The policy of the servers, of several the one that may evict."""
+def _memory(queue: Queue) -> list[dict[str, Any]]:
+    """What the servers say of their memory; nothing where this user may not ask."""
     try:
-        told = infos(queue.redis, "memory")
+        return infos(queue.redis, "memory")
     except ResponseError:
-        return None  # This user may not ask; `doctor` says how to let it.
+        return []  # `doctor` says how to let it.
+
+
+def _eviction(told: Sequence[Mapping[str, Any]]) -> str | None:
+    """The policy of the servers, of several the one that may evict."""
     policies = {str(memory["maxmemory_policy"]) for memory in told if "maxmemory_policy" in memory}
     return min(policies, key=lambda policy: policy == "noeviction", default=None)
+
+
+def _share(told: Sequence[Mapping[str, Any]]) -> float | None:
+    """How much of its limit the fullest server uses, where that is nearly all."""
+    shares = [
+        int(memory.get("used_memory", 0)) / int(memory["maxmemory"])
+        for memory in told
+        if int(memory.get("maxmemory", 0))
+    ]
+    fullest = max(shares, default=0.0)
+    return fullest if fullest > FULL else None

@@ -1,5 +1,6 @@
 """What Mixpanel says about the project tokens that messages are sent under."""
 
+import math
 from typing import Any
 
 from mixrelay.console.status.problem import Problem
@@ -15,12 +16,17 @@ _ERROR_SHOWN = 120
 _RESTART = "restart the workers"
 
 
-def token_problems(books: Books) -> list[Problem]:
-    """The tokens that Mixpanel refuses, then those that nothing has proven yet."""
+def token_problems(books: Books, patience: float = math.inf) -> list[Problem]:
+    """The tokens that Mixpanel refuses, then those that nothing has proven yet.
+
+    Args:
+        books: the queue's.
+        patience: seconds for which a token may be unproven.
+    """
     tokens = sorted_tokens(books)
     return [
         *(_refused(token, books) for token in tokens if token.state == REFUSED),
-        *(_unproven(token, books.now_ms) for token in tokens if token.state == UNPROVEN),
+        *(_unproven(token, books.now_ms, patience) for token in tokens if token.state == UNPROVEN),
     ]
 
 
@@ -136,7 +142,7 @@ def _is_own_proven(base: str, books: Books) -> bool:
     return any(one.own and one.state == PROVEN and one.base == base for one in books.tokens)
 
 
-def _unproven(token: TokenState, now_ms: int) -> Problem:
+def _unproven(token: TokenState, now_ms: int, patience: float) -> Problem:
     error = f" ({cut(token.error, _ERROR_SHOWN).rstrip('.')})" if token.error else ""
     return Problem(
         TOKEN_UNPROVEN,
@@ -146,5 +152,6 @@ def _unproven(token: TokenState, now_ms: int) -> Problem:
         f"it{error}.",
         "Updates are sent meanwhile, and Mixpanel takes them under a wrong token too: check the "
         "token with mixrelay doctor.",
-        is_urgent=False,
+        is_urgent=unproven_seconds(token, now_ms) > patience,
+        is_page=False,
     )

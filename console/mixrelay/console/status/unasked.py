@@ -99,6 +99,7 @@ def hot_problems(books: Books) -> Iterator[Problem]:
             f"A {kind} has about {top.count:,} events of {top.day} (UTC), {percent(top)}% of "
             f"Mixpanel's limit of {top.limit:,} a day{others}.",
             _HOT_ADVICE.get(kind, "mixrelay status lists it."),
+            is_page=False,
         )
 
 
@@ -114,6 +115,7 @@ def unconfirmed_problem(books: Books, lately: int) -> Iterator[Problem]:
             "An event or drop filter in Mixpanel's Lexicon may hide them; if there is none, "
             "compare the example in mixrelay status with the events in Mixpanel.",
             is_urgent=False,
+            is_page=False,
         )
 
 

@@ -1,6 +1,6 @@
 """The figures for eyes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,12 +10,16 @@ from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.fleet import WorkerSeen
 from mixrelay.console.status.mixpanel_view import mixpanel
 from mixrelay.console.tables import plain_table
-from mixrelay.console.text import count, cut, duration, safe
+from mixrelay.console.text import cut, duration, safe
 from mixrelay.shared.queue import TOTALS, Books, Lane, Outlook, PausedDestination
 from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 _SHOWN_REASON = 80
+_CIRCUITS_SHOWN = 10
+"""Destinations: one outage may close hundreds, and the first lines say its cause."""
 _SHOWN_DESTINATION = 48
+_STYLES = {"degraded": "yellow", "note": "", "well": "green"}
+"""By state: green where there is nothing to know."""
 
 
 def view(figures: Figures) -> RenderableType:
@@ -48,18 +52,11 @@ def troubles(figures: Figures) -> list[RenderableType]:
 
 def verdict(figures: Figures) -> RenderableType:
     """The first lines: the problems, then what one should know; never well beside either."""
-    warnings, remarks = figures.warnings(), figures.remarks()
+    health = figures.health()
     state = Text.assemble((safe(figures.queue), "bold"), "  ")
-    state.append(verdict_words(warnings, remarks), style="yellow" if warnings else "green")
-    lines = [Text(f"! {safe(warning)}", style="yellow") for warning in warnings]
-    return Group(state, *lines, *(Text(f"- {safe(remark)}") for remark in remarks))
-
-
-def verdict_words(warnings: Sequence[str], remarks: Sequence[str]) -> str:
-    """`degraded, 2 problems`, `no problem, 1 note`, or `all is well`."""
-    if warnings:
-        return f"degraded, {count(len(warnings), 'problem')}"
-    return f"no problem, {count(len(remarks), 'note')}" if remarks else "all is well"
+    state.append(health.words, style=_STYLES[health.state])
+    lines = [Text(f"! {safe(str(one))}", style="yellow") for one in health.urgent]
+    return Group(state, *lines, *(Text(f"- {safe(str(one))}") for one in health.notes))
 
 
 def _waiting(figures: Figures) -> Table:
@@ -96,11 +93,11 @@ def _lanes(books: Books) -> Table:
     return shown
 
 
-def _paused(paused: Iterable[PausedDestination]) -> Table:
+def _paused(paused: Sequence[PausedDestination]) -> RenderableType:
     shown = plain_table(
         "circuit open, or paused", "lane", "kind", ">status", ">failures", ">next try in", "error"
     )
-    for pause in paused:
+    for pause in sorted(paused, key=lambda one: one.since_ms)[:_CIRCUITS_SHOWN]:
         cells = (
             cut(pause.destination, _SHOWN_DESTINATION),
             pause.lane,
@@ -111,7 +108,13 @@ def _paused(paused: Iterable[PausedDestination]) -> Table:
             cut(pause.reason, _SHOWN_REASON),
         )
         shown.add_row(*(Text(safe(cell)) for cell in cells))
-    return shown
+    return _and_more(shown, len(paused), _CIRCUITS_SHOWN)
+
+
+def _and_more(shown: Table, there: int, most: int) -> RenderableType:
+    """A table with the number of rows that it leaves out."""
+    left = there - most
+    return Group(shown, Text(f"{left:,} more: mixrelay status --json")) if left > 0 else shown
 
 
 def _next_try(pause: PausedDestination) -> str:
@@ -120,11 +123,11 @@ def _next_try(pause: PausedDestination) -> str:
     return duration(pause.seconds) if pause.seconds else "due"
 
 
-def _paces(paces: Mapping[str, int]) -> Table:
+def _paces(paces: Mapping[str, int]) -> RenderableType:
     shown = plain_table("recovering", ">concurrency limit")
-    for destination, limit in paces.items():
+    for destination, limit in sorted(paces.items(), key=lambda one: one[1])[:_CIRCUITS_SHOWN]:
         shown.add_row(Text(cut(destination, _SHOWN_DESTINATION)), f"{limit:,}")
-    return shown
+    return _and_more(shown, len(paces), _CIRCUITS_SHOWN)
 
 
 def _dead(books: Books) -> Table:

@@ -2,6 +2,7 @@
 
 from mixrelay.console.dashboard.pages import (
     audit,
+    fix,
     health,
     jobs,
     lanes,
@@ -17,6 +18,7 @@ ROUTES = [
     *metrics.ROUTES,
     *overview.ROUTES,
     *lanes.ROUTES,
+    *fix.ROUTES,
     *letters.ROUTES,
     *letter.ROUTES,
     *jobs.ROUTES,

@@ -6,8 +6,15 @@ from starlette.responses import Response
 
 from mixrelay.console.dashboard import payloads
 from mixrelay.console.dashboard.call import Call, route
-from mixrelay.console.dashboard.pages.letters import WHY_MISSING, about
+from mixrelay.console.dashboard.filters import NAMES, Asked, asked_for
+from mixrelay.console.dashboard.groups.curl import curl
+from mixrelay.console.dashboard.groups.inbox import CORRECTABLE
+from mixrelay.console.dashboard.groups.marking import marked
+from mixrelay.console.dashboard.pages.letters import WHY_MISSING
+from mixrelay.shared.mixpanel.endpoints import base_address
 from mixrelay.shared.queue import Edited, Letter, Number
+from mixrelay.shared.queue.letter_heads import HEAD_BYTES, about
+from mixrelay.shared.queue.letters.paging import Place
 from mixrelay.shared.tuples import MalformedTupleError
 
 _SAID = {
@@ -35,14 +42,35 @@ def _gone(call: Call) -> Response:
     return call.page("gone.html", 404, what="letter", number=call.path["number"])
 
 
+def _filter(call: Call) -> Asked:
+    """The filter of the list that one came from; none where it cannot be read."""
+    source = call.form or call.query
+    asked = asked_for({name: source.get(name, "") for name in NAMES}, call.queue)
+    return asked if not asked.mistakes else asked_for({}, call.queue)
+
+
+def _beside(call: Call, found: Letter, asked: Asked, *, newer: bool) -> str | None:
+    """The letter behind this one in that list, or before it."""
+    page = call.queue.letters.page(
+        asked.wanted, Place.of(found).cursor, limit=1, newest_first=not newer, head=HEAD_BYTES
+    )
+    return page.letters[0].id if page.letters else None
+
+
 def _show(call: Call, found: Letter) -> Response:
     mask = call.place.dashboard.mask
+    asked = _filter(call)
     original = None if found.original is None else payloads.shown(found.original, mask=mask)
     return call.page(
         "letter.html",
         letter=found,
         about=about(found),
-        message=payloads.shown(found.payload, mask=mask),
+        message=marked(found.payload, found.field, mask=mask),
+        curl="" if mask else curl(found, base_address()),
+        asked=asked,
+        newer=_beside(call, found, asked, newer=True),
+        older=_beside(call, found, asked, newer=False),
+        may_be_fixed=found.reason in CORRECTABLE,
         original=original,
         may_edit=not mask and payloads.editable(found) is not None,
         said=_SAID.get(call.said, ""),
@@ -60,7 +88,7 @@ def move(call: Call) -> Response:
     queue = call.queue
     moving = queue.replay if how == "replay" else queue.discard
     moved = moving([number], who=call.user, why=why)
-    return call.to("letters", query={"said": how, "moved": moved, "of": 1})
+    return call.to("letters", query={**_filter(call).given, "said": how, "moved": moved, "of": 1})
 
 
 def editor(call: Call) -> Response:

@@ -9,14 +9,15 @@ from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, begin_beside, go_on
 from mixrelay.console.dashboard.failing import words_for
 from mixrelay.shared.mixpanel.reasons import Reason
-from mixrelay.shared.queue import Letter, Number
-from mixrelay.shared.queue.letters.letter import subjects
+from mixrelay.shared.queue import Number
+from mixrelay.shared.queue.letter_heads import HEAD_BYTES, about
 from mixrelay.shared.reading import count as read_count
 
 PER_PAGE = 50
 SELECTED_AT_MOST = 500
 _IN_ORDER = ("profile_update", "group_update")
 _MOVES = {"replay": "replayed", "discard": "discarded"}
+_DONE = _MOVES | {"fix": "corrected and re-queued"}
 WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
 
 
@@ -27,7 +28,8 @@ def letters(call: Call) -> Response:
         return call.page("letters.html", 400, **_empty(call, asked))
     box = call.queue.letters
     try:
-        page = box.page(asked.wanted, call.query.get("cursor") or None, limit=PER_PAGE)
+        cursor = call.query.get("cursor") or None
+        page = box.page(asked.wanted, cursor, limit=PER_PAGE, head=HEAD_BYTES)
     except ValueError as error:
         return call.page("letters.html", 400, **_empty(call, asked, str(error)))
     groups = box.groups()
@@ -39,7 +41,7 @@ def letters(call: Call) -> Response:
         ambiguous=sum(letter.reason == Reason.AMBIGUOUS for letter in page.letters),
         late=any(letter.type in _IN_ORDER for letter in page.letters),
         page=page,
-        groups=groups,
+        inbox=call.place.inboxes.read(call.queue),
         counted=begin_beside(call.queue, asked.wanted, groups),
         said=_said(call),
         **_words(),
@@ -54,13 +56,7 @@ def _empty(call: Call, asked: filters.Asked, *mistakes: str) -> dict[str, Any]:
     nothing: dict[str, Any] = {"rows": [], "page": None, "counted": None, "said": ""}
     nothing |= {"ambiguous": 0, "late": False}
     told = {"asked": asked, "mistakes": (*asked.mistakes, *mistakes)}
-    return told | nothing | {"groups": call.queue.letters.groups()} | _words()
-
-
-def about(letter: Letter) -> tuple[str, str]:
-    """The event's name and whom the letter is about, of its first record."""
-    event, who = next(subjects(letter.payload), (None, None))
-    return event or "", who or ""
+    return told | nothing | {"inbox": call.place.inboxes.read(call.queue)} | _words()
 
 
 def counted(call: Call) -> Response:
@@ -95,14 +91,14 @@ def _said(call: Call) -> str:
         return WHY_MISSING
     if what == "none":
         return "No letter was chosen: nothing was done."
-    if what in _MOVES and moved is not None and of is not None:
+    if what in _DONE and moved is not None and of is not None:
         return outcome(what, moved, of)
     return ""
 
 
 def outcome(move: str, moved: int, of: int) -> str:
     """How many letters a move took, and what became of the others."""
-    done = f"{moved:,} of {of:,} {_MOVES[move]}."
+    done = f"{moved:,} of {of:,} {_DONE[move]}."
     gone = of - moved
     return done if not gone else f"{done} {gone:,} had been moved by someone else before."
 

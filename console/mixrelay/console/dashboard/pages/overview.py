@@ -6,12 +6,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.series import SPANS, series
+from mixrelay.console.dashboard.tiles import FIELDS, HOUR, tiles
 from mixrelay.console.status.look import look
 from mixrelay.console.status.unasked import noticed, sorted_hot
 
 
 def overview(call: Call) -> Response:
-    return call.page("overview.html", spans=SPANS, **_figures(call))
+    span = call.query.get("span", "hour")
+    return call.page("overview.html", spans=SPANS, chosen=span, **_figures(call))
 
 
 def live(call: Call) -> Response:
@@ -30,9 +32,8 @@ def _figures(call: Call) -> dict[str, Any]:
     figures = look(call.queue, call.place.settings.rq_url)
     return {
         "figures": figures,
-        "warnings": figures.warnings(),
-        "remarks": figures.remarks(),
-        "is_bad": figures.is_bad,
+        "health": figures.health(),
+        "tiles": tiles(figures, call.queue.history.minutes(HOUR, FIELDS), call.place.ages),
         "notices": noticed(figures.books),
         "hot": sorted_hot(figures.books),
     }

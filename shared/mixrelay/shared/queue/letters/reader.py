@@ -93,6 +93,7 @@ class LetterBox:
         size: int,
         newest_first: bool = False,
         whole: bool = False,
+        head: int = 0,
     ) -> Seen:
         """Looks at the next letters that can match, at most `size`, in one call.
 
@@ -102,6 +103,7 @@ class LetterBox:
             size: letters to look at, at most 500.
             newest_first: by burial.
             whole: with their messages, though the filter does without.
+            head: in place of whole messages so many bytes of each, at least two.
 
         Raises:
             ValueError: the cursor is none of ours.
@@ -116,7 +118,7 @@ class LetterBox:
             *_times(wanted),
             at,
             number,
-            int(whole or wanted.needs_message),
+            1 if whole or wanted.needs_message else head,
             *self._indexes(wanted),
         )
         more, told, stored = reply

@@ -4,9 +4,11 @@ local HEAD_SHOWN = 4096
 local wrong = expect("hash", key("notices"), key("hot"), key("harm"))
 if wrong then return wrong end
 
-local lanes, oldest = {}, nil
-local function older(received)
-  if received and (not oldest or received < oldest) then oldest = received end
+local lanes, oldest, oldest_in = {}, nil, {}
+local function older(received, lane)
+  if not received then return end
+  if not oldest or received < oldest then oldest = received end
+  if not oldest_in[lane] or received < oldest_in[lane] then oldest_in[lane] = received end
 end
 for _, lane in ipairs(LANES) do
   local name = key("lane:" .. lane)
@@ -14,7 +16,7 @@ for _, lane in ipairs(LANES) do
   local head = redis.call("LINDEX", name, 0)
   if head then
     local _, received = head_of(head)
-    older(received)
+    older(received, lane)
   end
 end
 
@@ -48,7 +50,7 @@ for i = 1, #batches, 2 do
   local state = cjson.decode(batches[i + 1])
   local into = state.claim and leased or parked
   into[state.lane] = (into[state.lane] or 0) + redis.call("LLEN", key("batch:" .. batches[i]))
-  older(state.oldest)
+  older(state.oldest, state.lane)
   if not state.claim and (state.due or 0) <= STEADY then
     readier(state.lane, state.oldest, state.destination)
   end
@@ -90,7 +92,7 @@ return { cjson.encode({
   dead_by = hash(key("dead:counts")), oldest_letter = tonumber(oldest_letter),
   totals = hash(key("totals")), minutes = minutes, pauses = pauses, paces = paces,
   held = held_lanes, tokens = tokens, notices = hash(key("notices")), hot = hash(key("hot")),
-  expiring = expiring, harm = hash(key("harm")),
-  oldest = oldest, ready = ready, clock = { at = stepped_at, by = stepped_by },
+  expiring = expiring, harm = hash(key("harm")), oldest = oldest, oldest_in = oldest_in,
+  ready = ready, clock = { at = stepped_at, by = stepped_by },
   empty_at = tonumber(redis.call("GET", key("empty_at")) or nil),
 }), head and string.sub(head, 1, HEAD_SHOWN) }

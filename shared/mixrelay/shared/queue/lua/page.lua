@@ -2,12 +2,12 @@
 -- read as one. A place stays good whatever is moved meanwhile.
 -- ARGV  most letters, 1 for the newest first, since and until (ms, "" for none; burials at
 --       `since` and later, before `until`), the place's time and number ("" for none),
---       1 to read each letter's message too, then indexes
+--       1 to read each letter's message too (more than 1: so many bytes of it), then indexes
 -- Answer  {1 if more follow, numbers and times by turns, the letters (false for one that is gone)}
 local most, newest = tonumber(ARGV[1]), ARGV[2] == "1"
-local since, till, at, number, whole = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7] == "1"
+local since, till, at, number, whole = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
 local FIRST_INDEX = 8
--- An answer stays far below what a client's buffer takes.
+-- An answer stays far below what a client's buffer takes, and so does what is read for it.
 local BYTES_AT_MOST = 8388608
 
 -- Not by <, which follows the server's locale: as Redis orders the members of a zset.
@@ -52,13 +52,19 @@ table.sort(found, function(one, other)
   return one[1] ~= other[1] and is_behind(other[1], one[1]) ~= newest
 end)
 
+-- Of a message nothing, all, or its first bytes.
+local function shown(stored)
+  if whole == 1 then return stored end
+  local meta = string.match(stored, "^[^\n]*\n")
+  return whole == 0 and meta or meta and string.sub(stored, 1, #meta + whole)
+end
+
 local places, letters, bytes = {}, {}, 0
 for i = 1, math.min(#found, most) do
   if bytes > BYTES_AT_MOST then break end
   local stored = redis.call("HGET", key("letters"), found[i][1])
-  if stored and not whole then stored = string.match(stored, "^[^\n]*\n") end
   places[#places + 1], places[#places + 2] = found[i][1], found[i][2]
-  letters[i] = stored
+  letters[i] = stored and (shown(stored) or stored)
   bytes = bytes + (stored and #stored or 0)
 end
 return { #letters < #found and 1 or 0, places, letters }

@@ -81,6 +81,7 @@ class MergedLetters:
         limit: int = 50,
         newest_first: bool = True,
         look_at: int = 5_000,
+        head: int = 0,
     ) -> Page:
         """The next letters that match, and where to go on.
 
@@ -92,6 +93,7 @@ class MergedLetters:
             limit: letters of a page.
             newest_first: by burial.
             look_at: letters after which it answers with what it has: one second's work at most.
+            head: in place of whole messages so many bytes of each, where the filter needs no more.
 
         Raises:
             ValueError: the cursor is none of ours.
@@ -100,7 +102,14 @@ class MergedLetters:
         looked = 0
         while looked < look_at:
             size = min(PAGE, limit) if wanted.is_indexed else PAGE
-            found = self.slice(wanted, cursor or "", size=size, newest_first=newest_first)
+            found = self.slice(
+                wanted,
+                cursor or "",
+                size=size,
+                newest_first=newest_first,
+                whole=not head,
+                head=head,
+            )
             looked += found.looked
             letters += found.letters
             if len(letters) > limit or (len(letters) == limit and found.more):
@@ -118,6 +127,7 @@ class MergedLetters:
         size: int = PAGE,
         newest_first: bool = False,
         whole: bool = True,
+        head: int = 0,
     ) -> Slice:
         """Looks at the next letters, at most `size`.
 
@@ -127,6 +137,7 @@ class MergedLetters:
             size: letters to look at, at most 500.
             newest_first: by burial.
             whole: with their messages, though the filter does without.
+            head: without `whole`, so many bytes of each message.
 
         Raises:
             ValueError: the cursor is none of ours.
@@ -134,7 +145,9 @@ class MergedLetters:
         # Of letters that spread evenly, so many of each are about `size` of all.
         share = -(-size // len(self._partitions))
         parts = [
-            one.letters.look(wanted, cursor, size=share, newest_first=newest_first, whole=whole)
+            one.letters.look(
+                wanted, cursor, size=share, newest_first=newest_first, whole=whole, head=head
+            )
             for one in self._partitions
         ]
         if len(parts) == 1:

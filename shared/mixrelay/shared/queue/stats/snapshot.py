@@ -81,6 +81,8 @@ class Books:
     """When the oldest routed message was received."""
     empty_at_ms: int | None
     """When the list was last seen empty: what waits there is not older."""
+    oldest_in: Mapping[Lane, int] = field(default_factory=dict)
+    """By lane, when its oldest routed message was received."""
     paces: Mapping[str, int] = field(default_factory=dict)
     """By destination, how many batches the fleet may have leased for it at once: after a pause,
     or a failure while others passed. What is not named has no limit."""
@@ -143,6 +145,7 @@ class Books:
             },
             oldest_ms=_least(part.oldest_ms for part in parts),
             ready_ms=_least(part.ready_ms for part in parts),
+            oldest_in=_earliest(part.oldest_in for part in parts),
             empty_at_ms=stale.empty_at_ms,
             clock_step=max(
                 (part.clock_step for part in parts if part.clock_step),
@@ -181,6 +184,7 @@ class Books:
             ),
             oldest_ms=_optional(raw.get("oldest")),
             ready_ms=_optional(raw.get("ready")),
+            oldest_in={Lane(lane): int(at) for lane, at in (raw.get("oldest_in") or {}).items()},
             empty_at_ms=_optional(raw.get("empty_at")),
             paces={name: int(limit) for name, limit in sorted(raw["paces"].items())},
             held=held,
@@ -203,6 +207,14 @@ def _sums(counts: Iterable[Mapping[KeyT, int]]) -> dict[KeyT, int]:
 
 def _least(moments: Iterable[int | None]) -> int | None:
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _earliest(parts: Iterable[Mapping[Lane, int]]) -> dict[Lane, int]:
+    found: dict[Lane, int] = {}
+    for part in parts:
+        for lane, at in part.items():
+            found[lane] = min(at, found.get(lane, at))
+    return found
 
 
 def _list_age(part: Books) -> tuple[bool, int]:

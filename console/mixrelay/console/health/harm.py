@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mixrelay.console.health.kinds import EMPTIED, UNSAFE
 from mixrelay.console.status.problem import Problem
 from mixrelay.console.text import count, cut, duration
 from mixrelay.shared.queue import Books
 
-UNSAFE = "unsafe"
-"""The alert that fires, as for a Redis that may evict."""
 PERSISTED_TOLD_SECONDS = 600.0
 """After a worker last took a time to live off a key: whoever sets it comes again."""
 EMPTIED_TOLD_SECONDS = 3600.0
@@ -42,8 +41,8 @@ def harm_problems(books: Books) -> Iterator[Problem]:
     if _is_lately(harm.emptied_at_ms, now, EMPTIED_TOLD_SECONDS):
         since = duration(max(0, now - (harm.emptied_at_ms or 0)) / 1000)
         yield Problem(
-            UNSAFE,
-            "emptied",
+            EMPTIED,
+            "",
             f"This queue was emptied or set back to an earlier state {since} ago: it had numbered "
             f"{count(harm.was, 'message')} and then {harm.now:,}. What was waiting is lost, or is "
             "sent again.",
