@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mixrelay.producer.dispatch.counters import Counters
     from mixrelay.producer.options import QueueOptions
 
+__all__ = ["QueueConsumer"]
+
 Key: TypeAlias = "str | tuple[str | None, str | None] | None"
 
 _KINDS = {

@@ -20,7 +20,7 @@ from mixrelay.producer.context.current import current_request, enter, leave
 from mixrelay.producer.dispatch import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from mixrelay.producer.context.known import KnownRequest
     from mixrelay.producer.dispatch.outlet import Outlet
@@ -119,11 +119,6 @@ class Batch(Generic[R]):
         if self.request is not None:
             self._outer_request = enter(self.request)
 
-    def collected(self) -> Messages:
-        """Return a copy of what was collected and is not sent yet."""
-        with self._lock:
-            return list(self._messages) if self.is_open() else []
-
     def leave(self) -> None:
         """Collect no more in this context; whoever ends the block, in another one, sends."""
         # Not by a token: a framework may end a request in another context than it began it in.
@@ -206,14 +201,20 @@ def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
     return None
 
 
-def open_batches() -> list[Batch[Any]]:
-    """Return the blocks of this context that collect, the outermost first."""
-    found, batch = [], _current()
+def open_messages(is_meant: Callable[[Outlet[Any]], bool]) -> Messages:
+    """Return what the blocks of this context hold and have not sent, the outermost's first.
+
+    Args:
+        is_meant: whether the blocks of an outlet are.
+    """
+    found: Messages = []
+    batch = _current()
     while batch is not None:
-        if batch.is_open():
-            found.append(batch)
+        if batch.is_open() and is_meant(batch.outlet):
+            with batch._lock:  # noqa: SLF001 - of the same module
+                found = [*batch._messages, *found]  # noqa: SLF001
         batch = batch.outer
-    return found[::-1]
+    return found
 
 
 def batch_ip(outlet: Outlet[R]) -> str | int | None:

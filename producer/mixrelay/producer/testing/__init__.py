@@ -9,14 +9,14 @@ With pytest the fixture ``mixrelay_events`` does it for trackers that exist alre
 ``with capture() as sink:`` does.
 """
 
-from mixrelay.producer.testing.capturing import NEVER_OFF, capture
+from mixrelay.producer.testing.capturing import NEVER_OFF as NEVER_OFF
+from mixrelay.producer.testing.capturing import capture
 from mixrelay.producer.testing.failing import Refuse
 from mixrelay.producer.testing.seen import Event, Refused, Update
 from mixrelay.producer.testing.sink import MemorySink
 from mixrelay.shared.plan import TrackingPlan
 
 __all__ = [
-    "NEVER_OFF",
     "Event",
     "MemorySink",
     "Refuse",

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from mixrelay.producer.dispatch.outlet import Outlet
 from mixrelay.producer.errors import DeliveryError
 from mixrelay.producer.official import Key, queued
-from mixrelay.producer.testing.sink import MemorySink
+from mixrelay.producer.testing.sink import Captured, MemorySink
 
 if TYPE_CHECKING:
     from mixrelay.producer.dispatch.batch import Messages
@@ -34,15 +34,14 @@ def capture() -> Iterator[MemorySink]:
     from mixrelay.producer.push.async_sink import AsyncRedisSink  # noqa: PLC0415 - loads asyncio
     from mixrelay.producer.push.sink import RedisSink  # noqa: PLC0415
 
-    sink = MemorySink()
-    # What an open batch of such an outlet holds is to come here.
-    sink.takes_from(lambda one: isinstance(_owner(one.sink), RedisSink | AsyncRedisSink | Consumer))
+    caught = RedisSink | AsyncRedisSink | Consumer
+    sink = Captured(lambda outlet: isinstance(_owner(outlet.sink), caught))
 
     def take(one: Any, type: str, message: str) -> bool:  # noqa: A002 - the tuple's word for it
         return take_all(one, [(type, message)])
 
     def take_all(one: Any, messages: Messages) -> bool:
-        return _counted(one, messages, sink)
+        return sink.queue(one, messages)
 
     async def take_async(one: Any, type: str, message: str) -> bool:  # noqa: A002
         return take_all(one, [(type, message)])
@@ -65,7 +64,7 @@ def capture() -> Iterator[MemorySink]:
         yield sink
 
 
-def _official(doors: ExitStack, sink: MemorySink) -> None:
+def _official(doors: ExitStack, sink: Captured) -> None:
     """Keep what Mixpanel's own library would send at once, where it is installed."""
     library = sys.modules.get("mixpanel")
     if library is None:
@@ -90,17 +89,6 @@ def _official(doors: ExitStack, sink: MemorySink) -> None:
             raise failure(str(error)) from error
 
     doors.enter_context(patch.object(consumer, "send", send))
-
-
-def _counted(one: Any, messages: Messages, sink: MemorySink) -> bool:
-    """Count for a sink of the queue's what became of messages, as it does itself."""
-    try:
-        sink.take_for(one.error_handler, messages)
-    except DeliveryError:
-        one.counters.add("failed", len(messages))
-        raise
-    one.counters.add("spooled" if sink.is_spooling else "queued", len(messages))
-    return True
 
 
 def _owner(sink: Any) -> Any:

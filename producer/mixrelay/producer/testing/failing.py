@@ -65,14 +65,13 @@ class Failing(Asserting):
         finally:
             self._failure = before
 
-    @property
-    def is_spooling(self) -> bool:
+    def _is_spooling(self) -> bool:
         """Whether what comes now is kept in the spool, as a test asks."""
         return self._failure is not None and self._failure.spooled
 
     def _tell_of_spool(self, handler: Handler | None) -> None:
         """Tell of an outage whose messages are safe, once."""
-        if self.is_spooling and self._failure is not self._told_of:
+        if self._is_spooling() and self._failure is not self._told_of:
             self._told_of = self._failure
             tell(handler or ErrorHandler(), cast("DeliveryError", self._failure))
 
@@ -82,7 +81,7 @@ class Failing(Asserting):
         Raises:
             DeliveryError: the test asks for it.
         """
-        if self._failure is not None and not self.is_spooling:
+        if self._failure is not None and not self._is_spooling():
             raise type(self._failure)(*self._failure.args, **_kept(self._failure, len(messages)))
         if self.refuse is None:
             self._messages += messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from mixrelay.producer.dispatch.batch import open_batches
+from mixrelay.producer.dispatch.batch import open_messages
 from mixrelay.producer.testing.seen import EVENTS, Event, Update, event_of, updates_of
 from mixrelay.shared.tuples import Kind, Message, read, write
 
@@ -45,12 +45,8 @@ class Reading:
         """Forget everything that was kept; what an open batch holds will still come."""
         self._messages.clear()
 
-    def takes_from(self, is_ours: Callable[[Outlet[Any]], bool]) -> None:
-        """Say whose open batches are to come here, beside those of trackers with this sink."""
-        self._is_ours = is_ours
-
     def _read(self) -> Iterator[Message]:
-        for kind, text in [*self._messages, *self._in_open_batches()]:
+        for kind, text in self._all():
             yield read(write(kind, text))
 
     def _records(self) -> Iterator[tuple[Kind, dict[str, Any]]]:
@@ -58,6 +54,5 @@ class Reading:
             for record, _ in message.records():
                 yield message.kind, record
 
-    def _in_open_batches(self) -> list[tuple[str, str]]:
-        batches = [one for one in open_batches() if self._is_ours(one.outlet)]
-        return [message for one in batches for message in one.collected()]
+    def _all(self) -> list[tuple[str, str]]:
+        return [*self._messages, *open_messages(self._is_ours)]

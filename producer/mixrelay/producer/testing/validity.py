@@ -52,7 +52,7 @@ class Validity(Failing):
             raise AssertionError(f"Not all of this is valid:{listed}")
 
     def _lines(self, plan: TrackingPlan | None, *, allow_notices: bool) -> Iterator[str]:
-        for kind, text in [*self._messages, *self._in_open_batches()]:
+        for kind, text in self._all():
             try:
                 message = read(write(kind, text))
             except MalformedTupleError as error:

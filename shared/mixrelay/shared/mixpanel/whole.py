@@ -1,7 +1,7 @@
 """Everything that a worker would refuse a record for before it sends it, for who has no worker.
 
-A worker judges in steps, between which it addresses and stamps (`mixrelay.worker.deliver.prepare`); here
-the same rules are asked in the same order. tests/unit/shared/test_whole.py compares the two.
+A worker judges in steps, between which it addresses and stamps (its `Preparation`); here the same
+rules are asked in the same order. tests/unit/shared/test_whole.py compares the two.
 """
 
 from __future__ import annotations
