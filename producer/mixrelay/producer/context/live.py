@@ -206,7 +206,7 @@ class LiveRequest(KnownRequest):
 
     def _page(self, found: dict[str, Any]) -> None:
         web = self._web
-        host = web.header("host")
+        host = web.host
         if self._is_behind_trusted():
             host = _first(web.header("x-forwarded-host")) or host
         if host:

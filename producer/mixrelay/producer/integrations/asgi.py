@@ -134,7 +134,12 @@ class MixrelayMiddleware:
 def _signed_in(request: WebRequest) -> Any:
     """Return the identity of Starlette's ``AuthenticationMiddleware``, if it let somebody in."""
     user = request.native.get("user")
-    return user.identity if getattr(user, "is_authenticated", False) else None
+    if not getattr(user, "is_authenticated", False):
+        return None
+    try:
+        return user.identity
+    except NotImplementedError:  # Starlette's BaseUser, whose subclass has a name alone
+        return None
 
 
 async def end_awaited(batch: Batch[Any]) -> None:
