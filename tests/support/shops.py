@@ -6,6 +6,7 @@ Each is a function of a tracker and of the middleware's options; it yields the s
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from socketserver import ThreadingMixIn
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -58,9 +59,15 @@ class _Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each connection, since a browser opens some that it does not use yet."""
+
+    daemon_threads = True
+
+
 @contextmanager
-def _serving_wsgi(app: Any) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, WSGIServer, _Quiet)
+def serving_wsgi(app: Any) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, app, _Server, _Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -101,7 +108,7 @@ def wsgi(desk: Desk, options: dict[str, Any], proxies: list[str]) -> Iterator[st
 
     context = {**options, "user": _session}
     wrapped = MixrelayMiddleware(app, desk.tracker, trusted_proxies=proxies, context=context)
-    with _serving_wsgi(wrapped) as url:
+    with serving_wsgi(wrapped) as url:
         yield url
 
 
@@ -188,7 +195,7 @@ def flask(desk: Desk, options: dict[str, Any], proxies: list[str]) -> Iterator[s
         flask_login.logout_user()
         return PAGE
 
-    with _serving_wsgi(app) as url:
+    with serving_wsgi(app) as url:
         yield url
 
 
@@ -265,7 +272,7 @@ def django(desk: Desk, options: dict[str, Any], proxies: list[str]) -> Iterator[
         MIXRELAY={"TOKEN": desk.tracker._token, "CONTEXT": options, "TRUSTED_PROXIES": proxies},
     ):
         desk.tracker = integration.get_tracker()
-        with _serving_wsgi(WSGIHandler()) as url:
+        with serving_wsgi(WSGIHandler()) as url:
             yield url
 
 

@@ -227,6 +227,7 @@ def test_a_node_that_hangs_costs_its_own_lists_a_few_timeouts(cluster, heard, sp
             "drained": 0,
             "unanswered": 0,
             "invalid": 0,
+            "ignored": 0,
         }
         assert len(heard) == 1
     until(lambda: emptied(tracker, spool_dir))

@@ -63,6 +63,7 @@ def test_without_redis_a_message_is_kept_in_the_seeds_log_format(tracker, heard,
         "drained": 0,
         "unanswered": 0,
         "invalid": 0,
+        "ignored": 0,
     }
 
 

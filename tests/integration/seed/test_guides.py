@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from mixrelay.producer import InvalidPropertyError, Tracker
+from mixrelay.producer import InvalidPropertyError, Tracker, current_request
+from mixrelay.producer.context.web_request import EnvironRequest
+from mixrelay.producer.integrations import celery
 from mixrelay.producer.testing import MemorySink
 from mixrelay.sandbox import Options, Sandbox
 from tests.integration.seed.examples import ROOT, blocks_of
@@ -54,6 +56,39 @@ def test_every_block_of_the_producers_guide_runs_and_arrives(works):
     assert operations >= {
         *("$set", "$set_once", "$add", "$append", "$union", "$remove", "$unset", "$delete")
     }
+
+
+def test_every_block_of_the_guide_to_the_web_runs_and_a_visitor_is_known(works):
+    names = run(python("web.md"))
+    carried = []
+
+    def shop(environ, start_response):
+        names["shop"](environ, start_response)
+        carried.append(names["enqueue"]())
+        current_request().set_user("17")
+        names["signed_up"]("17")
+        names["signed_out"]()
+        return [b"page"]
+
+    names["application"]._app = shop
+    environ = {"REQUEST_METHOD": "GET", "REMOTE_ADDR": "8.8.8.8"}
+    body = names["application"](environ, lambda *_: None)
+    body.close()
+    names["job"](carried[0])
+    works.drain()
+    assert works.reasons() == []
+    assert dropped(works.box) == []
+    whose = {one["event"]: one["properties"] for one in works.box.events}
+    assert whose.keys() == {"Viewed Prices", "Signed Up", "Signed Out", "Invoice Paid"}
+    assert len({one["$device_id"] for one in whose.values()}) == 1
+    assert {name for name, one in whose.items() if one.get("$user_id") == "17"} == {
+        *("Signed Up", "Signed Out"),
+    }
+    names["careful"].consent(EnvironRequest({"QUERY_STRING": ""}))
+    connect = ("before_task_publish", "task_prerun", "task_postrun")
+    for signal in connect:
+        for name in ("write", "begin", "end"):
+            getattr(celery, signal).disconnect(dispatch_uid=f"mixrelay_{name}")
 
 
 async def serve(names):

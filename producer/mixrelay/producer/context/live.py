@@ -36,6 +36,9 @@ REPLAY_HEADER = "X-Mixpanel-Replay-Id"
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:=+/@-]{1,128}")
 
+_MOST_READ = 1024
+"""Characters of a header that is kept in memory with what it says."""
+
 _SENT = "sent"
 """What the cookie of a first touch holds once the profile has it."""
 
@@ -82,7 +85,7 @@ class LiveRequest(KnownRequest):
         return bool(options.networks) and part("address", False, self._is_of_network)
 
     def _is_bot(self) -> bool:
-        agent = self._web.header("user-agent") or ""
+        agent = self._agent()
         if not self.options.browser:
             return is_bot(agent)
         return browser(agent, self._web.header("sec-ch-ua-platform")).is_bot
@@ -177,40 +180,41 @@ class LiveRequest(KnownRequest):
     def _read(self) -> dict[str, Any]:
         options, part = self.options, self.part
         found: dict[str, Any] = {}
-        nothing: dict[str, Any] = {}
         if options.browser:
-            found |= part("browser", nothing, self._browser)
+            part("browser", None, self._browser, found)
         if options.url:
-            found |= part("address of the page", nothing, self._page)
+            part("address of the page", None, self._page, found)
         if options.referrer:
-            found |= part("referrer", nothing, self._referrer)
-        if options.campaign:
-            found |= part("campaign", nothing, self._campaign)
+            part("referrer", None, self._referrer, found)
+        if options.campaign and self._fields():
+            part("campaign", None, self._campaign, found)
         if options.request_id:
-            found |= part("id", nothing, self._request_id)
+            part("id", None, self._request_id, found)
         if options.replay_id:
-            found |= part("replay id", nothing, self._replay_id)
+            part("replay id", None, self._replay_id, found)
         if options.first_touch:
             part("first touch", None, self._touch, found)
         return found
 
-    def _browser(self) -> dict[str, Any]:
-        agent = self._web.header("user-agent")
-        if not agent:
-            return {}
-        return browser(agent, self._web.header("sec-ch-ua-platform")).properties
+    def _agent(self) -> str:
+        return (self._web.header("user-agent") or "")[:_MOST_READ]
 
-    def _page(self) -> dict[str, Any]:
+    def _browser(self, found: dict[str, Any]) -> None:
+        agent = self._agent()
+        if agent:
+            found |= browser(agent, self._web.header("sec-ch-ua-platform")).properties
+
+    def _page(self, found: dict[str, Any]) -> None:
         web = self._web
-        host = web.header("host")
+        host = web.host
         if self._is_behind_trusted():
-            host = web.header("x-forwarded-host") or host
-        if not host:
-            return {}
-        return {"$current_url": page_address(self._scheme(), host, web.path, self._fields())}
+            host = _first(web.header("x-forwarded-host")) or host
+        if host:
+            address = page_address(self._scheme(), host, web.path, self._fields())
+            found["$current_url"] = address
 
-    def _campaign(self) -> dict[str, str]:
-        return campaign(self._fields())
+    def _campaign(self, found: dict[str, Any]) -> None:
+        found |= campaign(self._fields())
 
     def _fields(self) -> list[tuple[str, str]]:
         """Return the fields of the query that addresses keep, campaigns among them."""
@@ -225,7 +229,9 @@ class LiveRequest(KnownRequest):
 
     def _scheme(self) -> str:
         if self._is_behind_trusted():
-            return self._web.header("x-forwarded-proto") or self._web.scheme
+            said = _first(self._web.header("x-forwarded-proto"))
+            if said in {"http", "https"}:
+                return said
         return self._web.scheme
 
     def _is_behind_trusted(self) -> bool:
@@ -236,20 +242,22 @@ class LiveRequest(KnownRequest):
             self._found["trusted"] = found
         return found
 
-    def _referrer(self) -> dict[str, Any]:
+    def _referrer(self, found: dict[str, Any]) -> None:
         header = self._web.header("referer")
-        found = referrer(header, self.options.kept_in_queries) if header else None
-        return {} if found is None else {"$referrer": found[0], "$referring_domain": found[1]}
+        read = referrer(header[:_MOST_READ], self.options.kept_in_queries) if header else None
+        if read is not None:
+            found["$referrer"], found["$referring_domain"] = read
 
-    def _request_id(self) -> dict[str, Any]:
+    def _request_id(self, found: dict[str, Any]) -> None:
         sent = self._web.header("x-request-id")
         if sent is None or not _PLAIN_ID.fullmatch(sent):
             sent = os.urandom(8).hex()
-        return {"request_id": sent}
+        found["request_id"] = sent
 
-    def _replay_id(self) -> dict[str, Any]:
+    def _replay_id(self, found: dict[str, Any]) -> None:
         sent = self._web.header(REPLAY_HEADER)
-        return {"$mp_replay_id": sent} if sent and _PLAIN_ID.fullmatch(sent) else {}
+        if sent and _PLAIN_ID.fullmatch(sent):
+            found["$mp_replay_id"] = sent
 
     def _touch(self, found: dict[str, Any]) -> None:
         name = self._touch_name()
@@ -286,3 +294,8 @@ class LiveRequest(KnownRequest):
             for name, value in new.items()
             if value is not None
         ]
+
+
+def _first(header: str | None) -> str:
+    """Return the first of several values, which the proxy that is nearest to the client wrote."""
+    return (header or "").partition(",")[0].strip()

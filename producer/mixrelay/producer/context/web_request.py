@@ -60,6 +60,11 @@ class WebRequest:
         raise NotImplementedError
 
     @property
+    def host(self) -> str | None:
+        """The host that was asked, with the port if the client named one."""
+        return self.header("host")
+
+    @property
     def route(self) -> str | None:
         """The pattern of the route that answers, once the framework has chosen one."""
         return None
@@ -133,6 +138,11 @@ class EnvironRequest(WebRequest):
         """Return a header's value; None where there is none."""
         found: str | None = self._environ.get(_environ_name(name))
         return found
+
+    @property
+    def host(self) -> str | None:
+        """The host that was asked; the server's name where the client named none."""
+        return self._environ.get("HTTP_HOST") or self._environ.get("SERVER_NAME")
 
     @property
     def route(self) -> str | None:

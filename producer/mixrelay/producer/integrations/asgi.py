@@ -120,20 +120,26 @@ class MixrelayMiddleware:
 
     async def _with_cookies(self, live: LiveRequest, message: Message) -> Message:
         """Track a page view, and return the response's beginning with the request's cookies."""
-        headers = list(message.get("headers", ()))
-        kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
-        await self._requests.respond_awaited(live, message["status"], kind.decode("latin-1"))
+        headers = message.get("headers", ())
+        if self._requests.answers:
+            kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+            await self._requests.respond_awaited(live, message["status"], kind.decode("latin-1"))
         cookies = live.begin_response()
         if not cookies:
             return message
         added = [(b"set-cookie", cookie.header().encode("latin-1")) for cookie in cookies]
-        return {**message, "headers": headers + added}
+        return {**message, "headers": [*headers, *added]}
 
 
 def _signed_in(request: WebRequest) -> Any:
     """Return the identity of Starlette's ``AuthenticationMiddleware``, if it let somebody in."""
     user = request.native.get("user")
-    return user.identity if getattr(user, "is_authenticated", False) else None
+    if not getattr(user, "is_authenticated", False):
+        return None
+    try:
+        return user.identity
+    except NotImplementedError:  # Starlette's BaseUser, whose subclass has a name alone
+        return None
 
 
 async def end_awaited(batch: Batch[Any]) -> None:

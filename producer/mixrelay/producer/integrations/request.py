@@ -52,13 +52,21 @@ class Requests:
         self._tracker = tracker
         self._address = None if trusted_proxies is None else ClientAddress(trusted_proxies)
         self._site: Site | None = None
+        self._answers = False
         if context is not None and context is not False:
             self._site = site_of(tracker, context, self._address, find_user, written)
+            options = self._site.options
+            self._answers = options.first_touch or options.page_view is not None
 
     @property
     def has_context(self) -> bool:
         """Whether events get what the request knows."""
         return self._site is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether responses track something by themselves."""
+        return self._answers
 
     def batch(self, peer: str | None, forwarded: str | None) -> Batch[Any]:
         """Return a request's batch, not open yet.

@@ -158,8 +158,9 @@ def responding(
     """Return a ``start_response`` that tracks a page view, and sets the cookies of a request."""
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        kind = next((value for name, value in headers if name.lower() == "content-type"), None)
-        requests.respond(live, int(status[:3]) if status[:3].isdecimal() else 0, kind)
+        if requests.answers:
+            kind = next((value for name, value in headers if name.lower() == "content-type"), None)
+            requests.respond(live, int(status[:3]) if status[:3].isdecimal() else 0, kind)
         added = [("Set-Cookie", cookie.header()) for cookie in live.begin_response()]
         return start_response(status, headers + added, *exc_info)
 

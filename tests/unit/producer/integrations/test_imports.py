@@ -32,6 +32,8 @@ def loaded_by(module: str) -> set[str]:
         ("mixrelay.producer.integrations.flask", {"flask", "werkzeug"}),
         ("mixrelay.producer.integrations.django", {"django"}),
         ("mixrelay.producer.integrations.starlette", {"starlette"}),
+        ("mixrelay.producer.integrations.outside", set()),
+        ("mixrelay.producer.context.options", set()),
     ],
 )
 def test_a_module_loads_its_own_framework_alone(module: str, frameworks: set[str]) -> None:
