@@ -167,6 +167,21 @@ def _about_workers(figures: Figures) -> Iterator[Finding]:
         yield Finding(NO_WORKER, "", f"{told}; {waiting}", "Look at mixrelay doctor.")
     elif not figures.workers:
         yield Finding(NO_WORKER, "", f"No worker runs; {waiting}", "Start mixrelay worker.")
+    elif figures.strays:
+        lists = ", ".join(figures.strays)
+        yield Finding(
+            NO_WORKER,
+            "partitions",
+            f"{count(sum(figures.strays.values()), 'message')} in {lists}, which no worker drains.",
+            "Set MIXRELAY_PARTITIONS for the workers too, and restart them.",
+        )
+    elif figures.stands_still:
+        yield Finding(
+            NO_WORKER,
+            "still",
+            f"Workers run, and nothing was delivered in the last minute; {waiting}",
+            "Read the workers' logs; mixrelay doctor tries the ways to Redis and Mixpanel.",
+        )
     yield from map(_finding, figures.rq.problems(figures.books.waiting))
 
 
