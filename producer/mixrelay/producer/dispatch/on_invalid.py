@@ -15,8 +15,10 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import is_dataclass
 from functools import wraps
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.dispatch.endings import is_ending
@@ -32,6 +34,7 @@ POLICIES = ("raise", "log", "dead-letter")
 MAX_DEPTH = 20
 MAX_ITEMS = 1_000
 MAX_TEXT = 10_000
+MAX_BITS = 4_096
 """Of one text, in characters."""
 MAX_BYTES = 256 * 1024
 """Of the whole: what is larger is logged alone."""
@@ -177,25 +180,58 @@ def _message(error: InvalidPropertyError, rebuild: Rebuild, token: str, call: Ca
         del given["self"]
         why = {"field": error.path, "message": error.reason}
         record = rebuild(token, given)
-        text = json.dumps({"invalid": _plain(why, 0), "data": _plain(record, 0)})
+        text = json.dumps({"invalid": _Plain().of(why), "data": _Plain().of(record)})
     except Exception:  # noqa: BLE001 - a value's own repr may raise anything; the call goes on
         return None
     return text if len(text) <= MAX_BYTES else None
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """Return a value as JSON has it, in copies; what JSON does not know as its repr."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value) is int:
-        return value if value.bit_length() < 64 else str(value)  # noqa: PLR2004 - JSON's, here
-    if type(value) is float and math.isfinite(value):
-        return value
-    if type(value) is str:
-        return value[:MAX_TEXT].encode("utf-8", "replace").decode()
-    if depth < MAX_DEPTH and isinstance(value, Mapping):
-        items = list(value.items())[:MAX_ITEMS]
-        return {_plain(str(name), 0): _plain(one, depth + 1) for name, one in items}
-    if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one, depth + 1) for one in list(value)[:MAX_ITEMS]]
-    return _plain(repr(value), 0)
+class _TooMuchError(Exception):
+    """A message may not hold it all, and what values share is written as often as they name it."""
+
+
+class _Plain:
+    """Writes values as JSON has them, in copies; what JSON does not know as its repr."""
+
+    def __init__(self) -> None:
+        self._left = MAX_BYTES
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """Return a value's copy.
+
+        Raises:
+            _TooMuchError: it is more than a message may hold.
+        """
+        self._left -= 1 if type(value) is not str else 1 + min(len(value), MAX_TEXT)
+        if self._left < 0:
+            raise _TooMuchError
+        if value is None or isinstance(value, bool):
+            return value
+        if type(value) is int:
+            return value if value.bit_length() < 64 else _digits(value)  # noqa: PLR2004 - JSON's
+        if type(value) is float and math.isfinite(value):
+            return value
+        if type(value) is str:
+            return value[:MAX_TEXT].encode("utf-8", "replace").decode()
+        return self._other(value, depth)
+
+    def _other(self, value: Any, depth: int) -> Any:
+        if depth < MAX_DEPTH and isinstance(value, Mapping):
+            items = [*islice(value.items(), MAX_ITEMS)]
+            return {self.of(_named(name)): self.of(one, depth + 1) for name, one in items}
+        if depth < MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
+            return [self.of(one, depth + 1) for one in [*islice(value, MAX_ITEMS)]]
+        kind = type(value)
+        if isinstance(value, Collection) or is_dataclass(kind) or hasattr(kind, "__attrs_attrs__"):
+            # Its repr holds those of its members, which may be without end.
+            return f"<{kind.__name__}>"
+        return self.of(repr(value))
+
+
+def _digits(value: int) -> str:
+    """Return a number over 64 bits; Python refuses to write one of thousands of digits."""
+    return str(value) if value.bit_length() < MAX_BITS else f"<int of {value.bit_length()} bits>"
+
+
+def _named(key: Any) -> str:
+    return key if type(key) is str else _digits(key) if type(key) is int else str(key)

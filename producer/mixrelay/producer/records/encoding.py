@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
+from mixrelay.producer.bounds import FEW, MOST_VALUES, Room, counted, too_much
 from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.records.strict_json import MAX_DEPTH, Names, Walk, surely_finite
 from mixrelay.producer.records.values import simplify
@@ -80,27 +81,45 @@ def plain_copy(
     return cast("dict[str, Any]", copied)
 
 
-def _own(value: Any, default: Default | None, depth: int) -> Any:
-    """Return a value made of exact JSON types, in containers that nobody else has."""
+def _own(value: Any, default: Default | None, depth: int, room: Room | None = None) -> Any:
+    """Return a value made of exact JSON types, in containers that nobody else has.
+
+    What a record holds is counted from its properties on, and only where they hold containers, or
+    many values: most are a few texts and numbers.
+    """
     kind = type(value)
     if kind in _FLAT:
         return value
     if depth > MAX_DEPTH:
         raise RecursionError  # before Python's own limit, which may be near; the exact walk says it
     if kind is dict:
+        if len(value) > MOST_VALUES:
+            raise too_much()
         copied = value.copy()
         # One look at all of them in C, since most dicts hold texts and numbers alone.
-        if not _FLAT.issuperset(map(type, copied.values())):
+        flat = _FLAT.issuperset(map(type, copied.values()))
+        if depth and (room or not flat or len(copied) > FEW):
+            room = counted(copied, room)
+        if not flat:
             for key, item in copied.items():
                 if type(item) not in _FLAT:
-                    copied[key] = _own(item, default, depth + 1)
+                    copied[key] = _own(item, default, depth + 1, room)
         return copied
     if kind is list:
-        copied = [*value]
-        if not _FLAT.issuperset(map(type, copied)):
-            copied = [_own(item, default, depth + 1) for item in copied]
-        return copied
-    return _own(simplify(value, default), default, depth + 1)
+        return _own_list(value, default, depth, room)
+    return _own(simplify(value, default), default, depth + 1, room)
+
+
+def _own_list(
+    value: list[Any], default: Default | None, depth: int, room: Room | None
+) -> list[Any]:
+    if len(value) > MOST_VALUES:
+        raise too_much()
+    copied = [*value]
+    room = counted(copied, room)
+    if not _FLAT.issuperset(map(type, copied)):
+        copied = [_own(item, default, depth + 1, room) for item in copied]
+    return copied
 
 
 def _exact_text(

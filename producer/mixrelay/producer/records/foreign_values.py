@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
+from mixrelay.producer.bounds import check_count
 from mixrelay.producer.records.snapshots import steadily
 from mixrelay.producer.records.unwritable import NotJSONError
 
@@ -88,6 +89,7 @@ def _of_numpy(value: Any) -> object:
     dtype = getattr(value, "dtype", None)
     kind = getattr(dtype, "kind", None)
     if hasattr(value, "tolist") and getattr(value, "ndim", None):
+        check_count(getattr(value, "size", 0))
         # Times one by one: in a list of numpy's making NaT would be None, and nanoseconds an int.
         return value.tolist() if kind in _PLAIN_KINDS else list(value)
     if kind is not None and hasattr(value, "astype"):

@@ -74,6 +74,8 @@ def csv_of_rows(rows: Iterable[Mapping[str, Any]] | Iterable[Sequence[Any]]) -> 
     for row in _checked_rows("rows", _named(rows)):
         writer.writerow(row)
         count += 1
+        if text.tell() > MAX_BYTES:  # of what may have no end
+            raise _too_large("rows", text.tell())
     body = text.getvalue().encode()
     if len(body) > MAX_BYTES:
         raise _too_large("rows", len(body))

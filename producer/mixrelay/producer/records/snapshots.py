@@ -12,9 +12,11 @@ signal handler runs. Whatever iterates in Python may notice a change and raise; 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from mixrelay.producer.bounds import BUILT_IN, bounded, check_count
 from mixrelay.producer.records.unwritable import NotJSONError
 
 T = TypeVar("T")
@@ -25,6 +27,9 @@ ATTEMPTS = 50
 _CHANGED = re.compile("(changed size|mutated) during")
 """Of a dict, a set, a deque, an OrderedDict."""
 
+_OF_THEIR_LENGTH = frozenset({dict.__iter__, OrderedDict.__iter__})
+"""How dicts iterate that have as many members as their length says."""
+
 _PANIC = "PanicException"
 """What pydantic's Rust raises where a dict changes under it; no Exception, but no ending either."""
 
@@ -33,15 +38,17 @@ def as_dict(value: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return a mapping's copy; of one with several values a key (``QueryDict``), their lists.
 
     Raises:
-        NotJSONError: it changes faster than it can be read.
+        NotJSONError: it changes faster than it can be read, or is larger than a record may be.
     """
     kind = type(value)
     if kind is dict:
+        check_count(len(value))
         return value.copy()  # type: ignore[attr-defined, no-any-return]
     all_of = getattr(kind, "getlist", None) or getattr(kind, "getall", None)
     if all_of is not None:
-        return _looked_up(value, lambda key: list(all_of(value, key)))
-    if issubclass(kind, dict):
+        return _looked_up(value, lambda key: [*bounded(all_of(value, key))])
+    if issubclass(kind, dict) and kind.__iter__ in _OF_THEIR_LENGTH:
+        check_count(len(value))
         return steadily(dict, value)
     return _looked_up(value, value.__getitem__)
 
@@ -52,7 +59,10 @@ def as_list(value: Iterable[Any]) -> list[Any]:
     Raises:
         NotJSONError: as ``as_dict``.
     """
-    return steadily(list, value)
+    if type(value) in BUILT_IN:
+        check_count(len(value))  # type: ignore[arg-type]
+        return steadily(list, value)
+    return steadily(_bounded_list, value)
 
 
 def steadily(copy: Callable[[Any], T], value: object) -> T:
@@ -73,6 +83,10 @@ def steadily(copy: Callable[[Any], T], value: object) -> T:
             if type(error).__name__ != _PANIC:
                 raise
     raise NotJSONError("was changed by another thread each time it was read; copy it under a lock")
+
+
+def _bounded_list(value: Iterable[Any]) -> list[Any]:
+    return [*bounded(value)]
 
 
 def _looked_up(value: Mapping[Any, Any], get: Callable[[Any], Any]) -> dict[Any, Any]:

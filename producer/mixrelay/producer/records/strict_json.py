@@ -6,10 +6,11 @@ import json
 import math
 import sys
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import orjson
 
+from mixrelay.producer.bounds import Room
 from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.records.foreign_values import UNKNOWN, stood_for
@@ -17,7 +18,7 @@ from mixrelay.producer.records.snapshots import as_dict, as_list
 from mixrelay.producer.records.values import Default, NotJSONError, simplify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and indexes from the record inwards."""
@@ -36,7 +37,9 @@ _KEY_SHOWN = 60
 
 _NEVER_NAN = frozenset({str, int, bool, NoneType})
 
-_INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
+_INT64_MIN, _INT64_MAX, _UINT64_MAX = -(2**63), 2**63 - 1, 2**64 - 1
+
+Held = TypeVar("Held", dict[Any, Any], list[Any])
 
 
 class Walk:
@@ -54,6 +57,7 @@ class Walk:
         self._default = default
         self._wide = wide
         self._inside: set[int] = set()
+        self._room = Room()
 
     def plain(self, value: object, path: Path) -> object:
         """Return a copy that orjson writes as it is.
@@ -91,11 +95,21 @@ class Walk:
         if type(value) is dict:
             return {
                 self._key(key, path): self.plain(item, (*path, key))
-                for key, item in as_dict(value).items()
+                for key, item in self._held(as_dict, value, path).items()
             }
         if type(value) is list:
-            return [self.plain(item, (*path, index)) for index, item in enumerate(as_list(value))]
+            members = self._held(as_list, value, path)
+            return [self.plain(item, (*path, index)) for index, item in enumerate(members)]
         return self._simpler(value, path)
+
+    def _held(self, copy: Callable[[Any], Held], value: object, path: Path) -> Held:
+        """Return a container's copy, which the record has room for."""
+        try:
+            copied = copy(value)
+            self._room.take(copied)
+        except NotJSONError as error:
+            raise self._refused(path, str(error)) from None
+        return copied
 
     def _simpler(self, value: object, path: Path) -> object:
         try:
@@ -115,7 +129,7 @@ class Walk:
         if not issubclass(type(key), str):
             key = self._stood_for(key, path)
         if not isinstance(key, str):
-            shown = repr(key) if isinstance(key, int | float | None) else "a key"
+            shown = _shown(key)
             kind = type(key).__name__
             raise self._refused(path, f"{shown} is no str but {kind}, and keys are str")
         return self._text(str.__str__(key), (*path, key))
@@ -156,6 +170,13 @@ class Walk:
 
     def _refused(self, path: Path, reason: str) -> InvalidPropertyError:
         return InvalidPropertyError(where(path, self._names), reason)
+
+
+def _shown(key: object) -> str:
+    """Return a key that is no text, for an error."""
+    if key is None or isinstance(key, float) or (isinstance(key, int) and abs(key) < _INT64_MAX):
+        return repr(key)
+    return "a key"
 
 
 def surely_finite(value: list[Any] | dict[str, Any]) -> bool:

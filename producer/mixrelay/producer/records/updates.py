@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from mixrelay.producer.bounds import bounded
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.records.events import (
     checked_mapping,
@@ -15,6 +16,7 @@ from mixrelay.producer.records.events import (
     now,
 )
 from mixrelay.producer.records.id_checks import reduced
+from mixrelay.producer.records.unwritable import NotJSONError
 from mixrelay.shared.mixpanel.rules import OPERATIONS
 
 if TYPE_CHECKING:
@@ -139,6 +141,10 @@ def checked_lists(properties: Properties, name: str = "properties") -> dict[str,
     return found
 
 
+def _are_several(names: object) -> bool:
+    return isinstance(names, Iterable) and not isinstance(names, str)
+
+
 def unset_names(names: object, path: str = "names") -> list[str]:
     """Return one name, or several, as the list that Mixpanel wants.
 
@@ -146,7 +152,10 @@ def unset_names(names: object, path: str = "names") -> list[str]:
         InvalidPropertyError: they are no text, or there is none.
     """
     listed: list[Any]
-    listed = [*names] if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    try:
+        listed = [*bounded(names)] if _are_several(names) else [names]  # type: ignore[arg-type]
+    except NotJSONError as error:
+        raise InvalidPropertyError(path, str(error)) from None
     for name in listed:
         if not isinstance(name, str):
             kind = type(name).__name__
