@@ -245,6 +245,7 @@ def test_a_partition_to_add(
 ) -> None:
     book = Runbook("A partition to add", redis_url)
     three = Queue(connect(redis_url), partitions=3)
+    has_delivered(three)
     # Producers that were restarted too early: what they push waits until a worker knows of it.
     three.push([event("Spread", f"s{n}") for n in range(60)])
     restart(fleet, MIXRELAY_PARTITIONS="3")
