@@ -61,6 +61,7 @@ def test_a_letter_as_json_has_the_documented_fields(queue: Queue, redis_url: str
         "field": "properties.n",
         "attempts": 1,
         "replays": 0,
+        "requeued_by": None,
         "message": [
             "event",
             {"data": {"event": "Play", "properties": {"distinct_id": "ann", "n": 2**70}}},

@@ -13,7 +13,7 @@ from collections import deque
 from redis.exceptions import RedisError
 
 from mixrelay.shared.errors import ConfigurationError, WrongKeyType
-from mixrelay.shared.queue import Job, Queue
+from mixrelay.shared.queue import Job, JobKind, Queue
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.base.retry import Backoff, is_bug
 
@@ -134,7 +134,7 @@ class BulkRunner:
             job = step.job
         if job is not None:
             self._tell(job, is_over=True)
-            if job.kind.requeues and len(self._unsettled) < _UNSETTLED_AT_MOST:
+            if job.kind != JobKind.DISCARD and len(self._unsettled) < _UNSETTLED_AT_MOST:
                 self._unsettled.add(job_id)
         return False
 

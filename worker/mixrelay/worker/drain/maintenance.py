@@ -68,8 +68,7 @@ class Upkeep:
         shards: ShardCounts | None = None,
         opted_out: OptedOutList | None = None,
     ) -> None:
-        self._opted_out = opted_out or OptedOutList()
-        self._opt_outs = OptOuts(queue.redis, queue.name)
+        self._opted_out = opted_out
         self._queue = queue
         self._worker = worker
         self._shards = shards
@@ -80,13 +79,14 @@ class Upkeep:
         self._turns = [
             # Who pushes to a new partition waits for this one.
             _Turn(self._announce, while_quiet=1),
-            _Turn(self._read_opt_outs),
             _Turn(self._expire),
             _Turn(self._empty_trash),
             _Turn(self._mend),
             _Turn(self._guard),
             _Turn(self._count_shards),
         ]
+        if opted_out is not None:
+            self._turns.append(_Turn(self._read_opt_outs))
 
     def __call__(self, *, is_quiet: bool = False) -> None:
         """Does what is due; what a node that is away keeps from being done stays due.
@@ -133,7 +133,8 @@ class Upkeep:
         return PARTITIONS_SECONDS
 
     def _read_opt_outs(self) -> float:
-        self._opted_out.read(self._opt_outs)
+        if self._opted_out is not None:
+            self._opted_out.read(OptOuts(self._queue.redis, self._queue.name))
         return READ_SECONDS
 
     def _expire(self) -> float:

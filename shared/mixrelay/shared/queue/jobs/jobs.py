@@ -24,7 +24,7 @@ from mixrelay.shared.queue.messages.batch import Lane, Number
 _LOOKED_AT = 500
 """Letters that one step looks at."""
 _STEP = 500
-"""Letters that one step moves at most."""
+"""Letters that one step moves at most: Redis serves nobody else meanwhile."""
 _ORDERED = frozenset(lane for lane in Lane if lane.ordered)
 _PLACES, _BURIALS = "#", "."
 """What the cursor of a replay begins with: by place, then by burial. That of an older program has
