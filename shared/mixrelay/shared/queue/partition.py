@@ -16,7 +16,7 @@ from redis import Redis
 
 from mixrelay.shared.queue.alerts import Alerts
 from mixrelay.shared.queue.audit import Audit
-from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number
+from mixrelay.shared.queue.batch import Batch, Lane, Nothing, Number, lanes_of
 from mixrelay.shared.queue.books import Books
 from mixrelay.shared.queue.clock import QueueClock
 from mixrelay.shared.queue.correcting import Corrections
@@ -121,6 +121,7 @@ class Partition:
         alone: bool = False,
         gates: bytes = b"",
         elsewhere: bytes = b"{}",
+        routes: int = 0,
     ) -> Batch | Nothing:
         """Leases one batch of a lane.
 
@@ -138,6 +139,8 @@ class Partition:
             gates: what stands in Q's own slot, where that is another; empty where it did not
                 answer.
             elsewhere: the batches that other partitions have leased, by destination.
+            routes: tuples routed first at most, where the lane has less than a batch; its own go
+                into the batch at once.
         """
         limits = limits or Limits()
         reply = self._scripts.run(
@@ -154,11 +157,12 @@ class Partition:
             int(alone),
             gates,
             elsewhere,
+            *(routes, ROUTED_BYTES, new_id(), self.index),
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)
         wait = int(reply[1])
-        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]))
+        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]), lanes_of(reply[3]))
 
     def extend(self, batches: Sequence[Batch], lease_seconds: float) -> frozenset[str]:
         """Prolongs the leases; returns the ids of batches that are no longer this worker's."""
