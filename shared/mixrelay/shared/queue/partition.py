@@ -132,12 +132,10 @@ class Partition:
             lease_seconds: until someone else may have the batch.
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
-            fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones at once although `destination` is paused, and
-                from which on every 100 ms; 0: it hands out none.
+            fresh_while_paused: parked batches up to which a lane of several destinations hands out
+                fresh ones at once although `destination` is paused, then every 100 ms; 0: none.
             alone: the worker holds nothing else, so it may have a batch that killed others.
-            gates: what stands in Q's own slot, where that is another; empty where it did not
-                answer.
+            gates: what stands in Q's own slot, where that is another; empty: no answer.
             elsewhere: the batches that other partitions have leased, by destination.
             routes: tuples routed first at most, where the lane has less than a batch; its own go
                 into the batch at once.
