@@ -237,7 +237,7 @@ _GUARDS = (
     Protection(
         name="a number that is none",
         against="routing takes tuples and then can not number them",
-        file=f"{LUA}/route.lua",
+        file=f"{LUA}/_taking.lua",
         old='if not string.find(redis.call("GET", key("number")) or "0", "^%d+$") then',
         new="if false then",
         proof="integration/queue/test_scripts.py",

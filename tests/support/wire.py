@@ -72,9 +72,10 @@ def _chunks(stream: Stream) -> bytes:
 
 
 def words(command: bytes) -> list[bytes]:
-    """A command of RESP as its words."""
-    found, at = [], command.index(b"\r\n") + 2
-    while at < len(command):
+    """A command of RESP as its words; of several that were sent together, the first."""
+    at = command.index(b"\r\n") + 2
+    found: list[bytes] = []
+    for _ in range(int(command[1 : at - 2])):
         end = command.index(b"\r\n", at)
         size = int(command[at + 1 : end])
         found.append(command[end + 2 : end + 2 + size])

@@ -1,5 +1,6 @@
 """Draws hundreds of messages: mostly of the common forms, some unusual in one place or in two."""
 
+import copy
 import random
 from typing import Any
 
@@ -93,4 +94,4 @@ def _change(draw: Draw, record: dict[str, Any]) -> None:
     elif how < 0.75:
         record["event"] = draw.choice(["$identify", "$merge", "", 5])
     else:
-        place[name] = draw.choice(_WORTH)
+        place[name] = copy.deepcopy(draw.choice(_WORTH))

@@ -168,7 +168,7 @@ def _reply(source: Source, lane: Lane) -> list[object]:
         for number in range(1 + source.below(6))
     ]
     lengths = b",".join(b"%d" % len(member) for member in members)
-    return [b"batch", b"1", orjson.dumps(state), b"q1", lengths, [b"".join(members)], [], []]
+    return [b"batch", b"1", orjson.dumps(state), b"q1", lengths, [b"".join(members)], [], [], []]
 
 
 def _payload(source: Source) -> bytes:

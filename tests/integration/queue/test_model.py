@@ -51,6 +51,9 @@ def as_chosen(claim: str | None) -> str | None:
 
 
 class Machine(Workers):
+    takes_from_list = True
+    """Whether a reserve may take out of the list what its lane lacks."""
+
     # --- producers, routing, time
 
     @initialize(kinds=st.lists(PUSHED, min_size=5, max_size=40))
@@ -95,6 +98,8 @@ class Machine(Workers):
         destination=st.sampled_from((*DESTINATIONS, "here", "here")),
         alone=st.booleans(),
         vanishes=st.integers(0, 9),
+        arrives=st.lists(PUSHED, max_size=8),
+        routes=st.integers(0, 12),
     )
     def reserve(
         self,
@@ -105,11 +110,17 @@ class Machine(Workers):
         *,
         alone: bool,
         vanishes: int,
+        arrives: list[tuple[str, str]],
+        routes: int,
     ) -> None:
+        if not self.takes_from_list:
+            routes = 0
+        elif arrives:
+            self.push(arrives)
         lanes = st.sampled_from(self.busy_lanes() or list(Lane))
         for lane in data.draw(st.lists(lanes, min_size=1, max_size=4), label="lanes"):
             before = len(self.held)
-            self.ask(self.new_id(), lane, owner, records, destination, alone=alone)
+            self.ask(self.new_id(), lane, owner, records, destination, alone=alone, routes=routes)
             for batch in self.held[before:] if vanishes else ():
                 self.leave_rivals_out(batch)
 

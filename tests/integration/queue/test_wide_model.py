@@ -21,6 +21,7 @@ HOMES = {"p": 1, "q": 1, "r": 2}
 
 
 class WideMachine(Machine):
+    takes_from_list = False
     wide: Wide  # set by the test, one server for all examples
     model: WideModel  # type: ignore[assignment]
 

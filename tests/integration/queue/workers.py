@@ -149,7 +149,15 @@ class Workers(RuleBasedStateMachine):
         return [lane for lane in Lane if self.model.lanes[lane] or lane in waiting]
 
     def reply_of(
-        self, claim: str, lane: Lane, owner: str, records: int, destination: str, *, alone: bool
+        self,
+        claim: str,
+        lane: Lane,
+        owner: str,
+        records: int,
+        destination: str,
+        *,
+        alone: bool,
+        routes: int = 0,
     ) -> Any:
         return self.queue.reserve(
             lane,
@@ -159,15 +167,25 @@ class Workers(RuleBasedStateMachine):
             destination=destination,
             limits=Limits(records=records, linger_seconds=0),
             alone=alone,
+            routes=routes,
         )
 
     def ask(
-        self, claim: str, lane: Lane, owner: str, records: int, destination: str, *, alone: bool
+        self,
+        claim: str,
+        lane: Lane,
+        owner: str,
+        records: int,
+        destination: str,
+        *,
+        alone: bool,
+        routes: int = 0,
     ) -> None:
         self.clocks_stand_still()
         paces = self.queue.books().paces
-        reply = self.reply_of(claim, lane, owner, records, destination, alone=alone)
+        reply = self.reply_of(claim, lane, owner, records, destination, alone=alone, routes=routes)
         self.clocks_stand_still()
+        self.takes_note_of_routing(reply, routes)
         if isinstance(reply, Nothing):
             assert not self.must_have_something(lane), reply
             return
@@ -179,6 +197,21 @@ class Workers(RuleBasedStateMachine):
         before = self.bench.dump()
         assert self.asked_again(reply) == reply
         assert self.bench.dump() == before
+
+    def takes_note_of_routing(self, reply: Any, routes: int) -> None:
+        """What a reserve took out of the list, by how many are left there."""
+        if not routes:
+            assert not reply.routed
+            return
+        assert set(reply.routed) == self.taken_out(routes)
+
+    def taken_out(self, routes: int) -> set[Lane]:
+        """Lets the model route what is no longer in the list; the lanes that it belongs to."""
+        gone = len(self.model.queued) - self.queue.books().queued
+        assert 0 <= gone <= routes
+        kinds = {message.kind for message in self.model.queued[:gone]}
+        self.model.route(gone)
+        return {Lane(kind) if kind in list(Lane) else Lane.ODD for kind in kinds}
 
     def clocks_stand_still(self) -> None:
         """What is due is due alike: how fast the test runs must change nothing."""

@@ -18,7 +18,7 @@ def parsed(*stored):
 
 def batch(joined, lengths):
     texts = [joined[:3], joined[3:]]  # wherever it is cut
-    return Batch.parse([b"batch", b"1", STATE, b"q", lengths, texts, [], []], "claim")
+    return Batch.parse([b"batch", b"1", STATE, b"q", lengths, texts, [], [], []], "claim")
 
 
 NUMBERS = st.from_regex(r"[0-9]{1,3}-[0-9]{1,9}(\.[0-9]{1,4})*", fullmatch=True)

@@ -24,9 +24,11 @@ class Lanes:
     def __init__(self, *of_events: Batch | Nothing) -> None:
         self.of_events = list(of_events)
         self.asked: list[tuple[Lane, bool]] = []
+        self.taking: list[tuple[Lane, bool]] = []
 
-    def ask(self, lane: Lane, *, alone: bool) -> Held | Nothing:
+    def ask(self, lane: Lane, *, alone: bool, routes: int) -> Held | Nothing:
         self.asked.append((lane, alone))
+        self.taking.append((lane, routes > 0))
         answer = self.of_events.pop(0) if lane is Lane.EVENT and self.of_events else EMPTY
         return Held(answer, until=1e9) if isinstance(answer, Batch) else answer
 
@@ -130,3 +132,22 @@ def test_lanes_are_asked_again_while_a_list_of_huge_messages_is_routed(
     assert routing.waiting > 900
     while routing.waiting:
         assert dispatcher._route()
+
+
+def test_while_no_sender_is_free_nothing_is_routed() -> None:
+    routing = Routing(9_000)
+    dispatcher, _ = dispatching(Lanes(), routing)
+    dispatcher._senders.busy = 4
+    assert not dispatcher._route()
+    assert routing.waiting == 9_000
+
+
+def test_the_lane_that_has_the_most_of_the_list_takes_out_of_it() -> None:
+    few = Nothing(0.4, suspects_wait=False, routed=(Lane.IMPORT, Lane.GROUP_UPDATE, Lane.EVENT))
+    lanes = Lanes(few)
+    dispatcher, _ = dispatching(lanes)
+    dispatcher._reserve()
+    assert lanes.taking[0] == (Lane.EVENT, True)
+    # The others have something now, and imports the most.
+    assert {Lane.IMPORT, Lane.GROUP_UPDATE} <= {lane for lane, _ in lanes.taking[1:]}
+    assert [lane for lane, takes in lanes.taking[1:] if takes] == [Lane.IMPORT]

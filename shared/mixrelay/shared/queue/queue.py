@@ -151,20 +151,9 @@ class Queue:
         limits: Limits | None = None,
         fresh_while_paused: int = 0,
         alone: bool = False,
+        routes: int = 0,
     ) -> Batch | Nothing:
-        """Leases one batch of a lane, from the partitions in turn.
-
-        Args:
-            lane: where to look.
-            owner: names the process, so that its parent can end its leases.
-            claim: chosen by the worker; asked again with it, the same batch is answered.
-            lease_seconds: until someone else may have the batch.
-            destination: where this worker's own records of the lane go.
-            limits: of a fresh batch.
-            fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones although `destination` is paused.
-            alone: the worker holds nothing else, so it may have a batch that killed others.
-        """
+        """Leases one batch of a lane, from the partitions in turn; arguments as `Partition`'s."""
         return self._reserves.batch(
             lane,
             claim,
@@ -174,6 +163,7 @@ class Queue:
             limits=limits,
             fresh_while_paused=fresh_while_paused,
             alone=alone,
+            routes=routes,
         )
 
     def again(self, batch: Batch, *, owner: str, lease_seconds: float) -> Batch | None:

@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
-from mixrelay.shared.queue import Lane, Queue
+from mixrelay.shared.queue import Batch, Lane, Nothing, Queue
 from mixrelay.shared.shortage import is_shortage, shortage_words
 from mixrelay.worker.base.in_flight import Held, Holdings
 from mixrelay.worker.base.retry import PASSING, Backoff, is_bug
@@ -35,8 +35,12 @@ ROUTED_AT_ONCE = 2_000
 """Messages after which lanes are asked again; Mixpanel takes that many in a request."""
 ROUTED_SECONDS = 0.2
 """Likewise: of messages of megabytes each call moves a few, and hundreds of calls take seconds."""
-ROUTED_AHEAD = 20_000
-"""Messages that this process routes beyond what it reserved, while its senders are busy."""
+ROUTED_IN_A_RESERVE = 4_000
+"""Tuples that a reserve takes out of the list at most, to fill a batch with those of its lane. In a
+mixed list half of them may be others'."""
+TAKING = (Lane.EVENT, Lane.IMPORT)
+"""Lanes of which messages go from the list into a batch at once: of an ordered one a batch is under
+way most of the time, and none can be taken meanwhile."""
 
 
 class Dispatcher:
@@ -62,7 +66,8 @@ class Dispatcher:
         self._upkeep = upkeep
         self._rotation = Rotation()
         self._backoff = Backoff()
-        self._ahead = 0
+        self._takes = Lane.EVENT
+        """The lane of `TAKING` whose reserves take out of the list: who had the most of it last."""
         self._reap_at = 0.0
         self._look_at = 0.0
         self._told_polling = False
@@ -131,15 +136,15 @@ class Dispatcher:
         return self._route()
 
     def _route(self) -> bool:
-        # What waits in the list behind a full lane may belong to an idle one.
-        if self._ahead > ROUTED_AHEAD and not self._senders.free:
+        # A sender that is free fills its batch out of the list; what waits there behind a full
+        # lane may belong to an idle one. While none is free all can wait there as well.
+        if not self._senders.free:
             return False
         moved, more, ends = 0, True, time.monotonic() + ROUTED_SECONDS
         # Lanes are asked once something is there for a whole batch of one.
         while more and moved < ROUTED_AT_ONCE and (not moved or time.monotonic() < ends):
             some, left = self._queue.route()
             moved, more = moved + some, some > 0 and left > 0
-        self._ahead += moved
         if moved:
             self._rotation.changed()
         return bool(moved)
@@ -157,7 +162,9 @@ class Dispatcher:
         lanes = [self._suspects_in] if self._suspects_in else self._rotation.due()
         self._suspects_in = None
         for lane in lanes:
-            answer = self._reserver.ask(lane, alone=alone)
+            routes = ROUTED_IN_A_RESERVE if lane is self._takes else 0
+            answer = self._reserver.ask(lane, alone=alone, routes=routes)
+            self._note_routed(answer.batch if isinstance(answer, Held) else answer)
             if isinstance(answer, Held):
                 self._rotation.served(lane)
                 self._hand(answer)
@@ -167,6 +174,13 @@ class Dispatcher:
                 self._suspects_in = lane
         return False
 
+    def _note_routed(self, answer: Batch | Nothing) -> None:
+        """Other lanes may have something now, and the next reserve is for who has the most."""
+        for lane in answer.routed:
+            self._rotation.changed(lane)
+        if answer.routed and answer.routed[0] in TAKING:
+            self._takes = answer.routed[0]
+
     def _is_quiet(self) -> bool:
         """Whether to take nothing more: what may kill this worker must take nothing with it."""
         return self._suspects_in is not None or any(
@@ -174,7 +188,6 @@ class Dispatcher:
         )
 
     def _hand(self, held: Held) -> None:
-        self._ahead = max(0, self._ahead - len(held.batch.members))
         self.messages += len(held.batch.members)
         self._holdings.add(held)
         self._senders.hand(held)

@@ -40,8 +40,8 @@ class Reserver:
         self._destinations = destinations
         self._unanswered: dict[Lane, _Claim] = {}
 
-    def ask(self, lane: Lane, *, alone: bool) -> Held | Nothing:
-        """One batch of a lane, or when to ask again.
+    def ask(self, lane: Lane, *, alone: bool, routes: int = 0) -> Held | Nothing:
+        """One batch of a lane, or when to ask again; arguments as `Queue.reserve`.
 
         Raises:
             redis.RedisError: no answer came; asked again soon, the same batch is answered.
@@ -57,6 +57,7 @@ class Reserver:
             limits=self._limits(lane),
             fresh_while_paused=FRESH_WHILE_PAUSED,
             alone=alone,
+            routes=routes,
         )
         del self._unanswered[lane]
         if isinstance(answer, Batch):

@@ -84,7 +84,8 @@ _PARTS = {
     "proof": (*_GATES, "_tokens"),
     **dict.fromkeys(("drop_kept", "put_back"), ("_kept",)),
     "reap": ("_kept", "_forget"),
-    "reserve": (*_GATES, "_lines", "_mirror"),
+    "route": ("_taking",),
+    "reserve": (*_GATES, "_lines", "_mirror", "_taking"),
     **dict.fromkeys(("job_start", "job_step", "job_change", "job_stalled"), _JOBS),
 }
 """What some scripts share, put between the prelude and their own text."""

@@ -7,18 +7,23 @@
 --       now and then; 0: it hands out none (lanes whose records have several destinations), 1 if the worker holds nothing,
 --       what stands in Q's own slot, where that is another (gates.lua; "": it did not answer, and
 --       the copy of it stands), JSON {destination: batches leased in the other partitions},
---       the time by the worker's host
+--       tuples of Q that are routed at most, where the lane has less than a batch (0: none), and
+--       their bytes, a random id for a queue that has none, partition: what is the lane's own goes
+--       into the batch at once, and so is moved once; the time by the worker's host
 -- Answer  {"batch", id, state JSON, queue id, lengths joined by commas, the members by turns of some joined,
 --          the first members of its rivals: the cornered head and what was cornered after it,
---          the destinations that have a pause or a pace}
---     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing}
+--          the destinations that have a pause or a pace, the lanes to which was routed, by the most}
+--     or  {"none", ms to wait (-1: nothing there), 1 if a suspect waits for a worker that holds nothing,
+--          the lanes to which was routed}
 local lane, owner, claim = ARGV[1], ARGV[2], ARGV[3]
 local most, most_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 local lease_ms, linger = tonumber(ARGV[6]), tonumber(ARGV[7])
 local destination, fresh_while_paused, alone = ARGV[8], tonumber(ARGV[9]), ARGV[10] == "1"
 local gates = ARGV[11]
 leased_elsewhere = cjson.decode(ARGV[12])
-local host = tonumber(ARGV[13]) or NOW
+local routes, routes_bytes, new_id, partition = tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15], ARGV[16]
+local host = tonumber(ARGV[17]) or NOW
+local routed_to = {}
 
 local JOINED = 16       -- members in one text of the answer
 local FEW, CHUNK = 2, 50  -- members read before their bytes are counted, first and at most
@@ -74,7 +79,7 @@ local function reply(id, state, members)
     rivals[#rivals + 1] = redis.call("LINDEX", key("batch:" .. rival), 0) or nil
   end
   return { "batch", id, cjson.encode(state), redis.call("GET", key("id")),
-    table.concat(lengths, ","), joined(members), rivals, held_back() }
+    table.concat(lengths, ","), joined(members), rivals, held_back(), routed_to }
 end
 
 local function lease(id, state, members, as_probe)
@@ -162,14 +167,14 @@ local function take_members(first)
   while #taken < most and bytes < most_bytes do
     local chunk = redis.call("LRANGE", LANE, #taken, math.min(#taken + some, most) - 1)
     for _, member in ipairs(chunk) do
-      if bytes + #member > most_bytes then return taken end
+      if bytes + #member > most_bytes then return taken, bytes end
       taken[#taken + 1] = member
       bytes = bytes + #member
     end
     if #chunk < some then break end
     some = math.min(some * 2, CHUNK)
   end
-  return taken
+  return taken, bytes
 end
 
 local function any_replayed(members)
@@ -194,14 +199,58 @@ local function clocks()
   return math.min(host, NOW), ahead >= APART_MS and ahead or 0
 end
 
-local function fresh()
-  local length = redis.call("LLEN", LANE)
-  if length == 0 then return end
-  local first = redis.call("LINDEX", LANE, 0)
-  local _, received = head_of(first)
+-- Of this lane, just taken out of Q: in no list until `put_down`, or in a batch.
+local passing = {}
+
+local function look_into_list(enough)
+  if routes == 0 then return end
+  local lanes = take_out_of_list(routes, routes_bytes, new_id, partition, lane, enough)
+  routes = 0
+  for _, name in ipairs(LANES) do
+    if #lanes[name] > 0 then routed_to[#routed_to + 1] = name end
+  end
+  table.sort(routed_to, function(one, other) return #lanes[one] > #lanes[other] end)
+  passing, lanes[lane] = lanes[lane], {}
+  for _, name in ipairs(LANES) do push("RPUSH", key("lane:" .. name), lanes[name]) end
+end
+
+local function put_down()
+  push("RPUSH", LANE, passing)
+  passing = {}
+end
+
+-- Adds to what was all that the lane had; what does not fit stays.
+local function take_passing(taken, bytes)
+  local rest = {}
+  for _, member in ipairs(passing) do
+    local fits = #taken == 0 or (#taken < most and bytes + #member <= most_bytes)
+    if fits and #rest == 0 then
+      taken[#taken + 1] = member
+      bytes = bytes + #member
+    else
+      rest[#rest + 1] = member
+    end
+  end
+  passing = rest
+end
+
+local function take_out(length, first)
+  local members, bytes = {}, 0
+  if first then
+    members, bytes = take_members(first)
+    redis.call("LTRIM", LANE, #members, -1)
+  end
+  if #members == length then take_passing(members, bytes) end
+  return members
+end
+
+local function some_of(length)
+  if length + #passing == 0 then return end
+  local first = length > 0 and redis.call("LINDEX", LANE, 0)
+  local _, received = head_of(first or passing[1])
   -- What comes from a time ahead (a failover, a file of another queue) would be waited for.
   local age = NOW - received
-  if length < most and age >= 0 and age < linger then return wait_for(linger - age) end
+  if length + #passing < most and age >= 0 and age < linger then return wait_for(linger - age) end
   local name = destination ~= "" and destination or nil
   -- Once it is read, an ordered one waits in its destination's line.
   if ORDERED[lane] and name and closed_until(name) then name = nil end
@@ -218,9 +267,8 @@ local function fresh()
     end
     open, name = "open", nil
   end
-  local id, members = unused_id(), take_members(first)
+  local id, members = unused_id(), take_out(length, first)
   push("RPUSH", key("batch:" .. id), members)
-  redis.call("LTRIM", LANE, #members, -1)
   if ORDERED[lane] then redis.call("RPUSH", ORDER, id) end
   local present, host_ahead = clocks()
   return lease(id, {
@@ -228,6 +276,14 @@ local function fresh()
     destination = name, own = name and true, replayed = any_replayed(members),
     present = present, host_ahead = host_ahead,
   }, members, open == "probe")
+end
+
+local function fresh()
+  local length = redis.call("LLEN", LANE)
+  if length < most then look_into_list(most - length) end
+  local batch = some_of(length)
+  put_down()
+  return batch
 end
 
 local function parallel()
@@ -378,7 +434,9 @@ local repeated = redis.call("HGET", key("claims"), claim)
 if repeated then return reply(repeated, load(repeated), members_of(repeated)) end
 local wrong = gates ~= "" and mirror(gates)
 if wrong then return wrong end
-if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0 } end
+if redis.call("HGET", key("held"), lane) then return { "none", HELD_MS, 0, {} } end
+wrong = routes > 0 and expect_list()
+if wrong then return wrong end
 raise_schema()
 local batch = ORDERED[lane] and ordered() or not ORDERED[lane] and parallel()
-return batch or { "none", wait, suspects }
+return batch or { "none", wait, suspects, routed_to }

@@ -1,7 +1,7 @@
 """What a worker holds: one lane's messages, leased together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -78,11 +78,14 @@ class Batch:
     paused: frozenset[str] = frozenset()
     """Destinations with a pause or a pace. Nothing is sent there but to `destination`, whose
     gate let this batch pass."""
+    routed: tuple[Lane, ...] = field(default=(), compare=False)
+    """Lanes to which the same move brought messages, or from which it took them at once; those
+    that had the most first. Of the move, not of the batch: asked again, it is empty."""
 
     @classmethod
     @reading("a batch")
     def parse(cls, reply: list[Any], claim: str, partition: int = 0) -> Self:
-        _, batch_id, state_json, queue_id, lengths, texts, rivals, paused = reply
+        _, batch_id, state_json, queue_id, lengths, texts, rivals, paused, routed = reply
         state = orjson.loads(state_json)
         return cls(
             id=batch_id.decode(),
@@ -105,6 +108,7 @@ class Batch:
             partition=partition,
             rival_payloads=tuple(Member.parse(rival).payload for rival in rivals),
             paused=frozenset(name.decode() for name in paused),
+            routed=lanes_of(routed),
         )
 
 
@@ -116,3 +120,9 @@ class Nothing:
     """Until something is due; None where the lane is empty."""
     suspects_wait: bool
     """A batch that killed its workers waits for one that holds nothing else."""
+    routed: tuple[Lane, ...] = field(default=(), compare=False)
+    """As `Batch.routed`."""
+
+
+def lanes_of(names: Sequence[bytes]) -> tuple[Lane, ...]:
+    return tuple(Lane(name.decode()) for name in names)

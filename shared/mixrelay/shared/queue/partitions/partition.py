@@ -29,7 +29,7 @@ from mixrelay.shared.queue.letters.letter import Letter
 from mixrelay.shared.queue.letters.reader import LetterBox
 from mixrelay.shared.queue.letters.retention import Retention
 from mixrelay.shared.queue.loads.loads import Loads
-from mixrelay.shared.queue.messages.batch import Batch, Lane, Nothing, Number
+from mixrelay.shared.queue.messages.batch import Batch, Lane, Nothing, Number, lanes_of
 from mixrelay.shared.queue.messages.operator_pause import check_holdable
 from mixrelay.shared.queue.messages.settlement import (
     Division,
@@ -124,6 +124,7 @@ class Partition:
         alone: bool = False,
         gates: bytes = b"",
         elsewhere: bytes = b"{}",
+        routes: int = 0,
     ) -> Batch | Nothing:
         """Leases one batch of a lane.
 
@@ -134,11 +135,13 @@ class Partition:
             lease_seconds: until someone else may have the batch.
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
-            fresh_while_paused: parked batches up to which a lane whose records have several
-                destinations hands out fresh ones at once (beyond, every 100 ms); 0: none.
+            fresh_while_paused: parked batches up to which a lane of several destinations hands out
+                fresh ones at once although `destination` is paused, then every 100 ms; 0: none.
             alone: the worker holds nothing else, so it may have a batch that killed others.
-            gates: what stands in Q's own slot, where that is another; empty: it did not answer.
+            gates: what stands in Q's own slot, where that is another; empty: no answer.
             elsewhere: the batches that other partitions have leased, by destination.
+            routes: tuples routed first at most, where the lane has less than a batch; its own go
+                into the batch at once.
         """
         limits = limits or Limits()
         reply = self._scripts.run(
@@ -155,12 +158,12 @@ class Partition:
             int(alone),
             gates,
             elsewhere,
-            _ms(time.time()),
+            *(routes, ROUTED_BYTES, new_id(), self.index, _ms(time.time())),
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)
         wait = int(reply[1])
-        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]))
+        return Nothing(None if wait < 0 else wait / 1000, bool(reply[2]), lanes_of(reply[3]))
 
     def extend(self, batches: Sequence[Batch], lease_seconds: float) -> frozenset[str]:
         """Prolongs the leases; returns the ids of batches that are no longer this worker's."""

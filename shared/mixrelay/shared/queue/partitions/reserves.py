@@ -31,6 +31,9 @@ class Reserves:
             redis.RedisError: no answer came; asked again, the same batch is found.
         """
         look: Look | None = None
+        if len(self._partitions) > 1:
+            # Their lists and lanes rest by turns of their own: `Queue.route` knows of these.
+            asked["routes"] = 0
         asked_at = 0.0
         found: list[Nothing] = []
 
@@ -84,4 +87,5 @@ class Reserves:
 
 def _all_of(found: Sequence[Nothing]) -> Nothing:
     waits = (one.wait_seconds for one in found if one.wait_seconds is not None)
-    return Nothing(min(waits, default=None), any(one.suspects_wait for one in found))
+    suspects_wait = any(one.suspects_wait for one in found)
+    return Nothing(min(waits, default=None), suspects_wait, found[0].routed if found else ())
