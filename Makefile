@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 # What the tools and tests are developed with; `make venv LOCKED=` takes the newest instead.
 LOCKED ?= --constraint requirements-dev.txt
 
-.PHONY: venv test browser fuzz audit compat lock docs docs-serve matrix release protections chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat lock docs docs-serve matrix release image-steps protections chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
@@ -69,6 +69,10 @@ release: $(READY)
 	$(PYTHON) -m venv $(VENV)/release
 	$(VENV)/release/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	$(VENV)/release/bin/python -m tests.release $(if $(REHEARSE),--rehearse)
+
+# The Dockerfile's steps in a clean Debian, where no engine is; as root, with debootstrap.
+image-steps: $(READY)
+	$(BIN)/python -m tests.release.image $(or $(IMAGE_FOLDER),/var/tmp/mixrelay-image)
 
 # Takes each protection away and sees its test fail.
 protections: $(READY)
