@@ -1,6 +1,7 @@
 """What a web application pays before its first call: run in fresh interpreters."""
 
 import json
+import os
 import sys
 
 from tests.support.processes import finished
@@ -54,7 +55,7 @@ def test_a_push_starts_no_thread(url, store):
     assert (threads, connections) == (1, 1)
 
 
-def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
+def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson(tmp_path):
     code = (
         "import time\n"
         "began = time.process_time()\n"
@@ -64,7 +65,10 @@ def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
         "print(theirs, time.process_time() - began - theirs)"
     )
     command = [sys.executable, "-c", code]
-    runs = (finished(command, check=True, capture_output=True) for _ in range(5))
+    # As after an installation: compiled once, wherever this environment keeps it or not.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(tmp_path)
+    runs = [finished(command, check=True, capture_output=True, env=env) for _ in range(5)]
     times = [tuple(map(float, run.stdout.split())) for run in runs]
     # A core that others share is slower; for the two packages it is so too.
     assert any(ours < max(0.060, 0.4 * theirs) for theirs, ours in times), times
