@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# What the tools and tests are developed with; `make venv LOCKED=` takes the newest instead.
+LOCKED ?= --constraint requirements-dev.txt
 
-.PHONY: venv test browser fuzz audit compat matrix release protections runbooks chaos chaos-short soak load bench lint format demo clean
+.PHONY: venv test browser fuzz audit compat lock docs docs-serve matrix release image-steps protections runbooks chaos chaos-short soak load bench lint format demo clean
 
 venv: $(READY)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"mixrelay needs Python 3.11 or newer; {sys.executable} is {v.major}.{v.minor}. Try: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCKED) --editable '.[dev]'
 	@touch $@
 
 # Several at once: they wait for servers more than they compute. Ends with what failed and what was
@@ -36,6 +38,26 @@ audit: $(READY)
 compat: $(READY)
 	$(BIN)/python -m tests.support.compat
 
+# Writes requirements-dev.txt anew: the newest versions of what development uses, on each Python.
+lock:
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(VENV)/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 pyproject.toml \
+	  --extra dev --no-emit-package mixrelay --no-annotate --custom-compile-command 'make lock' \
+	  --output-file requirements-dev.txt
+
+# The site, into .site/: every warning is an error, so each link and anchor leads somewhere.
+docs: $(VENV)/docs/.ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
+
+docs-serve: $(VENV)/docs/.ready
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs serve
+
+$(VENV)/docs/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 # Unit, integration and acceptance tests on each Python that is here, with the newest and the oldest
 # dependencies; some two hours on two cores. MATRIX chooses: make matrix MATRIX='--suites unit'
 matrix: $(READY)
@@ -47,6 +69,10 @@ release: $(READY)
 	$(PYTHON) -m venv $(VENV)/release
 	$(VENV)/release/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[release]'
 	$(VENV)/release/bin/python -m tests.release $(if $(REHEARSE),--rehearse)
+
+# The Dockerfile's steps in a clean Debian, where no engine is; as root, with debootstrap.
+image-steps: $(READY)
+	$(BIN)/python -m tests.release.image $(or $(IMAGE_FOLDER),/var/tmp/mixrelay-image)
 
 # Takes each protection away and sees its test fail.
 protections: $(READY)
@@ -95,4 +121,4 @@ demo: $(READY)
 	$(BIN)/mixrelay demo
 
 clean:
-	rm -rf $(VENV) .compat .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .compat .site .site-source dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -33,7 +33,7 @@ def main(words: list[str] | None = None) -> int:
     print("\n".join(f"not ready: {fault}" for fault in found) or "ready")
     if found and not rehearse:
         return 1
-    with tempfile.TemporaryDirectory(prefix="mixrelay-release-") as folder:
+    with tempfile.TemporaryDirectory(prefix="release-") as folder:
         _build_and_prove(Path(folder))
     _step("in dist/")
     for path in sorted(DIST.iterdir()):

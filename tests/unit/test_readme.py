@@ -20,6 +20,7 @@ from tests.support.settings_table import (
 
 ROOT = README.parent
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+SITE = ROOT / "mkdocs.yml"
 PAPERS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 GUIDES = sorted(path.name for path in ROOT.glob("docs/*.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -70,8 +71,10 @@ def anchors(paper):
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_every_guide_is_linked_from_the_readme(guide):
-    assert f"(docs/{guide})" in README.read_text()
+def test_every_guide_is_linked_from_the_readme_or_for_maintainers_from_contributing(guide):
+    papers = README.read_text() + CONTRIBUTING.read_text()
+    assert re.search(rf"\(docs/{guide}[#)]", papers)
+    assert f" {guide}\n" in SITE.read_text(), "mkdocs.yml's nav"
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)

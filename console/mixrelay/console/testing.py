@@ -213,7 +213,7 @@ def _new_fake() -> Any:
     if missing:
         raise ConfigurationError(
             f"mixrelay_drain needs fakeredis with Lua, and {' and '.join(missing)} is not "
-            "installed: pip install 'fakeredis[lua]'."
+            "installed: pip install 'fakeredis[lua]>=2.31'."
         )
     import fakeredis  # noqa: PLC0415 - only tests have it
 

@@ -1,6 +1,7 @@
 """What a web application pays before its first call: run in fresh interpreters."""
 
 import json
+import os
 import sys
 
 from tests.support.processes import finished
@@ -54,7 +55,7 @@ def test_a_push_starts_no_thread(url, store):
     assert (threads, connections) == (1, 1)
 
 
-def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
+def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson(tmp_path):
     code = (
         "import time\n"
         "began = time.process_time()\n"
@@ -64,9 +65,12 @@ def test_importing_takes_less_than_60_ms_beyond_redis_and_orjson():
         "print(theirs, time.process_time() - began - theirs)"
     )
     command = [sys.executable, "-c", code]
+    # As after an installation: compiled once, wherever this environment keeps it or not.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(tmp_path)
     times = []
     for _ in range(8):
-        run = finished(command, check=True, capture_output=True)
+        run = finished(command, check=True, capture_output=True, env=env)
         theirs, ours = map(float, run.stdout.split())
         times.append((theirs, ours))
         # A core that others share is slower; for the two packages, which take two to three times

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixrelay.console.dashboard.payloads import editable, edited
@@ -42,6 +42,7 @@ def test_a_message_is_shown_parsed_and_whole(data: object) -> None:
     assert readable(documented(data), raw=True) == ["import", {"data": data}]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(JSON)
 def test_a_key_is_masked_beside_any_data_and_at_any_depth(data: object) -> None:
     for payload in (

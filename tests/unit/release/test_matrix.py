@@ -1,4 +1,4 @@
-"""The table tells what ran from what did not; the oldest versions are those that are declared."""
+"""The table tells what ran; the oldest versions are those that are declared."""
 
 import pytest
 
