@@ -133,8 +133,12 @@ def test_two_watchers_tell_once_that_it_begins_and_once_that_it_is_over(
         wait_until(lambda: len(receiver.notices) > 1, 20, "its end is told")
     assert receiver.told() == [("firing", "new_reason:invalid"), ("resolved", "new_reason:invalid")]
     began, over = receiver.notices
-    assert set(began) == {"event", "alert", "name", "queue", "summary", "what_to_do", "since"}
+    assert set(began) == {
+        *("event", "alert", "name", "severity"),
+        *("queue", "summary", "what_to_do", "since"),
+    }
     assert began["alert"] == "new_reason"
+    assert began["severity"] == "ticket"
     assert began["queue"] == "mixpanel_queue"
     assert began["summary"].startswith("2 dead letters with the reason invalid")
     assert "mixrelay dlq list --reason invalid" in began["what_to_do"]
