@@ -136,6 +136,7 @@ def test_two_watchers_tell_once_that_it_begins_and_once_that_it_is_over(
     fields = {"event", "alert", "name", "queue", "summary", "what_to_do", "since", "severity"}
     assert set(began) == fields
     assert began["alert"] == "new_reason"
+    assert began["severity"] == "ticket"
     assert began["queue"] == "mixpanel_queue"
     assert began["summary"].startswith("2 dead letters with the reason invalid")
     assert "mixrelay dlq list --reason invalid" in began["what_to_do"]

@@ -87,7 +87,7 @@ def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
             return all(word in seen[-1] for word in words)
 
         wait_until(lambda: shows("Delivered per second", "demo"), 20, "the page answers")
-        outage = ("paused-heading", "service temporarily unavailable", "They are kept")
+        outage = ("paused-heading", "service temporarily unavailable", "Nothing is lost")
         wait_until(lambda: shows(*outage), 40, "the page shows the outage")
         assert "All is well" not in seen[-1]
         wait_until(lambda: not shows("paused-heading"), 40, "and its end")

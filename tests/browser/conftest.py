@@ -19,7 +19,7 @@ from tests.support.pages import serving
 CHROMIUM = os.environ.get("MIXRELAY_TEST_CHROMIUM") or shutil.which("chromium")
 SCREENSHOTS = os.environ.get("MIXRELAY_SCREENSHOTS")
 """A folder that gets pictures of the pages, for docs/dashboard.md."""
-PICTURED = ("overview", "letters", "letter", "plan")
+PICTURED = ("overview", "letters", "letter", "fix")
 TALLEST = 1_400
 
 

@@ -6,10 +6,10 @@ from mixrelay.shared.queue import Lane, Number
 from tests.support.bench import Bench, event, outage, update
 
 VERDICTS = (
-    ("invalid", 400, "properties.time: must be an integer of seconds or milliseconds"),
-    ("rejected", 400, "some data points in the request failed validation"),
-    ("unauthorized", 401, "Invalid credentials"),
-    ("exhausted", 500, "Internal Server Error"),
+    ("invalid", 400, "properties.time", "must be an integer of seconds or milliseconds"),
+    ("rejected", 400, "", "some data points in the request failed validation"),
+    ("unauthorized", 401, "", "Invalid credentials"),
+    ("exhausted", 500, "", "Internal Server Error"),
 )
 
 
@@ -29,10 +29,10 @@ def purchase(number: int) -> bytes:
 def bury(bench: Bench, count: int = 24) -> list[Number]:
     """Dead letters of several reasons; their numbers."""
     numbers: list[Number] = []
-    for part, (reason, status, error) in enumerate(VERDICTS):
+    for part, (reason, status, field, error) in enumerate(VERDICTS):
         bench.route(*(purchase(part * count + n) for n in range(count // len(VERDICTS))))
         batch = bench.take()
-        bench.bury(batch, reason=reason, status=status, error=error)
+        bench.bury(batch, reason=reason, status=status, error=error, field=field)
         numbers += [member.number for member in batch.members]
     return numbers
 

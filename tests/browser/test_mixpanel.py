@@ -47,7 +47,7 @@ def test_a_refused_token_stands_in_the_banner_with_what_to_set(
 
     prove(bench.queue, OURS)
 
-    expect(page.get_by_role("status")).to_contain_text("No problem, 1 note")
+    expect(page.get_by_text("No problem, 1 note")).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "width"), SCREENS)

@@ -53,8 +53,8 @@ def test_every_kind_of_text_is_read():
     assert any(where.endswith("help for since") or "since" in where for where, _ in help_texts())
     shown = dict(templates())
     live = shown["console/mixrelay/console/dashboard/templates/overview_live.html"]
-    assert "Backlog" in live, "text"
-    assert "when resumed" in live, "a text inside of Jinja's tags"
+    assert "in flight" in live, "text"
+    assert "Resume…" in live, "a text inside of Jinja's tags"
     assert "hx-get" not in live
 
 

@@ -27,6 +27,8 @@ class Finding:
     """What tells it from others of its kind: a reason, a destination; empty where there is one."""
     summary: str
     what_to_do: str
+    severity: str = "page"
+    """`page` should wake somebody, `ticket` can wait until the morning."""
 
     @property
     def name(self) -> str:
@@ -39,6 +41,7 @@ class Finding:
             "event": "resolved" if is_over else "firing",
             "alert": self.alert,
             "name": self.name,
+            "severity": self.severity,
             "queue": queue,
             "summary": self.summary,
             "what_to_do": "Nothing: it is over." if is_over else self.what_to_do,
@@ -71,7 +74,9 @@ def redis_is_away(trouble: str) -> Finding:
 
 
 def _finding(problem: Problem) -> Finding:
-    return Finding(problem.kind, problem.about, problem.summary, problem.what_to_do)
+    return Finding(
+        problem.kind, problem.about, problem.summary, problem.what_to_do, problem.severity
+    )
 
 
 def _about_letters(figures: Figures) -> Iterator[Finding]:
@@ -87,4 +92,5 @@ def _about_letters(figures: Figures) -> Iterator[Finding]:
             shown,
             f"{count(number, 'dead letter')} with the reason {shown}, the first ones.",
             f"Look: mixrelay dlq list --reason {shown}. Replay or discard them.",
+            "ticket",
         )

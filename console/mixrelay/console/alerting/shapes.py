@@ -8,25 +8,25 @@ from typing import Any
 
 from mixrelay.console.text import cut, iso
 
-CRITICAL, WARNING = "critical", "warning"
-_CAN_WAIT = frozenset(
-    {"new_reason", "letters_go", "unconfirmed", "hot_shard", "token_unproven", "degraded"}
-)
-"""Alerts that nobody need be woken for."""
+_SEVERITIES = {"page": "critical", "ticket": "warning"}
+"""In the words of PagerDuty and Alertmanager."""
 _RUNBOOKS = {
     "token_refused": "wrong-credentials-or-region",
     "token_unproven": "wrong-credentials-or-region",
     "new_reason": "a-bad-release",
-    "degraded": "a-bad-release",
+    "new_cause": "a-bad-release",
+    "failing": "a-bad-release",
     "paused": "an-outage-of-mixpanel",
     "oldest": "an-outage-of-mixpanel",
     "no_worker": "no-worker-runs",
+    "stalled": "no-worker-runs",
     "suspended": "no-worker-runs",
     "letters_go": "a-bad-release",
     "refused": "redis-is-full",
     "writes_refused": "redis-is-full",
     "redis": "redis-is-lost-or-moved",
     "unsafe": "redis-is-full",
+    "emptied": "redis-is-lost-or-moved",
 }
 """An alert's heading in docs/runbooks.md."""
 _SLACK_TEXT, _PAGERDUTY_TEXT = 2_000, 1_024
@@ -55,9 +55,9 @@ class Extras:
     """PagerDuty's routing key."""
 
     def add(self, notice: Mapping[str, str]) -> dict[str, str]:
-        """The notice with its severity, and with the addresses that there are."""
+        """The notice with the addresses that there are."""
         alert = notice["alert"]
-        found = {**notice, "severity": WARNING if alert in _CAN_WAIT else CRITICAL}
+        found = dict(notice)
         if self.page:
             found["link"] = self.page
         if self.runbooks and alert in _RUNBOOKS:
@@ -88,7 +88,7 @@ def _slack(notice: Mapping[str, str], _extras: Extras) -> Any:
     return {"text": cut_text("\n".join(line for line in lines if line), _SLACK_TEXT)}
 
 
-_SIGNS = {CRITICAL: ":red_circle:", WARNING: ":large_yellow_circle:"}
+_SIGNS = {"page": ":red_circle:", "ticket": ":large_yellow_circle:"}
 
 
 def _escaped(text: str) -> str:
@@ -111,7 +111,7 @@ def _pagerduty(notice: Mapping[str, str], extras: Extras) -> Any:
         "payload": {
             "summary": cut(f"{notice['queue']}: {notice['summary']}", _PAGERDUTY_TEXT),
             "source": notice["queue"],
-            "severity": notice["severity"],
+            "severity": _SEVERITIES[notice["severity"]],
             "timestamp": notice["since"],
             "component": "mixrelay",
             "class": notice["alert"],
@@ -133,7 +133,7 @@ def _alertmanager(notice: Mapping[str, str], _extras: Extras) -> Any:
     found = {
         "labels": {
             "alertname": f"Mixrelay{name}",
-            "severity": notice["severity"],
+            "severity": _SEVERITIES[notice["severity"]],
             "queue": notice["queue"],
             "name": notice["name"],
         },

@@ -49,12 +49,19 @@ class Cause:
             letter.group, *told, letter.dead_since, letter.dead_since, letter.id, said(letter)
         )
 
-    def add(self, letter: Letter, name: str = "") -> None:
-        """Counts a letter; `name` is its event, where its message was not fetched whole."""
+    def add(self, letter: Letter, name: str | None = "") -> None:
+        """Counts a letter.
+
+        Args:
+            letter: of this group.
+            name: its event, where its message was not fetched whole; None where it is not known.
+        """
         self.letters += 1
         self.first = min(self.first, letter.dead_since)
         if letter.dead_since >= self.last:
             self.last, self.sample, self.instance = letter.dead_since, letter.id, said(letter)
+        if name is None:
+            return
         name = name or next((event for event, _ in subjects(letter.payload) if event), letter.type)
         if name in self.names or len(self.names) < _NAMES:
             self.names[name] += 1

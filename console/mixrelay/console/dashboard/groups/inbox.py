@@ -89,11 +89,13 @@ def _read(queue: Queue, letters: int, now: datetime) -> Inbox:
     found: dict[str, Row] = {}
     looked, cursor, more = 0, "", True
     while more and looked < LOOKED_AT:
+        # The newest name the events; the others count.
+        head = 0 if looked else _HEAD_BYTES
         seen = queue.letters.slice(
-            LetterFilter(), cursor, size=_AT_ONCE, newest_first=True, whole=False, head=_HEAD_BYTES
+            LetterFilter(), cursor, size=_AT_ONCE, newest_first=True, whole=False, head=head
         )
         for letter in seen.letters:
-            _add(found, letter, now)
+            _add(found, letter, now, is_named=bool(head))
         looked += seen.looked
         cursor, more = seen.cursor, seen.more
     rows = sorted(found.values(), key=lambda row: (-row.cause.letters, row.cause.group))
@@ -101,11 +103,11 @@ def _read(queue: Queue, letters: int, now: datetime) -> Inbox:
     return Inbox(rows, max(looked, 0 if more else letters), letters)
 
 
-def _add(found: dict[str, Row], letter: Letter, now: datetime) -> None:
+def _add(found: dict[str, Row], letter: Letter, now: datetime, *, is_named: bool) -> None:
     row = found.get(letter.group)
     if row is None:
         row = found[letter.group] = Row(Cause.of(letter))
-    row.cause.add(letter, name_of(letter))
+    row.cause.add(letter, name_of(letter) if is_named else None)
     ago = int((now - letter.dead_since) / _BAR)
     if 0 <= ago < BARS:
         row.trend[BARS - 1 - ago] += 1

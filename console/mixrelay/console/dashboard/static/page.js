@@ -57,13 +57,13 @@ function options(kind, width, drawn) {
   const shown = (_, value) => (value == null ? "–" : value.toLocaleString("en", digits) + unit);
   const linear = { range: (_, low, high) => [0, Math.max(high ?? 0, 5) * 1.1] };
   const log = { distr: 3, range: (_, low, high) => [LATENCY_S[0], Math.min(10 ** Math.ceil(Math.log10(Math.max(high ?? 1, 1))), LATENCY_S[1])] };
-  const powers = (_, splits) => splits.map((value) => (Number.isInteger(Math.log10(value)) || value === 0.1 ? value.toLocaleString("en") : null));
+  const powers = (_, splits) => splits.map((value) => (Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-6 ? value : null));
   return {
     width,
-    height: 165,
+    height: 150,
     cursor: { sync: { key: "mixrelay", setSeries: false, scales: ["x", null] } },
     scales: { y: kind === "latency" ? log : linear },
-    axes: [{ ...axis, values: clock }, { ...axis, size: 60, ...(kind === "latency" ? { values: powers } : {}) }],
+    axes: [{ ...axis, size: 28, values: clock }, { ...axis, size: 60, ...(kind === "latency" ? { filter: powers, grid: { ...axis.grid, filter: powers } } : {}) }],
     series: [
       { label: "at", value: (_, at) => (at == null ? "–" : new Date(at * 1000).toISOString().slice(11, 16)) },
       ...drawn.map(([label, ink]) => ({ label, stroke: colour(ink), width: 2, value: shown, spanGaps: false, points: { filter: alone } })),
