@@ -26,9 +26,8 @@ from mixrelay.producer.tracking import EventCalls
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from mixrelay.producer.dispatch.on_invalid import OnInvalid
     from mixrelay.producer.dispatch.outlet import BeforeSend, Sink
-    from mixrelay.producer.dispatch.reporting import Handler
+    from mixrelay.producer.dispatch.reporting import Handler, OnInvalid
     from mixrelay.producer.options import QueueOptions
     from mixrelay.producer.records.values import Default
 

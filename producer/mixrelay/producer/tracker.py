@@ -21,9 +21,9 @@ from mixrelay.producer.construction.copies import Copied
 from mixrelay.producer.construction.shown_options import with_options_shown
 from mixrelay.producer.consumer import Consumer, base_from_settings
 from mixrelay.producer.dispatch.batch import Batch, open_batch
-from mixrelay.producer.dispatch.on_invalid import OnInvalid, checked_policy
+from mixrelay.producer.dispatch.on_invalid import checked_policy
 from mixrelay.producer.dispatch.outlet import BeforeSend, Outlet, R, S, Sink
-from mixrelay.producer.dispatch.reporting import ErrorHandler, Handler
+from mixrelay.producer.dispatch.reporting import ErrorHandler, Handler, OnInvalid
 from mixrelay.producer.errors import InvalidPropertyError
 from mixrelay.producer.groups import Groups
 from mixrelay.producer.people import People

@@ -35,11 +35,11 @@ def test_plain_json_is_the_contract_with_severity_and_addresses() -> None:
         "summary": "Mixpanel refuses <!channel> & token 3f2a…b7.",
         "what_to_do": "Set it.",
         "since": "2026-11-24T18:00:01.000Z",
-        "severity": "critical",
+        "severity": "page",
         "link": "https://page.example.com",
         "runbook": "https://docs.example.com/runbooks.md#wrong-credentials-or-region",
     }
-    assert notice("new_reason")["severity"] == "warning"
+    assert notice("new_reason", severity="ticket")["severity"] == "ticket"
     bare = Extras().add(
         Finding("redis", "", "s", "w").notice(queue="q", since=SINCE, is_over=False)
     )
@@ -61,6 +61,8 @@ def test_pagerduty_triggers_and_resolves_under_one_key() -> None:
     assert begun["routing_key"] == "r0utingkey"
     payload = begun["payload"]
     assert (payload["severity"], payload["source"]) == ("critical", "q")
+    later = shaped(Shape.PAGERDUTY, severity="ticket")["payload"]
+    assert later["severity"] == "warning"
     assert begun["links"][1]["href"].endswith("#wrong-credentials-or-region")
     assert len(shaped(Shape.PAGERDUTY, summary="x" * 9_000)["payload"]["summary"]) <= 1_024
 
@@ -91,5 +93,5 @@ def test_a_command_gets_the_severity_too(tmp_path: Any) -> None:
     command(script, EXTRAS)(
         Finding("redis", "", "s", "w").notice(queue="q", since=SINCE, is_over=False)
     )
-    assert out.read_text().endswith("critical\n")
-    assert '"severity": "critical"' in out.read_text()
+    assert out.read_text().endswith("page\n")
+    assert '"severity": "page"' in out.read_text()

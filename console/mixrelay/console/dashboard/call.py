@@ -93,7 +93,7 @@ class Call:
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page made from a template."""
-        text = self.place.render(template, self, values)
+        text = self.place.render(template, self.request, self.user, {"call": self, **values})
         # Half a character, as a name in JSON may have, is none in UTF-8.
         return HTMLResponse(text.encode(errors="replace"), status)
 

@@ -3,7 +3,7 @@
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 from redis.exceptions import RedisError
@@ -18,9 +18,6 @@ from mixrelay.console.dashboard.tiles import Ages
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import PageKey, Queue
 from mixrelay.shared.settings import Settings
-
-if TYPE_CHECKING:
-    from mixrelay.console.dashboard.call import Call
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
@@ -58,12 +55,11 @@ class Place:
             self._refresh_at = time.monotonic() + _REFRESH_SECONDS
         return self.queue
 
-    def render(self, template: str, call: "Call", values: dict[str, Any]) -> str:
+    def render(self, template: str, request: Request, user: str, values: dict[str, Any]) -> str:
         """A template with what every page shows."""
         return self._templates.get_template(template).render(
-            call=call,
-            nonce=call.request.state.nonce,
-            form_token=self._form_token(call.user),
+            nonce=request.state.nonce,
+            form_token=self._form_token(user),
             version=VERSION,
             queue_name=self.queue.name,
             environment=self.dashboard.environment,

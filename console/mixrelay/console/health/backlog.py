@@ -9,17 +9,17 @@ from mixrelay.console.status.problem import Problem
 from mixrelay.console.text import count, duration
 
 if TYPE_CHECKING:
-    from mixrelay.console.status.figures import Figures
+    from mixrelay.console.status.seen import QueueSeen
 
 
-def backlog_problems(figures: "Figures", limits: Limits) -> Iterator[Problem]:
+def backlog_problems(figures: "QueueSeen", limits: Limits) -> Iterator[Problem]:
     """The problems with the backlog, its cause before its age."""
     yield from _workers(figures)
     yield from _age(figures, limits)
     yield from _books(figures)
 
 
-def _workers(figures: "Figures") -> Iterator[Problem]:
+def _workers(figures: "QueueSeen") -> Iterator[Problem]:
     waiting = figures.books.waiting
     backlog = f"{count(waiting, 'message')} in the backlog"
     if figures.workers is None:
@@ -55,7 +55,7 @@ def _workers(figures: "Figures") -> Iterator[Problem]:
         )
 
 
-def _age(figures: "Figures", limits: Limits) -> Iterator[Problem]:
+def _age(figures: "QueueSeen", limits: Limits) -> Iterator[Problem]:
     age = figures.oldest_seconds
     if age is None or age <= limits.oldest:
         return
@@ -68,7 +68,7 @@ def _age(figures: "Figures", limits: Limits) -> Iterator[Problem]:
     )
 
 
-def _books(figures: "Figures") -> Iterator[Problem]:
+def _books(figures: "QueueSeen") -> Iterator[Problem]:
     if lacking := figures.books.difference:
         many = f"{count(abs(lacking), 'message')} {'too few' if lacking > 0 else 'too many'}"
         yield Problem(

@@ -13,14 +13,14 @@ from mixrelay.shared.queue import Hold, PausedDestination, PauseKind
 from mixrelay.shared.queue.messages.operator_pause import OPERATOR
 
 if TYPE_CHECKING:
-    from mixrelay.console.status.figures import Figures
+    from mixrelay.console.status.seen import QueueSeen
 
 _WHO_SHOWN, _WHY_SHOWN, _REASON_SHOWN = 60, 200, 300
 _NAMED = 3
 """Destinations that one problem names."""
 
 
-def circuit_problems(figures: "Figures", limits: Limits) -> Iterator[Problem]:
+def circuit_problems(figures: "QueueSeen", limits: Limits) -> Iterator[Problem]:
     """Circuits that are open, by kind, then lanes that an operator paused."""
     now_ms = figures.books.now_ms
     pauses = pauses_of_their_own(figures.books)

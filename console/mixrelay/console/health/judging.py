@@ -21,7 +21,7 @@ from mixrelay.console.status.unasked import UNCONFIRMED, hot_problems, unconfirm
 from mixrelay.console.text import count
 
 if TYPE_CHECKING:
-    from mixrelay.console.status.figures import Figures
+    from mixrelay.console.status.seen import QueueSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Health:
         return "No problem." if self.problems else "All is well."
 
 
-def judge(figures: "Figures", limits: Limits | None = None) -> Health:
+def judge(figures: "QueueSeen", limits: Limits | None = None) -> Health:
     """Everything that is wrong with a queue now, and what an operator should know.
 
     Args:
@@ -92,7 +92,7 @@ def judge(figures: "Figures", limits: Limits | None = None) -> Health:
     return Health(tuple(found))
 
 
-def _problems(figures: "Figures", limits: Limits) -> Iterator[Problem]:
+def _problems(figures: "QueueSeen", limits: Limits) -> Iterator[Problem]:
     books = figures.books
     yield from server_problems(figures)
     yield from harm_problems(books)

@@ -13,12 +13,12 @@ from mixrelay.shared.mixpanel.reasons import Reason
 from mixrelay.shared.queue import HOLDABLE
 
 if TYPE_CHECKING:
-    from mixrelay.console.status.figures import Figures
+    from mixrelay.console.status.seen import QueueSeen
 
 _ERROR_SHOWN, _NAME_SHOWN = 160, 60
 
 
-def letter_problems(figures: "Figures") -> Iterator[Problem]:
+def letter_problems(figures: "QueueSeen") -> Iterator[Problem]:
     """Messages that fail, causes that are new, letters that a limit will drop, letters kept."""
     recent = figures.recent
     if recent.is_failing:
@@ -105,7 +105,7 @@ def _new_causes(recent: Recent) -> Iterator[Problem]:
     )
 
 
-def _limits(figures: "Figures") -> Iterator[Problem]:
+def _limits(figures: "QueueSeen") -> Iterator[Problem]:
     """What a limit will drop soon; the one may be over while the other lasts."""
     outlook = figures.outlook
     if outlook is None:
@@ -125,7 +125,7 @@ def _limits(figures: "Figures") -> Iterator[Problem]:
             )
 
 
-def _kept(figures: "Figures") -> str:
+def _kept(figures: "QueueSeen") -> str:
     """That there are letters: green beside a table of failures says two things at once."""
     books = figures.books
     if not books.dead:

@@ -9,10 +9,10 @@ from mixrelay.console.status.writes import writes_problems
 from mixrelay.console.text import count
 
 if TYPE_CHECKING:
-    from mixrelay.console.status.figures import Figures
+    from mixrelay.console.status.seen import QueueSeen
 
 
-def server_problems(figures: "Figures") -> Iterator[Problem]:
+def server_problems(figures: "QueueSeen") -> Iterator[Problem]:
     """The problems with Redis, a refusal of writes first."""
     yield from writes_problems(figures.refused_writes)
     if figures.eviction not in (None, "noeviction"):

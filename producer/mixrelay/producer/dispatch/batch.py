@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeAlias, TypeVar
 from weakref import ref
 
 from mixrelay.producer.context.current import current_request, enter, leave
@@ -23,9 +23,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from mixrelay.producer.context.known import KnownRequest
-    from mixrelay.producer.dispatch.outlet import Outlet
 
 R = TypeVar("R")
+
+
+class Sender(Protocol[R]):
+    """What a block gives its messages to when it ends."""
+
+    taken: R
+    is_async: bool
+
+    @property
+    def sink(self) -> Any:
+        """Where the messages go."""
+
+    def send_all(self, messages: Messages) -> R:
+        """Send what was collected."""
+
+    def send_left(self, messages: Messages) -> None:
+        """Send what a block has left that never ended."""
+
 
 Messages: TypeAlias = "list[tuple[str, str]]"
 """Types and messages, in the order of their calls."""
@@ -53,7 +70,7 @@ class Batch(Generic[R]):
 
     def __init__(
         self,
-        outlet: Outlet[R],
+        outlet: Sender[R],
         ip: str | int | None = None,
         request: KnownRequest | None = None,
     ) -> None:
@@ -191,7 +208,7 @@ def _current() -> Batch[Any] | None:
     return None if found is None else found()
 
 
-def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
+def open_batch(outlet: Sender[R]) -> Batch[R] | None:
     """Return the block of this context that collects an outlet's messages, if there is one."""
     batch = _current()
     while batch is not None:
@@ -201,7 +218,7 @@ def open_batch(outlet: Outlet[R]) -> Batch[R] | None:
     return None
 
 
-def open_messages(is_meant: Callable[[Outlet[Any]], bool]) -> Messages:
+def open_messages(is_meant: Callable[[Sender[Any]], bool]) -> Messages:
     """Return what the blocks of this context hold and have not sent, the outermost's first.
 
     Args:
@@ -217,7 +234,7 @@ def open_messages(is_meant: Callable[[Outlet[Any]], bool]) -> Messages:
     return found
 
 
-def batch_ip(outlet: Outlet[R]) -> str | int | None:
+def batch_ip(outlet: Sender[R]) -> str | int | None:
     """Return the address that the innermost block of an outlet was given, or the request's."""
     batch = _current()
     while batch is not None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import is_dataclass
 from functools import wraps
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.errors import ConfigurationError, InvalidPropertyError
@@ -27,8 +27,8 @@ from mixrelay.shared.reading import trimmed
 
 if TYPE_CHECKING:
     from mixrelay.producer.dispatch.outlet import Outlet
+    from mixrelay.producer.dispatch.reporting import OnInvalid
 
-OnInvalid: TypeAlias = Literal["raise", "log", "dead-letter"]
 
 POLICIES = ("raise", "log", "dead-letter")
 MAX_DEPTH = 20

@@ -20,7 +20,7 @@ from mixrelay.producer.records.sizes import MAY_BE_TOO_LARGE, check_record_size
 from mixrelay.shared.variables import DISABLED
 
 if TYPE_CHECKING:
-    from mixrelay.producer.dispatch.on_invalid import OnInvalid
+    from mixrelay.producer.dispatch.reporting import OnInvalid
     from mixrelay.producer.records.strict_json import Names
     from mixrelay.producer.records.values import Default
 

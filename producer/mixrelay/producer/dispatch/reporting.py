@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from time import monotonic
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from mixrelay.producer.dispatch.endings import is_ending
 
 Handler: TypeAlias = Callable[[Exception], object]
+OnInvalid: TypeAlias = Literal["raise", "log", "dead-letter"]
 
 LINE_SECONDS = 10.0
 """Between two lines of the default handler; in an outage each request would write one."""

@@ -324,7 +324,7 @@ class Guard:
             one.own.clear()
         if not self._is_untrusted_told:
             self._is_untrusted_told = True
-            self.tell(not_used(spool, why))
+            self.tell(not_used(spool.folder, why))
 
     def _cannot_drain(self, spool: Spool, why: str) -> None:
         for one in self._lists.all:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mixrelay.producer.errors import SpoolError
 
 if TYPE_CHECKING:
-    from mixrelay.producer.spool.spool import Spool
+    from pathlib import Path
 
 
 class UntrustedFolderError(PermissionError):
@@ -18,19 +18,19 @@ class UntrustedFolderError(PermissionError):
         return str(self.strerror)
 
 
-def lies_elsewhere(spool: Spool) -> SpoolError:
+def lies_elsewhere(refused: object, folder: Path) -> SpoolError:
     """Return the error for a default folder that another user could replace."""
     return SpoolError(
-        f"{spool.refused}. So messages that Redis cannot take are kept in {spool.folder} instead. "
+        f"{refused}. So messages that Redis cannot take are kept in {folder} instead. "
         "Remove what is in the way, or set MIXRELAY_SPOOL_DIR to a folder of your own.",
         count=0,
     )
 
 
-def not_used(spool: Spool, why: Exception) -> SpoolError:
+def not_used(folder: Path, why: Exception) -> SpoolError:
     """Return the error for a spool that is neither read nor written."""
     return SpoolError(
-        f"The spool {spool.folder} is not used: {why}. Nothing that lies there is pushed, and "
+        f"The spool {folder} is not used: {why}. Nothing that lies there is pushed, and "
         "messages that Redis cannot take are lost. Put that right, or set MIXRELAY_SPOOL_DIR to a "
         "folder that no other user can write to.",
         count=0,

@@ -61,7 +61,7 @@ class ProcessSpool:
             spool = self._spool = self._open(self._settings, self._url, self._queue, user)
             self._opened_in = os.getpid()  # last, since an ending may come in between
             if spool is not None and spool.refused:
-                self._tell(lies_elsewhere(spool))
+                self._tell(lies_elsewhere(spool.refused, spool.folder))
         return self._spool
 
     def drain(self, spool: Spool) -> Drain:

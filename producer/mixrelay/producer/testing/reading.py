@@ -10,7 +10,7 @@ from mixrelay.producer.testing.seen import EVENTS, Event, Update, event_of, upda
 from mixrelay.shared.tuples import Kind, Message, read, write
 
 if TYPE_CHECKING:
-    from mixrelay.producer.dispatch.outlet import Outlet
+    from mixrelay.producer.dispatch.batch import Sender
 
 
 class Reading:
@@ -19,7 +19,7 @@ class Reading:
     def __init__(self) -> None:
         self._messages: list[tuple[str, str]] = []
         own: Any = self
-        self._is_ours: Callable[[Outlet[Any]], bool] = lambda outlet: outlet.sink is own
+        self._is_ours: Callable[[Sender[Any]], bool] = lambda outlet: outlet.sink is own
         """Whether an outlet's messages end here."""
 
     @property

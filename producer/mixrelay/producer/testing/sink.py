@@ -10,8 +10,7 @@ from mixrelay.producer.errors import DeliveryError, ServerError
 from mixrelay.producer.testing.validity import Validity
 
 if TYPE_CHECKING:
-    from mixrelay.producer.dispatch.batch import Messages
-    from mixrelay.producer.dispatch.outlet import Outlet
+    from mixrelay.producer.dispatch.batch import Messages, Sender
 
 
 class MemorySink(Validity):
@@ -47,7 +46,7 @@ class MemorySink(Validity):
 class Captured(MemorySink):
     """What stands in for the sinks of a process, and for those that send at once."""
 
-    def __init__(self, is_ours: Callable[[Outlet[Any]], bool]) -> None:
+    def __init__(self, is_ours: Callable[[Sender[Any]], bool]) -> None:
         """Make one.
 
         Args:

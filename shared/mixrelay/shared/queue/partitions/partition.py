@@ -129,19 +129,16 @@ class Partition:
         """Leases one batch of a lane.
 
         Args:
-            lane: where to look.
             owner: names the process, so that its parent can end its leases.
             claim: chosen by the worker; asked again with it, the same batch is answered.
             lease_seconds: until someone else may have the batch.
             destination: where this worker's own records of the lane go.
             limits: of a fresh batch.
-            fresh_while_paused: parked batches up to which a lane of several destinations hands out
-                fresh ones at once although `destination` is paused, then every 100 ms; 0: none.
+            fresh_while_paused: parked batches up to which fresh ones are handed out at once.
             alone: the worker holds nothing else, so it may have a batch that killed others.
             gates: what stands in Q's own slot, where that is another; empty: no answer.
             elsewhere: the batches that other partitions have leased, by destination.
-            routes: tuples routed first at most, where the lane has less than a batch; its own go
-                into the batch at once.
+            routes: tuples routed first at most; the lane's own go into the batch at once.
         """
         limits = limits or Limits()
         reply = self._scripts.run(
