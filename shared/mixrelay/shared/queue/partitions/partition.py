@@ -70,8 +70,7 @@ class Partition:
         """Opens nothing: the first move connects.
 
         Args:
-            redis: a client with `decode_responses` off, timeouts of seconds and retries off
-                (`mixrelay.shared.connection.connect`).
+            redis: as `mixrelay.shared.connection.connect` makes it: no decoding, no retries.
             name: the list's name.
             partition: stands in front of every number.
 
@@ -129,6 +128,7 @@ class Partition:
         """Leases one batch of a lane.
 
         Args:
+            lane: where to look.
             owner: names the process, so that its parent can end its leases.
             claim: chosen by the worker; asked again with it, the same batch is answered.
             lease_seconds: until someone else may have the batch.
