@@ -29,7 +29,8 @@ def test_a_lane_is_paused_shown_with_its_reason_and_resumed(queue: Queue, redis_
 
     written, _ = on(redis_url, "status", expect=ExitCode.FINDING)
     assert f"event has been paused by {hold.who} for" in written
-    assert "the project moves (mixrelay resume event)" in written
+    assert "the project moves" in written
+    assert "mixrelay resume event" in written
     assert "when resumed" in written
 
     written, _ = on(redis_url, "resume", "event", "--why", "it has moved")

@@ -170,7 +170,7 @@ def test_messages_that_wait_while_workers_send_nothing_are_a_problem(
     assert any(told in one for one in after(3).warnings()), after(3).warnings()
     assert after(3).is_bad
     fires = [one.name for one in findings(after(3), oldest=3_600)]
-    assert "no_worker:still" in fires, "as where a worker was stopped in its work"
+    assert "stalled" in fires, "as where a worker was stopped in its work"
     strayed = replace(after(0), strays={"mixpanel_queue.1": 1})
     assert "no_worker:partitions" in [one.name for one in findings(strayed, oldest=3_600)]
     assert not after(3, delivered=1).stands_still

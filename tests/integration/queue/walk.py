@@ -119,7 +119,9 @@ class Walk:
     def _nothing_else(self) -> None:
         for key in self._left:
             name = key.removeprefix(self._root).decode()
-            assert name.startswith(("minute:", "done:", "pause:", "home:", "ahead:")) or name in (
+            assert name.startswith(
+                ("minute:", "done:", "pause:", "home:", "ahead:", "trash")
+            ) or name in (
                 "audit",
                 "id",
                 "number",

@@ -27,7 +27,9 @@ IMPORT_MODULE = {
     "console/mixrelay/console/dashboard/__init__.py",
     "console/mixrelay/console/config/frameworks.py",
     "producer/mixrelay/__init__.py",
+    "producer/mixrelay/producer/__init__.py",
     "producer/mixrelay/producer/construction/checks.py",
+    "producer/mixrelay/producer/testing/capturing.py",
     "shared/mixrelay/shared/connection/versions.py",
 }
 """The places that import by name: of a table beside it, or what the application's own

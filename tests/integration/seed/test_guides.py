@@ -174,25 +174,16 @@ def test_mixpanels_own_library_queues_as_its_guide_says(works):
 
 def test_the_correction_of_a_bad_release_is_delivered(works, tmp_path):
     [correct] = python("operate.md")
-    (tmp_path / "correct.py").write_text(correct.code)
+    (tmp_path / "fix.py").write_text(correct.code)
     nested = {"a": {"b": {"c": {"d": 1}}}}
-    Tracker(TOKEN).track("user-1", "Checked Out", {"Cart": nested, "Total": 9.5})
+    Tracker(TOKEN).track("user-1", "Checked Out", {"Cart": nested, "cents": 950})
     works.drain()
     assert works.reasons() == ["invalid"]
-    exported = command("dlq", "export", "--event", "Checked Out", "--raw")
-    corrected = finished(
-        [sys.executable, tmp_path / "correct.py"],
-        input=exported,
-        check=True,
-        capture_output=True,
-        timeout=30,
-    ).stdout
-    (tmp_path / "corrected.jsonl").write_bytes(corrected)
-    command("push", str(tmp_path / "corrected.jsonl"))
-    command("dlq", "discard", "--event", "Checked Out", "--reason", "invalid")
+    program = ("--program", str(tmp_path / "fix.py"), "--delete", "properties.Cart")
+    command("dlq", "fix", "--event", "Checked Out", *program, "--yes")
     works.drain()
     [event] = works.box.events
-    assert event["properties"]["Total"] == 9.5
+    assert event["properties"]["price"] == 9.5
     assert "Cart" not in event["properties"]
     assert works.letters() == []
 

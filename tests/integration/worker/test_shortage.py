@@ -83,10 +83,10 @@ def test_a_batch_that_may_be_too_much_is_halved_before_the_next_try(
     works.push(*[event(f"u{n}", pad="x" * 1_000) for n in range(200)])
     sort = delivery.sort
 
-    def only_small(batch: Any, *given: Any) -> Any:
+    def only_small(batch: Any, *given: Any, **named: Any) -> Any:
         if sum(len(member.payload) for member in batch.members) > 100_000:
             raise MemoryError
-        return sort(batch, *given)
+        return sort(batch, *given, **named)
 
     monkeypatch.setattr(delivery, "sort", only_small)
     assert drain_by_jobs(works) <= 8

@@ -56,7 +56,7 @@ class Extras:
 
     def add(self, notice: Mapping[str, str]) -> dict[str, str]:
         """The notice with the addresses that there are."""
-        alert = notice["alert"]
+        alert = notice.get("alert", "")
         found = dict(notice)
         if self.page:
             found["link"] = self.page

@@ -35,6 +35,8 @@ ROUTED_AT_ONCE = 2_000
 """Messages after which lanes are asked again; Mixpanel takes that many in a request."""
 ROUTED_SECONDS = 0.2
 """Likewise: of messages of megabytes each call moves a few, and hundreds of calls take seconds."""
+ROUTED_EVERY = 0.2
+"""Seconds: so often one call routes while all senders are busy."""
 ROUTED_IN_A_RESERVE = 4_000
 """Tuples that a reserve takes out of the list at most, to fill a batch with those of its lane. In a
 mixed list half of them may be others'."""
@@ -70,6 +72,7 @@ class Dispatcher:
         """The lane of `TAKING` whose reserves take out of the list: who had the most of it last."""
         self._reap_at = 0.0
         self._look_at = 0.0
+        self._route_at = 0.0
         self._told_polling = False
         self._came = False
         """Something was pushed: the whole fleet hears of it, and one takes it."""
@@ -137,10 +140,13 @@ class Dispatcher:
 
     def _route(self) -> bool:
         # A sender that is free fills its batch out of the list; what waits there behind a full
-        # lane may belong to an idle one. While none is free all can wait there as well.
-        if not self._senders.free:
+        # lane may belong to an idle one. While none is free nearly all can wait there as well: some
+        # is routed now and then, to come between the records of a long list.
+        now, is_busy = time.monotonic(), not self._senders.free
+        if is_busy and now < self._route_at:
             return False
-        moved, more, ends = 0, True, time.monotonic() + ROUTED_SECONDS
+        self._route_at = now + ROUTED_EVERY
+        moved, more, ends = 0, True, now if is_busy else now + ROUTED_SECONDS
         # Lanes are asked once something is there for a whole batch of one.
         while more and moved < ROUTED_AT_ONCE and (not moved or time.monotonic() < ends):
             some, left = self._queue.route()

@@ -3,7 +3,7 @@
 local EMPTY_NOTED_MS = 5000
 -- Read before their bytes are counted: one, then more while they turn out to be small, and no more
 -- than would fit if each were as large as the largest so far. Of huge ones each is a call.
-local CHUNK_OF_LIST = 16
+local CHUNK_OF_LIST = 4
 
 local function expect_list()
   local wrong = expect("list", Q)
