@@ -114,8 +114,10 @@ def test_clocks_that_disagree_or_are_set_end_no_lease_and_no_horse(
     assert (found.redelivered, found.resent) == (0, 0)
     assert not ledger.mixpanel.duplicates
     untimed = [one for one in ledger.mixpanel.events if one["event"] == "Untimed"]
-    now = time.time()
-    assert all(abs(now - one["properties"]["time"] / 1000) < 120 for one in untimed)
+    # Nobody knows which clock is right: a time is the earlier one's, and so never ahead.
+    ages = [time.time() - one["properties"]["time"] / 1000 for one in untimed]
+    assert min(ages) > -120
+    assert max(ages) < 600 + STEP + 120
     assert [worker.terminate(10) for worker in fleet.workers] == [0, 0, 0]
     assert {number_of(one) for one in untimed} <= set(range(ledger.count))
     tell("clocks 10 minutes apart, and set by 11", found)
