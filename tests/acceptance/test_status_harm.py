@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from mixrelay.console.alerting.findings import UNSAFE, findings
+from mixrelay.console.alerting.findings import findings
 from mixrelay.console.doctor.server import check_server
+from mixrelay.console.health.kinds import EMPTIED, UNSAFE
 from mixrelay.console.status.look import look
 from mixrelay.shared.queue import Queue
 from tests.support.bench import Bench, event
@@ -62,7 +63,7 @@ def test_it_is_said_wherever_one_looks(
     assert words in said(redis_url, expect=1)
     figures = look(bench.queue, redis_url)
     assert figures.is_bad
-    told = [one for one in findings(figures, 300) if one.alert == UNSAFE]
+    told = [one for one in findings(figures, 300) if one.alert in {EMPTIED, UNSAFE}]
     assert any(words in one.summary for one in told), told
     found = [one for one in check_server(redis_url, "mixpanel_queue") if one.check == "keys"]
     assert any(words in one.found for one in found), found
@@ -73,4 +74,5 @@ def test_nothing_is_said_of_a_queue_that_nobody_touched(bench: Bench, redis_url:
     bench.queue.guard()
     written, _ = called("status", "--json", MIXRELAY_REDIS_URL=redis_url)
     assert json.loads(written)["totals"]["delivered"] == 2
-    assert not look(bench.queue, redis_url).redis_problems()
+    kinds = {one.kind for one in look(bench.queue, redis_url).health().problems}
+    assert not {EMPTIED, UNSAFE} & kinds
