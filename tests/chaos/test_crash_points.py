@@ -23,7 +23,7 @@ BENCHES = 3
 
 TIMED = {
     *("reserve", "route", "books", "gates", "announce", "reap", "job_stalled", "expire", "mend"),
-    *("extend", "hot", CONNECT, *OF_TOKENS),
+    *("extend", "hot", "exists", "guard", CONNECT, *OF_TOKENS),
 }
 """Moves that are made as often as there is time, so that a run may have one fewer."""
 
