@@ -56,7 +56,7 @@ def _say(ahead: float) -> None:
     if abs(ahead) >= TOLERANCE_SECONDS:
         log.error(
             "clock_skew: this host's clock is %.0f s %s Redis's; events without a time get "
-            "Redis's. Let NTP set both",
+            "the earlier one's. Let NTP set both",
             abs(ahead),
             "ahead of" if ahead > 0 else "behind",
         )
