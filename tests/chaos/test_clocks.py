@@ -114,10 +114,8 @@ def test_clocks_that_disagree_or_are_set_end_no_lease_and_no_horse(
     assert (found.redelivered, found.resent) == (0, 0)
     assert not ledger.mixpanel.duplicates
     untimed = [one for one in ledger.mixpanel.events if one["event"] == "Untimed"]
-    # Nobody knows which clock is right: a time is the earlier one's, and so never ahead.
-    ages = [time.time() - one["properties"]["time"] / 1000 for one in untimed]
-    assert min(ages) > -120
-    assert max(ages) < 600 + STEP + 120
+    now = time.time()
+    assert all(abs(now - one["properties"]["time"] / 1000) < 120 for one in untimed)
     assert [worker.terminate(10) for worker in fleet.workers] == [0, 0, 0]
     assert {number_of(one) for one in untimed} <= set(range(ledger.count))
     tell("clocks 10 minutes apart, and set by 11", found)
@@ -207,10 +205,12 @@ def test_nodes_whose_clocks_disagree_end_leases_and_pauses_when_their_time_is_up
 def test_a_pause_is_as_long_in_a_partition_of_any_node(spread: Fleet, mixpanel: Sandbox) -> None:
     spread.start()
     for name in spread.queue.lists:  # one at a time: no other may probe for it
-        mixpanel.fault("status", status=503, count=1)
+        # Until it is seen: a worker that asks for the time meets it too.
+        outage = mixpanel.fault("status", status=503)
         spread.queue.redis.rpush(name, without_time(0))
         began = time.monotonic()
         wait_until(lambda: bool(spread.queue.books().paused), 20, "a pause")
+        mixpanel.clear_faults(outage)
         spread.wait_until_drained(15)
         assert time.monotonic() - began > 1, "it waits"
 

@@ -58,6 +58,7 @@ def reserving(queue: Away, lease_seconds: float) -> Reserver:
         lease_seconds=lease_seconds,
         limits=lambda _lane: Limits(),
         destinations={},
+        host_ms=lambda: 0,
     )
 
 

@@ -32,7 +32,7 @@ def clock_remarks(books: Books, redis_ahead: float) -> Iterator[str]:
         where = "ahead of" if redis_ahead > 0 else "behind"
         yield (
             f"Redis's clock is {duration(abs(redis_ahead))} {where} this machine's: events without "
-            "a time get the earlier one's. Let NTP set both."
+            "a time get that of the one that agrees with Mixpanel's answers. Let NTP set both."
         )
 
 

@@ -6,6 +6,7 @@ from mixrelay.shared.queue.base.page_key import PageKey
 from mixrelay.shared.queue.jobs.job import Job, JobKind, JobState, Outcome, Step
 from mixrelay.shared.queue.letters.audit import Entry
 from mixrelay.shared.queue.letters.correcting import Corrected, Correction
+from mixrelay.shared.queue.letters.edited import Edited
 from mixrelay.shared.queue.letters.importing import NoLetterError, Returned
 from mixrelay.shared.queue.letters.letter import Death, Edit, Imported, Letter, LetterFilter
 from mixrelay.shared.queue.letters.planning import Plan
@@ -28,7 +29,7 @@ from mixrelay.shared.queue.messages.settlement import (
     Settled,
     Settlement,
 )
-from mixrelay.shared.queue.partitions.partition import LETTERS_AT_MOST, Edited, Partition
+from mixrelay.shared.queue.partitions.partition import LETTERS_AT_MOST, Partition
 from mixrelay.shared.queue.queue import Queue
 from mixrelay.shared.queue.stats.notices import (
     Example,

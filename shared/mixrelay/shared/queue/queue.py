@@ -14,6 +14,7 @@ from mixrelay.shared.partitioning import partition_of_tuple
 from mixrelay.shared.queue.base.ids import new_id
 from mixrelay.shared.queue.base.limits import Limits
 from mixrelay.shared.queue.harm import Guarded
+from mixrelay.shared.queue.letters.edited import Edited
 from mixrelay.shared.queue.letters.importing import Returned
 from mixrelay.shared.queue.letters.letter import Letter
 from mixrelay.shared.queue.merged.audit import MergedAudit
@@ -29,7 +30,7 @@ from mixrelay.shared.queue.messages.batch import Batch, Lane, Nothing, Number, p
 from mixrelay.shared.queue.messages.settlement import Division, Expansion, Park, Settled, Settlement
 from mixrelay.shared.queue.partitions.gates import Gates
 from mixrelay.shared.queue.partitions.lease_ends import LeaseEnds
-from mixrelay.shared.queue.partitions.partition import ROUTED_AT_MOST, Edited, Partition
+from mixrelay.shared.queue.partitions.partition import ROUTED_AT_MOST, Partition
 from mixrelay.shared.queue.partitions.partitions import Partitions
 from mixrelay.shared.queue.partitions.reserves import REST_SECONDS, Reserves
 from mixrelay.shared.queue.stats.snapshot import Books
@@ -152,6 +153,7 @@ class Queue:
         fresh_while_paused: int = 0,
         alone: bool = False,
         routes: int = 0,
+        host_ms: int | None = None,
     ) -> Batch | Nothing:
         """Leases one batch of a lane, from the partitions in turn; arguments as `Partition`'s."""
         return self._reserves.batch(
@@ -164,6 +166,7 @@ class Queue:
             fresh_while_paused=fresh_while_paused,
             alone=alone,
             routes=routes,
+            host_ms=host_ms,
         )
 
     def again(self, batch: Batch, *, owner: str, lease_seconds: float) -> Batch | None:

@@ -7,13 +7,13 @@ import time
 
 from redis.exceptions import RedisError
 
+from mixrelay.shared.mixpanel.endpoints import Credentials
+from mixrelay.shared.mixpanel.proving import Ask, ask_import
 from mixrelay.shared.queue import Queue
+from mixrelay.worker.base.mixpanel_clock import TOLERANCE_SECONDS, MixpanelClock
 from mixrelay.worker.base.moment import Moment
 
 log = logging.getLogger(__name__)
-
-TOLERANCE_SECONDS = 60.0
-"""Apart by more, one of two clocks is wrong, and nobody here knows which."""
 
 
 class Clocks:
@@ -21,22 +21,40 @@ class Clocks:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
+        self.mixpanel = MixpanelClock()
+        self._apart = False
         self._wall: float | None = None
         self._steady: float | None = None
+
+    def compare(self, ask: Ask, base: str, token: str | None) -> None:
+        """Ask Mixpanel for the time, where Redis's clock and this host's disagree.
+
+        Before the first batch is taken: what its events' times become is noted then.
+        """
+        self.now_ms()
+        if self._apart:
+            self.mixpanel.hear(ask_import(ask, base, Credentials.key(token or "unknown")))
+
+    def host_ms(self) -> int:
+        """Return this host's time; Mixpanel's where that shows it to be wrong."""
+        return round(self.mixpanel.host() * 1000)
 
     def now_ms(self) -> Moment:
         """Return the present, for what is judged by a record's time.
 
         What one of the two clocks calls too old, or ahead, may be right by the other.
         """
-        host = time.time()
+        host = self.mixpanel.host()
         if self._wall is None:
             try:
                 seconds, micros = self._queue.redis.time()  # type: ignore[misc, unused-ignore]
             except RedisError:
                 return Moment(round(host * 1000))
             self._wall = seconds + micros / 1e6 - time.monotonic()
-            _say(host - seconds)
+            ahead = time.time() - seconds
+            self._apart = abs(ahead) >= TOLERANCE_SECONDS
+            if self._apart:
+                _say(ahead)
         redis = self._wall + time.monotonic()
         if abs(host - redis) < TOLERANCE_SECONDS:
             return Moment(round(redis * 1000))
@@ -53,10 +71,9 @@ class Clocks:
 
 
 def _say(ahead: float) -> None:
-    if abs(ahead) >= TOLERANCE_SECONDS:
-        log.error(
-            "clock_skew: this host's clock is %.0f s %s Redis's; events without a time get "
-            "the earlier one's. Let NTP set both",
-            abs(ahead),
-            "ahead of" if ahead > 0 else "behind",
-        )
+    log.error(
+        "clock_skew: this host's clock is %.0f s %s Redis's; events without a time get that of the "
+        "one that agrees with Mixpanel's answers. Let NTP set both",
+        abs(ahead),
+        "ahead of" if ahead > 0 else "behind",
+    )

@@ -307,6 +307,7 @@ class Delivery:
         self._ledger.secure(held, self._settings.deadline)
         began, began_ms, body = time.monotonic(), self._clocks.steady_ms(), found.body()
         answer = self._post(held, found, body)
+        self._clocks.mixpanel.hear(answer)
         verdict = judge(
             answer,
             count=found.count,

@@ -16,7 +16,7 @@ from mixrelay.shared.connection import REFUSALS
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.queue.opt_outs import OptOuts
-from mixrelay.worker.base.clocks import TOLERANCE_SECONDS
+from mixrelay.worker.base.mixpanel_clock import TOLERANCE_SECONDS
 from mixrelay.worker.base.retry import Backoff
 from mixrelay.worker.base.settings import WorkerSettings
 from mixrelay.worker.counting.hot_shards import FLUSH_SECONDS, ShardCounts

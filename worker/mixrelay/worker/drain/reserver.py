@@ -32,12 +32,14 @@ class Reserver:
         lease_seconds: float,
         limits: Callable[[Lane], Limits],
         destinations: dict[Lane, str],
+        host_ms: Callable[[], int],
     ) -> None:
         self._queue = queue
         self._owner = owner
         self._lease_seconds = lease_seconds
         self._limits = limits
         self._destinations = destinations
+        self._host_ms = host_ms
         self._unanswered: dict[Lane, _Claim] = {}
 
     def ask(self, lane: Lane, *, alone: bool, routes: int = 0) -> Held | Nothing:
@@ -58,6 +60,7 @@ class Reserver:
             fresh_while_paused=FRESH_WHILE_PAUSED,
             alone=alone,
             routes=routes,
+            host_ms=self._host_ms(),
         )
         del self._unanswered[lane]
         if isinstance(answer, Batch):

@@ -147,6 +147,8 @@ class Draining:
         dispatcher = self._dispatcher = self._dispatching(senders)
         try:
             if self._start(senders):
+                to = self._setup.settings
+                self._clocks.compare(self._transport.post, to.base, to.token)
                 self._bulk.start()
                 dispatcher.run()
         finally:
@@ -236,6 +238,7 @@ class Draining:
                 worker.records_of(lane), worker.batch_bytes, _linger(worker)
             ),
             destinations=own_destinations(self._setup.settings),
+            host_ms=self._clocks.host_ms,
         )
         return Dispatcher(
             queue=self._queue,

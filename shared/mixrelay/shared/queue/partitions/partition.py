@@ -9,7 +9,6 @@ carried out.
 import base64
 import time
 from collections.abc import Collection, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, cast
 
 import orjson
@@ -24,6 +23,7 @@ from mixrelay.shared.queue.harm import Guard
 from mixrelay.shared.queue.jobs.jobs import Jobs
 from mixrelay.shared.queue.letters.audit import Audit
 from mixrelay.shared.queue.letters.correcting import Corrections
+from mixrelay.shared.queue.letters.edited import Edited
 from mixrelay.shared.queue.letters.importing import LetterLoads, Returned
 from mixrelay.shared.queue.letters.letter import Letter
 from mixrelay.shared.queue.letters.reader import LetterBox
@@ -51,16 +51,6 @@ ROUTED_AT_MOST = 1_000
 ROUTED_BYTES = 2 * 1024 * 1024
 LETTERS_AT_MOST = 500
 """Letters one call of `replay` or `discard` moves."""
-
-
-class Edited(StrEnum):
-    """What became of an edit."""
-
-    DONE = "done"
-    GONE = "gone"
-    """It is no letter any more."""
-    CHANGED = "changed"
-    """Someone else edited it meanwhile; nothing was changed."""
 
 
 class Partition:
@@ -124,6 +114,7 @@ class Partition:
         gates: bytes = b"",
         elsewhere: bytes = b"{}",
         routes: int = 0,
+        host_ms: int | None = None,
     ) -> Batch | Nothing:
         """Leases one batch of a lane.
 
@@ -139,6 +130,7 @@ class Partition:
             gates: what stands in Q's own slot, where that is another; empty: no answer.
             elsewhere: the batches that other partitions have leased, by destination.
             routes: tuples routed first at most; the lane's own go into the batch at once.
+            host_ms: the time by the worker's host, which is noted beside Redis's.
         """
         limits = limits or Limits()
         reply = self._scripts.run(
@@ -155,7 +147,7 @@ class Partition:
             int(alone),
             gates,
             elsewhere,
-            *(routes, ROUTED_BYTES, new_id(), self.index, _ms(time.time())),
+            *(routes, ROUTED_BYTES, new_id(), self.index, host_ms or _ms(time.time())),
         )
         if reply[0] == b"batch":
             return Batch.parse(reply, claim, self.index)
