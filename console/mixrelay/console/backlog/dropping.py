@@ -274,6 +274,6 @@ def _tell(dropping: _Drop, looked: int, seconds: float, around: tuple[Books, Boo
     in_hand = max(sum(books.leased[lane] for lane in dropping.meant.lanes) for books in around)
     if in_hand:
         terminal.warn(
-            f"{count(in_hand, 'message')} in workers' hands were not looked at: run the command "
-            "again once they are sent or back."
+            f"{count(in_hand, 'message')} in flight were not looked at: run the command again "
+            "once they are delivered or scheduled for retry."
         )

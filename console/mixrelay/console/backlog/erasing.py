@@ -216,7 +216,7 @@ def _show_preview(found: Mapping[str, int], in_hand: int, how: How) -> None:
     typer.echo(f"Would erase {count(sum(found.values()), 'record')}.")
     _show_places(found)
     if in_hand:
-        typer.echo(f"  {in_hand:,} more in workers' hands: sent, or erased when they come back")
+        typer.echo(f"  {in_hand:,} more in flight: delivered, or erased when they come back")
     terminal.say(_NOT_REACHED)
 
 
@@ -237,7 +237,7 @@ def _show(result: _Result, how: How) -> None:
     _show_places(result.erased)
     if result.in_hand:
         typer.echo(
-            f"Of {count(result.in_hand, 'message')} in workers' hands {result.came_back:,} came "
+            f"Of {count(result.in_hand, 'message')} in flight {result.came_back:,} came "
             f"back and went; {sent:,} were sent, or are still there."
         )
     terminal.say(_NOT_REACHED)
@@ -253,7 +253,7 @@ def _todo(result: _Result) -> str:
     said = []
     if result.still_in_hand:
         said.append(
-            f"{count(result.still_in_hand, 'message')} were still in workers' hands after --wait: "
+            f"{count(result.still_in_hand, 'message')} were still in flight after --wait: "
             "run the command again."
         )
     if result.resumed:

@@ -15,7 +15,7 @@ BY = ("type", "event", "token", "distinct_id")
 NONE = "(none)"
 UNREADABLE = "(cannot be read)"
 _SURE = 1.96
-"""Standard deviations within which a share lies in 95 of 100 samples."""
+"""Standard deviations of a 95 % confidence interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Share:
     part: float
     """Of all, 0 to 1."""
     margin: float
-    """Within which the part lies in 95 of 100 samples; 0 where all were counted."""
+    """Half of the 95 % confidence interval of the part; 0 where all were counted."""
     messages: int
     """Of all that wait; an estimate where it is a sample."""
 

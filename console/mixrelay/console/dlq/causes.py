@@ -37,7 +37,7 @@ class Cause:
     sample: str
     """The last that died."""
     instance: str
-    """What was said of that one, as it was said."""
+    """The error of that letter, word for word."""
     letters: int = 0
     names: Counter[str] = made(default_factory=Counter)
     """How many letters of each event name, or type of update."""

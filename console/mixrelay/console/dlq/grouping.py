@@ -19,7 +19,7 @@ class Kind:
     last: datetime
     letters: int = 0
     sample: str = ""
-    """What was said of the last of them."""
+    """The error of the newest letter."""
 
     @classmethod
     def of(cls, group: Group) -> Self | None:

@@ -78,7 +78,7 @@ def _most_frequent(recent: Recent) -> str:
 
 
 def cause_in_words(seen: RecentCause) -> str:
-    """The field and what was said of it, or the reason where nothing was said."""
+    """The field and its error, or the reason where there is no error."""
     return cut(seen.cause.instance or seen.cause.reason, _ERROR_SHOWN).rstrip(".")
 
 

@@ -250,7 +250,9 @@ def _requests(totals: Mapping[str, int]) -> Iterator[Metric]:
 
 def _fleet(figures: Figures) -> Iterator[Metric]:
     workers = figures.workers or ()
-    yield GaugeMetricFamily("mixrelay_workers", "With a recent sign of life.", value=len(workers))
+    yield GaugeMetricFamily(
+        "mixrelay_workers", "Workers with a recent heartbeat.", value=len(workers)
+    )
     yield GaugeMetricFamily(
         "mixrelay_workers_suspended",
         "1 where rq suspend has stopped the workers: nothing is sent.",
