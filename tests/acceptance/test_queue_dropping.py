@@ -127,7 +127,7 @@ def test_what_workers_hold_is_left_and_said(queue: Queue, redis_url: str) -> Non
     queue.pause(Lane.EVENT, who="ann", why="junk")
     written, said = drop(redis_url, "--lane", "event", "--event", "Junk")
     assert "Dropped 0 messages" in written
-    assert "1 message in workers' hands were not looked at" in " ".join(said.split())
+    assert "1 message in flight were not looked at" in " ".join(said.split())
     bench.park(batch, outage())
     assert "Dropped 1 message" in drop(redis_url, "--lane", "event", "--event", "Junk")[0]
     assert is_balanced(queue)

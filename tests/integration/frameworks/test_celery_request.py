@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from celery import Celery, chain
 from celery.contrib.testing.worker import start_worker
+from celery.signals import setup_logging
 
 from mixrelay.producer import RequestContext, Tracker, current_request, request_context
 from mixrelay.producer.integrations import celery as integration
@@ -22,6 +23,10 @@ CHROME = (
 def environ(**headers: str) -> dict[str, str]:
     sent = {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     return {"REQUEST_METHOD": "POST", "REMOTE_ADDR": "8.8.8.8", "HTTP_USER_AGENT": CHROME, **sent}
+
+
+def _leave_logging(**_: Any) -> None:
+    """Celery leaves logging to whoever listens."""
 
 
 @pytest.fixture
@@ -64,8 +69,13 @@ def app() -> Iterator[Any]:
     integration.connect_requests()
     integration.connect_requests()
     app.tracker, app.sink = tracker, sink
-    with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=60):
-        yield app
+    # A worker with nobody to set up logging does so itself, for all tests that follow.
+    setup_logging.connect(_leave_logging)
+    try:
+        with start_worker(app, perform_ping_check=False, pool="solo", shutdown_timeout=60):
+            yield app
+    finally:
+        setup_logging.disconnect(_leave_logging)
     for signal in ("before_task_publish", "task_prerun", "task_postrun"):
         for name in ("write", "begin", "end"):
             getattr(integration, signal).disconnect(dispatch_uid=f"mixrelay_{name}")

@@ -87,7 +87,7 @@ def register(app: typer.Typer) -> None:
         "alert",
         **examples(
             "MIXRELAY_ALERT_WEBHOOK=https://example.com/hook mixrelay alert  # any number",
-            "MIXRELAY_ALERT_WEBHOOK=https://hooks.slack.com/services/T0/B0/x mixrelay alert --format slack",
+            "mixrelay alert --webhook https://hooks.slack.com/services/T0/B0/x --format slack",
             "mixrelay alert --command 'mail-the-team urgent' --oldest 600",
             "mixrelay alert --once || echo 'the queue has a problem'  # for cron",
         ),
