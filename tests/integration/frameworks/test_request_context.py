@@ -46,7 +46,7 @@ def test_a_visitor_signs_up_pays_and_leaves_and_another_one_comes(
         ("POST", f"/signup/{BOB}"),
     ]:
         assert browser.request(method, path).status_code == 200
-    street.desk.close()
+        street.desk.close()  # else she may sign out before her payment is tracked
     box = street.drain(events=10 + 2 * (id_merge == "original"))
     names = [
         *("Viewed Prices", "Page View", "Signed Up", "Viewed Invoice", "Page View"),
