@@ -118,7 +118,9 @@ class Sending:
         return self.answer
 
 
-_CLOCKS: Any = SimpleNamespace(now_ms=lambda: NOW, steady_ms=lambda: NOW)
+_CLOCKS: Any = SimpleNamespace(
+    now_ms=lambda: NOW, steady_ms=lambda: NOW, mixpanel=SimpleNamespace(hear=lambda _answer: None)
+)
 
 
 def delivery(data: bytes) -> None:

@@ -66,8 +66,9 @@ class WideModel:
         ]
         return sum(batches for batches, _ in ended), sum(messages for _, messages in ended)
 
-    def replay(self, numbers: Iterable[str]) -> int:
-        return sum(self.parts[partition_of(number)].replay([number]) for number in numbers)
+    def replay(self, numbers: Sequence[str]) -> int:
+        of = [[n for n in numbers if partition_of(n) == part.partition] for part in self.parts]
+        return sum(part.replay(own) for part, own in zip(self.parts, of, strict=True))
 
     def discard(self, numbers: Iterable[str]) -> int:
         return sum(self.parts[partition_of(number)].discard([number]) for number in numbers)
