@@ -100,7 +100,7 @@ class Dispatcher:
             try:
                 worked = self._work()
                 is_idle = not (worked or self._senders.busy)
-                if is_idle:
+                if is_idle and not self._is_over():
                     self._wait_for_arrivals()
             except PASSING as error:
                 if is_bug(error):
@@ -120,6 +120,9 @@ class Dispatcher:
     def _work(self) -> bool:
         now, is_quiet = time.monotonic(), self._queue.arrivals.is_quiet
         self._upkeep(is_quiet=is_quiet)
+        if self._is_over():
+            # A Redis that hangs took its time: one wait for it is enough once told to stop.
+            return False
         if is_quiet and not self._came:
             return self._look_all_the_same(now)
         self._look_at = now + LOOK_SECONDS

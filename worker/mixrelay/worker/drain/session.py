@@ -125,6 +125,7 @@ class Draining:
         )
         self._away = AwayTooLong()
         self._burst_is_over = False
+        self._hurried = False
         self._drained_check_at = 0.0
         self._ends_at = 0.0
         self._clocks = Clocks(self._queue)
@@ -152,6 +153,7 @@ class Draining:
                 self._bulk.start()
                 dispatcher.run()
         finally:
+            self._hurry_to_stop()
             self._bulk.stop()
             dispatcher.finish(self._setup.worker.grace)
             self._end(died=dispatcher.crash is not None)
@@ -186,8 +188,6 @@ class Draining:
         self._keeper.stop()
         self._abandon.set()
         self._transport.close()
-        if self._stop.requested:
-            hurry(self._queue.redis)
         give_up = Until(time.monotonic() + _END_LEASES_SECONDS)
         try:
             persist(
@@ -202,7 +202,14 @@ class Draining:
         if self._tracing:
             self._tracing.flush()
 
+    def _hurry_to_stop(self) -> None:
+        """Once told to stop: a Redis that hangs must not outlast the grace, in any thread."""
+        if self._stop.requested and not self._hurried:
+            self._hurried = True
+            hurry(self._queue.redis)
+
     def _is_over(self) -> bool:
+        self._hurry_to_stop()
         return (
             self._stop.requested
             or time.monotonic() >= self._ends_at

@@ -57,6 +57,10 @@ def _watched(name: str) -> tuple[str, ...]:
     return name, *map(Keys.of(name), (*lanes, "leases", "pauses", "jobs:live"))
 
 
+class _Unanswered(RedisTimeoutError):
+    """A connection that waits has no answer; one that only hangs says nothing about waiting."""
+
+
 class NoBell(RedisError):
     """The server answers at once, although there is nothing."""
 
@@ -137,7 +141,7 @@ class Arrivals:
 
     def _do_without(self, error: Exception) -> None:
         self.close()
-        never_did = not self._answered and isinstance(error, ResponseError | RedisTimeoutError)
+        never_did = not self._answered and isinstance(error, ResponseError | _Unanswered)
         is_refused = never_did or isinstance(error, NoPermissionError | NoBell)
         seconds = _REFUSED_SECONDS if is_refused else _WITHOUT_SECONDS
         self._without_until = time.monotonic() + seconds
@@ -195,7 +199,7 @@ class _Bell:
         waited = time.monotonic() - self._used_at
         if not self._connection.can_read(timeout=0):
             if waited > self._seconds + _SLOW_ANSWER_SECONDS:
-                raise RedisTimeoutError("no answer to a wait for a push")
+                raise _Unanswered("no answer to a wait for a push")
             return None
         found = self._connection.read_response()
         self.is_armed = False
