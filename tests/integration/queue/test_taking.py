@@ -2,6 +2,8 @@
 
 import pytest
 
+from redis.exceptions import ResponseError
+
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import Lane, Limits, Settlement
 from tests.support.bench import Bench, event, numbers, payloads, update
@@ -124,3 +126,22 @@ def test_a_foreign_value_stops_it_untouched(bench: Bench, name: str) -> None:
         bench.reserve(limits=NOW, routes=100)
     assert bench.dump() == before
     assert bench.redis.get(key) == b"mine"
+
+
+@pytest.mark.parametrize("spoilt", ["a pace that is no JSON", "a pause of another type"])
+def test_what_was_taken_out_is_kept_where_the_script_fails_half_way(
+    bench: Bench, spoilt: str
+) -> None:
+    """A script is not rolled back: who edits the queue's keys by hand loses no message by it."""
+    written = [event("a"), update("p", 1), event("b")]
+    bench.queue.push(written)
+    if spoilt == "a pace that is no JSON":
+        bench.redis.hset(bench.key("paces"), "here", "{")
+    else:
+        bench.redis.set(bench.key("pause:here"), "mine")
+    with pytest.raises((ResponseError, WrongKeyType)):
+        bench.reserve(limits=NOW, routes=100, destination="here")
+    bench.redis.delete(bench.key("paces"), bench.key("pause:here"))
+    assert payloads(bench.take(limits=NOW, routes=100, destination="here")) == written[::2]
+    assert payloads(bench.take(Lane.PROFILE_UPDATE, limits=NOW)) == written[1:2]
+    assert bench.queue.books().difference == 0

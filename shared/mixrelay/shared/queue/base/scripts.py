@@ -131,16 +131,17 @@ class Scripts:
         """The script's answer.
 
         Raises:
-            WrongKeyType: a key that it would write to holds a foreign value; nothing was changed.
+            WrongKeyType: a key holds a foreign value; where it says so, nothing was changed.
             redis.RedisError: the server is away or refused; whether the script ran is unknown.
         """
         try:
             return self._run(name, args)
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
+                untouched = "" if "user_script" in str(error) else " Nothing was changed."
                 raise WrongKeyType(
                     f"{error}. Another program writes to this key: rename one of them or move the "
-                    "value away. Nothing was changed."
+                    f"value away.{untouched}"
                 ) from error
             raise
 

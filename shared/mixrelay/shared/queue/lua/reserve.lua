@@ -281,8 +281,10 @@ end
 local function fresh()
   local length = redis.call("LLEN", LANE)
   if length < most then look_into_list(most - length) end
-  local batch = some_of(length)
+  -- A foreign value may stop it half way, and nothing takes back what was popped.
+  local done, batch = pcall(some_of, length)
   put_down()
+  if not done then error(batch, 0) end
   return batch
 end
 
