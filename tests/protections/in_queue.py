@@ -24,6 +24,15 @@ _MOVES = (
         test="test_the_same_claim_is_answered_with_the_same_batch",
     ),
     Protection(
+        name="what was taken out is put down whatever fails",
+        against="a foreign value stops a reserve half way, and what it took out of the list is gone",
+        file=f"{LUA}/reserve.lua",
+        old="local done, batch = pcall(some_of, length)",
+        new="local done, batch = true, some_of(length)",
+        proof="integration/queue/test_taking.py",
+        test="test_what_was_taken_out_is_kept_where_the_script_fails_half_way",
+    ),
+    Protection(
         name="a late claim makes a batch of its own",
         against="a claim asked with after its lease writes over the batch it once made",
         file=f"{LUA}/reserve.lua",

@@ -1,7 +1,6 @@
 """A reserve that takes out of the list what its lane lacks: moved once, and as if routed first."""
 
 import pytest
-
 from redis.exceptions import ResponseError
 
 from mixrelay.shared.errors import WrongKeyType
