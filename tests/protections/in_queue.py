@@ -25,7 +25,7 @@ _MOVES = (
     ),
     Protection(
         name="what was taken out is put down whatever fails",
-        against="a foreign value stops a reserve half way, and what it took out of the list is gone",
+        against="a foreign value stops a reserve half way, and what it took out is gone",
         file=f"{LUA}/reserve.lua",
         old="local done, batch = pcall(some_of, length)",
         new="local done, batch = true, some_of(length)",

@@ -4,6 +4,7 @@ The message is in the queue or in the spool by then. MIXRELAY_INTERRUPTED_CALLS=
 run of it, MIXRELAY_INTERRUPTED_SEED=… repeats one.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -14,7 +15,8 @@ from contextlib import contextmanager
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from mixrelay.producer import DeliveryError, Tracker
+from mixrelay.producer import AsyncTracker, DeliveryError, Tracker
+from mixrelay.producer.push.async_connection import AsyncPushing
 from mixrelay.producer.push.connection import Pushing
 from tests.support.processes import finished
 
@@ -115,6 +117,27 @@ def test_an_ending_that_a_codec_replaces_goes_on_and_its_message_is_kept(tmp_pat
         tracker.track("1", "Kept")
     assert told == []
     assert tracker.counters.spooled == 1
+
+
+@pytest.mark.parametrize("kind", [AsyncTracker, Tracker])
+def test_a_fault_of_ours_is_told_and_loses_no_message(tmp_path, monkeypatch, kind):
+    def push(*_):
+        raise RuntimeError("a fault")
+
+    told = []
+    tracker = kind("token", spool_dir=tmp_path, error_handler=told.append)
+    monkeypatch.setattr(Pushing, "push", push)
+    monkeypatch.setattr(AsyncPushing, "push", push)
+    done = tracker.track("1", "Kept")
+    if kind is AsyncTracker:
+        done = asyncio.run(finish(done))
+    assert done is True
+    assert [str(one) for one in told] == ["a fault"]
+    assert tracker.counters.spooled == 1
+
+
+async def finish(awaited):
+    return await awaited
 
 
 def test_a_failure_while_an_ending_is_handled_is_not_that_ending():

@@ -236,9 +236,16 @@ class AsyncRedisSink:
             return await self._push_or_keep(to, tuples, attempt)
         except DeliveryError:
             raise
-        except BaseException:
+        except BaseException as error:
             # The application's own, or the end of the event loop, which waits for nothing more.
             self.guard.interrupted(to, tuples, attempt)
+            # A codec, as that of host names, makes another exception of one that it meets.
+            ending = ending_in(error, attempt.outer)
+            if ending is None and isinstance(error, Exception):
+                self.guard.tell(error)  # nobody's: a fault that loses no message
+                return True
+            if ending is not None and ending is not error:
+                raise ending from None
             raise
 
     async def _push_or_keep(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
