@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -120,6 +119,9 @@ def retry_after(value: str | None, now: float) -> float | None:
 def _seconds(value: str, now: float) -> float | None:
     if _SECONDS.fullmatch(value):
         return float(value)
+    # Loads sockets, addresses and more, and the producer, which is here too, reads no answers.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         moment = parsedate_to_datetime(value)
         # A date without a zone is in GMT, as HTTP has it.
