@@ -91,6 +91,9 @@ class Ending:
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
+        if self._is_worker:
+            # It waits until the others are done too, and is ended by who began it.
+            return
         # A thread that hangs would keep the interpreter for ever.
         faulthandler.dump_traceback_later(patient(EXIT_SECONDS), exit=True, file=sys.__stderr__)
 

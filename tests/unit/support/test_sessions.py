@@ -93,3 +93,24 @@ def test_a_run_that_is_told_to_end_takes_its_processes_along(tmp_path: Path) -> 
     )
     assert ended.returncode == pytest.ExitCode.INTERRUPTED, ended.stdout
     assert not alive(int((tmp_path / "pid").read_text().split()[1]))
+
+
+def test_who_is_done_first_waits_for_the_others_and_says_nothing(tmp_path: Path) -> None:
+    """Several processes share a run; one without work was taken for one that hangs."""
+    (tmp_path / "conftest.py").write_text(CONFTEST + "\nsessions.EXIT_SECONDS = 0.5\n")
+    for name in ("one", "two", "three"):
+        (tmp_path / f"test_{name}.py").write_text("def test_it():\n    pass\n")
+    (tmp_path / "test_long.py").write_text(
+        "import time\ndef test_it():\n    pass\ndef test_long():\n    time.sleep(4)\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"]
+    ended = finished(
+        [*command, "-n", "2", "--dist", "loadfile"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "5 passed" in ended.stdout
+    assert "Timeout" not in ended.stderr
