@@ -88,7 +88,7 @@ chaos: $(READY)
 
 # The same attacks with fewer messages and repetitions, which CI runs.
 chaos-short: $(READY)
-	$(BIN)/python -m pytest tests/chaos -v -n 2 --dist loadfile -m 'not load and not soak'
+	$(BIN)/python -m pytest tests/chaos -v -n 3 --dist loadfile --no-loadscope-reorder -m 'not load and not soak'
 
 # A steady rate with random faults for MIXRELAY_SOAK_MINUTES (30).
 soak: $(READY)
