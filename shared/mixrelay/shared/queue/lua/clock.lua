@@ -11,6 +11,7 @@ if offset ~= beside then return 0 end
 
 -- All there is to be seen before the first is written.
 local wrong = expect("hash", key("tokens")) or expect("zset", key("jobs:live"))
+if wrong then return wrong end
 for _, name in ipairs(redis.call("SMEMBERS", key("pauses"))) do
   wrong = wrong or expect("hash", key("pause:" .. name))
 end
