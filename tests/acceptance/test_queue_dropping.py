@@ -3,15 +3,18 @@
 import json
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Lane, LetterFilter, Queue
-from mixrelay.shared.queue.messages.taking_out import MOST
+from mixrelay.shared.queue.messages.backlog import Store
+from mixrelay.shared.queue.messages.taking_out import MOST, Taking
 from tests.support.bench import Bench, outage
 from tests.support.console import called
 from tests.support.letters import event, profile
@@ -130,6 +133,50 @@ def test_what_workers_hold_is_left_and_said(queue: Queue, redis_url: str) -> Non
     assert "1 message in flight were not looked at" in " ".join(said.split())
     bench.park(batch, outage())
     assert "Dropped 1 message" in drop(redis_url, "--lane", "event", "--event", "Junk")[0]
+    assert is_balanced(queue)
+
+
+def test_as_json_it_says_what_it_would_drop_and_what_it_dropped(
+    queue: Queue, redis_url: str
+) -> None:
+    queue.push([event("Junk"), event("Junk"), event("Good")])
+    queue.pause(Lane.EVENT, who="ann", why="junk")
+    chosen = ("--lane", "event", "--event", "Junk", "--json")
+    told = json.loads(drop(redis_url, *chosen, "--dry-run")[0])
+    assert (told["dry_run"], told["matched"], len(told["samples"])) == (True, 2, 2)
+    told = json.loads(drop(redis_url, *chosen, "--yes")[0])
+    assert told.pop("seconds") >= 0
+    assert told.pop("longest_step_ms") > 0
+    assert told == {
+        "dry_run": False,
+        "dropped": 2,
+        "looked_at": 3,
+        "for_good": False,
+        "in_flight": 0,
+    }
+
+
+def test_a_drop_that_is_interrupted_keeps_what_it_did_and_is_gone_on_with(
+    queue: Queue, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.push([event("Junk")] * 60 + [event("Good")])
+    queue.pause(Lane.EVENT, who="ann", why="junk")
+    sift = Taking.sift
+
+    def interrupted(self: Taking, store: Store, **more: str) -> Iterator[int]:
+        for some in sift(self, store, **more):
+            yield some
+            raise RedisConnectionError("away")
+
+    chosen = ("--lane", "event", "--event", "Junk", "--yes")
+    with monkeypatch.context() as patch:
+        patch.setattr(Taking, "sift", interrupted)
+        _, said = drop(redis_url, *chosen, expect=None)
+    dropped = queue.books().dead
+    assert 0 < dropped < 60
+    assert f"{dropped} messages dropped so far stay so" in said
+    assert sum(one.count for one in queue.audit.newest(10) if one.what == "drop") == dropped
+    assert f"Dropped {60 - dropped} messages" in drop(redis_url, *chosen)[0]
     assert is_balanced(queue)
 
 

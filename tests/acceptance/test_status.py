@@ -106,6 +106,7 @@ def test_an_empty_queue_is_well_and_the_object_is_as_documented(
         "notices": [],
         "hot": [],
         "writes_refused": [],
+        "persistent": False,
         "health": {"state": "well", "headline": "All is well.", "problems": []},
     }
 

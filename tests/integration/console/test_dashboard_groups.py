@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from mixrelay.console.dashboard.groups.marking import marked
-from mixrelay.shared.queue import Lane, LetterFilter
+from mixrelay.shared.queue import JobKind, Lane, LetterFilter, new_job_id
 from tests.support.bench import event
 from tests.support.pages import form_token
 
@@ -116,7 +116,11 @@ def test_a_thousand_letters_are_corrected_by_the_page_alone_and_no_other_is_touc
     answer = page.post("/letters/fix", data=applying(page, told) | {"why": "r7"})
 
     told = text(page.get(answer.headers["location"]))
-    assert "1,000 of 1,000 corrected and re-queued." in told
+    assert "1,000 of 1,000 corrected. A worker re-queues them." in told
+    [job] = bench.queue.jobs.newest()
+    assert (job.kind, job.why, bench.queue.jobs.stalled()) == (JobKind.FIX, "r7", [job.id])
+    while not job.state.is_over:
+        job = bench.queue.jobs.step(job).job
     assert {one.id for one in bench.queue.letters.find(LetterFilter())} == {*others, *late}
     sent = [orjson.loads(orjson.loads(one)[1]) for one in bench.lane(Lane.EVENT)]
     assert len(sent) == 1_000
@@ -126,6 +130,57 @@ def test_a_thousand_letters_are_corrected_by_the_page_alone_and_no_other_is_touc
     audit = text(page.get("/audit"))
     assert "r7: truncate properties.Cart" in audit
     assert bench.queue.books().difference == 0
+
+
+def test_a_fix_by_the_page_is_undone_by_the_page_as_far_as_it_was_not_sent(page, bench):
+    bury(bench, *(nested(n) for n in range(5)), **NESTED)
+    before = {one.id: one.payload for one in bench.queue.letters.find(LetterFilter())}
+
+    def corrected():
+        group = group_of(bench, reason="invalid")
+        shown = text(preview(page, group, ("delete", "properties.Cart", "")))
+        form = applying(page, shown) | {"rate": "0.5"}
+        return page.post("/letters/fix", data=form).headers["location"].partition("?")[0]
+
+    def undone(job):
+        form = {"form_token": form_token(page)}
+        answer = page.post(f"{job}/undo", data=form, follow_redirects=True)
+        return text(answer)
+
+    job = corrected()
+    assert "Undo the fix" in page.get(job).text
+    assert bench.queue.jobs.newest()[0].rate == 0.5
+    assert not any(b"Cart" in one.payload for one in bench.queue.letters.find(LetterFilter()))
+    shown = undone(job)
+    assert "5 of 5 letters are as before the fix." in shown
+    assert "Undo the fix" not in shown, "nothing is left to undo"
+    assert {one.id: one.payload for one in bench.queue.letters.find(LetterFilter())} == before
+
+    job = corrected()
+    bench.queue.jobs.step(bench.queue.jobs.newest()[0])
+    assert "4 of 5 letters are as before the fix." in undone(job)
+    assert len(bench.lane(Lane.EVENT)) == 1
+    assert bench.queue.books().difference == 0
+
+
+def test_only_a_fix_is_undone(page, bench):
+    bury(bench, event("a"))
+    job = bench.queue.jobs.start(JobKind.REPLAY, LetterFilter(), job_id=new_job_id(), who="ann")
+    assert "Undo the fix" not in page.get(f"/jobs/{job.id}").text
+    form = {"form_token": form_token(page)}
+    shown = text(page.post(f"/jobs/{job.id}/undo", data=form, follow_redirects=True))
+    assert "Only a fix can be undone: nothing was changed." in shown
+    assert page.post("/jobs/nothing/undo", data=form).status_code == 404
+    assert bench.queue.jobs.get(job.id).state == "queued"
+
+
+def test_a_rate_that_is_none_corrects_nothing(page, bench):
+    bury(bench, nested(1), **NESTED)
+    shown = text(preview(page, group_of(bench), ("delete", "properties.Cart", "")))
+    answer = page.post("/letters/fix", data=applying(page, shown) | {"rate": "fast"})
+    assert answer.status_code == 422
+    assert "The rate is a number of letters a second" in text(answer)
+    assert bench.queue.jobs.newest() == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from mixrelay.console.alerting.telling import Notice
 from mixrelay.console.alerting.watcher import Watcher
 from mixrelay.console.dashboard.app import create_app
 from mixrelay.console.dashboard.options import DashboardSettings
+from mixrelay.console.doctor.server import check_server
 from mixrelay.console.failures import explain_redis
 from mixrelay.console.metrics.collector import QueueCollector
 from mixrelay.console.refusals import AOF, MEMORY, REFUSALS, REPLICA, REPLICAS, SNAPSHOT, Refusal
@@ -21,6 +22,7 @@ from mixrelay.shared.connection import connect
 from mixrelay.shared.queue import Queue
 from mixrelay.shared.settings import Settings
 from tests.support.bench import event
+from tests.support.console import called
 from tests.support.fleet import wait_until
 from tests.support.pages import browsing
 from tests.support.redis_servers import RedisServer
@@ -111,6 +113,11 @@ def test_everybody_sees_that_writes_are_refused_and_says_the_same(refusal: Refus
         for one in REFUSALS:
             value = registry.get_sample_value("mixrelay_redis_writes_refused", {"cause": one.cause})
             assert value == (one is refusal)
+        # Where even a PING is refused, doctor says so of the address.
+        assert any(
+            one.level == "error" and refusal.what in one.found and one.todo == refusal.todo
+            for one in check_server(server.url, "mixpanel_queue")
+        )
         app = create_app(Settings(redis_url=server.url), DashboardSettings(), mounted=False)
         with browsing(app) as page:
             ready, overview = page.get("/readyz"), page.get("/")
@@ -129,6 +136,19 @@ def test_writes_that_are_taken_again_are_no_problem() -> None:
         server.follow(None)
         assert not seen(server).refused_writes
         assert not any("refuse" in one for one in seen(server).warnings())
+
+
+@pytest.mark.parametrize("appendonly", ["yes", "no"])
+def test_a_redis_that_keeps_nothing_is_named_by_status_and_doctor(appendonly: str) -> None:
+    with RedisServer(appendonly=appendonly) as server:
+        told, _ = called("status", expect=None, MIXRELAY_REDIS_URL=server.url)
+        line = "redis its append-only file is off: a crash of Redis loses messages"
+        assert (line in " ".join(told.split())) is (appendonly == "no")
+        assert seen(server).as_json()["persistent"] is (appendonly == "yes")
+        [kept] = [
+            one for one in check_server(server.url, "mixpanel_queue") if one.check == "persistence"
+        ]
+        assert (kept.level == "error") is (appendonly == "no")
 
 
 @contextmanager

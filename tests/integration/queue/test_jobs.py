@@ -132,7 +132,7 @@ def test_a_step_whose_reply_was_lost_is_not_carried_out_twice(bench: Bench) -> N
     first = bench.queue.jobs.step(job)
     again = bench.queue.jobs.step(job)
     assert first == again
-    assert bench.totals("discarded") == [500]
+    assert bench.totals("discarded") == [100]
 
 
 def test_a_job_is_noted_once_under_its_id(bench: Bench) -> None:
@@ -149,7 +149,7 @@ def test_a_cancelled_job_moves_nothing_more_and_can_be_resumed(bench: Bench) -> 
     cancelled = bench.queue.jobs.cancel(job.id, who="bob", why="stop")
     assert cancelled is not None
     assert bench.queue.jobs.step(cancelled).is_over
-    assert bench.totals("discarded") == [500] == [audited(bench, job)]
+    assert bench.totals("discarded") == [100] == [audited(bench, job)]
     resumed = bench.queue.jobs.resume(job.id, who="bob")
     assert resumed is not None
     assert bench.queue.jobs.stalled() == [job.id]

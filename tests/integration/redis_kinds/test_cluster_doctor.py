@@ -111,7 +111,7 @@ def test_a_master_without_its_replica_and_then_without_itself(
     wait_until(lambda: not master.client.info("replication")["connected_slaves"], 10, "a loss")
     try:
         found = of_server(cluster)
-        assert wrong(found) == {"replicas": "warning"}
+        assert wrong(found) == {"replicas": "warning", "writes": "error"}, "it wants one"
         assert found["replicas"].found.startswith(f"127.0.0.1:{master.port}: None: while it is")
         master.kill()
         wait_until(lambda: "slots" in wrong(of_server(cluster)), 20, "lost slots")

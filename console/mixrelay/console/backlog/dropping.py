@@ -128,6 +128,7 @@ class How:
         bool, typer.Option("--dry-run", help="Only count, and show samples; change nothing.")
     ] = False
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="One object, with all counts.")] = False
 
 
 @dataclass
@@ -186,6 +187,13 @@ class _Drop:
                     for some in self.taking.sift(store):
                         looked += some
                         bar.advance(task, some)
+            except BaseException:
+                # Ctrl-C, or Redis went away: each slice is whole, and none needs to be undone.
+                gone = count(self.taking.taken.messages, "message")
+                terminal.say(
+                    f"{gone} dropped so far stay so. To go on, run the same command again."
+                )
+                raise
             finally:
                 self.taking.tell()
         return looked
@@ -213,10 +221,7 @@ def drop(server: Server, meant: Meant, how: How) -> None:
     with server.open() as queue:
         dropping = _Drop(queue, meant, how)
         if how.dry_run:
-            number, samples = dropping.preview()
-            typer.echo(f"Would drop {count(number, 'message')}.")
-            for sample in samples:
-                typer.echo(f"  {sample}")
+            _show(*dropping.preview(), as_json=how.as_json)
             return
         books = queue.books()
         _demand_paused(books, meant.lanes)
@@ -225,6 +230,17 @@ def drop(server: Server, meant: Meant, how: How) -> None:
         looked = dropping.carry_out()
         seconds = time.monotonic() - began
         _tell(dropping, looked, seconds, (books, queue.books()))
+
+
+def _show(number: int, samples: Sequence[str], *, as_json: bool) -> None:
+    """What a drop would take."""
+    if as_json:
+        told = {"dry_run": True, "matched": number, "samples": list(samples)}
+        typer.echo(orjson.dumps(told).decode())
+        return
+    typer.echo(f"Would drop {count(number, 'message')}.")
+    for sample in samples:
+        typer.echo(f"  {sample}")
 
 
 def _demand_paused(books: Books, lanes: Sequence[Lane]) -> None:
@@ -260,9 +276,24 @@ def _agree(dropping: _Drop, how: How) -> None:
 
 def _tell(dropping: _Drop, looked: int, seconds: float, around: tuple[Books, Books]) -> None:
     taking = dropping.taking
-    typer.echo(
-        f"Dropped {count(taking.taken.messages, 'message')} of {looked:,} in {duration(seconds)}."
-    )
+    # What came back meanwhile may have moved others to where nobody looked.
+    in_hand = max(sum(books.leased[lane] for lane in dropping.meant.lanes) for books in around)
+    if dropping.how.as_json:
+        told = {
+            "dry_run": False,
+            "dropped": taking.taken.messages,
+            "looked_at": looked,
+            "for_good": dropping.how.for_good,
+            "in_flight": in_hand,
+            "seconds": round(seconds, 3),
+            "longest_step_ms": round(taking.longest_ms, 1),
+        }
+        typer.echo(orjson.dumps(told).decode())
+    else:
+        typer.echo(
+            f"Dropped {count(taking.taken.messages, 'message')} of {looked:,} "
+            f"in {duration(seconds)}."
+        )
     if taking.taken.messages:
         terminal.say(f"The longest step took Redis at most {taking.longest_ms:.0f} ms.")
     if taking.taken.messages and not dropping.how.for_good:
@@ -270,8 +301,6 @@ def _tell(dropping: _Drop, looked: int, seconds: float, around: tuple[Books, Boo
     held = {hold.lane for hold in around[1].held}
     if resumed := [lane for lane in dropping.meant.lanes if lane not in held]:
         terminal.warn(f"{', '.join(resumed)} was resumed meanwhile: some may have been sent.")
-    # What came back meanwhile may have moved others to where nobody looked.
-    in_hand = max(sum(books.leased[lane] for lane in dropping.meant.lanes) for books in around)
     if in_hand:
         terminal.warn(
             f"{count(in_hand, 'message')} in flight were not looked at: run the command again "

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from mixrelay.console.dlq import outcomes
 from mixrelay.console.status.unasked import percent, shard_kind
 from mixrelay.console.text import count, cut, duration, safe
 
@@ -45,4 +46,5 @@ FILTERS = {
     "counted": count,
     "cut": cut,
     "safe_text": safe,
+    "outcome": outcomes.words,
 }

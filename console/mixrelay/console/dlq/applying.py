@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import typer
@@ -38,6 +39,7 @@ class Applying:
     wanted: LetterFilter
     why: str
     rate: float | None
+    who: str = field(default_factory=operator)
     done: Corrected = field(init=False, default_factory=Corrected)
     job: Job = field(init=False)
 
@@ -46,7 +48,7 @@ class Applying:
             JobKind.FIX,
             self.wanted,
             job_id=new_job_id(),
-            who=operator(),
+            who=self.who,
             why=self.why or self.corrector.words,
             rate=self.rate,
             planned=0,
@@ -57,27 +59,28 @@ class Applying:
     def skipped(self) -> int:
         return self.done.skipped + self.job.skipped
 
-    def correct(self, survey: Survey) -> None:
-        """Corrects some letters in each step; those that changed meanwhile are left alone."""
+    def correct(self, survey: Survey) -> Iterator[int]:
+        """Corrects some letters in each step, and yields how many it looked at for that.
+
+        Those that changed meanwhile are left alone.
+        """
         heard = time.monotonic()
-        with terminal.progress() as bar:
-            task = bar.add_task("Correcting", total=len(survey.planned))
-            for some in survey.slices():
-                corrections = self._corrections(some)
-                self.done += Corrected(gone=len(some) - len(corrections))
-                self.done += self.queue.corrections.apply(
-                    corrections,
-                    what=self.corrector.words,
-                    who=operator(),
-                    why=self.why,
-                    wanted=self.wanted,
-                    how=STAGE,
-                    job=self.job.id,
-                )
-                bar.update(task, advance=len(some))
-                if time.monotonic() - heard >= _HEARD_SECONDS:
-                    heard = time.monotonic()
-                    self.queue.jobs.heard(self.job.id)
+        for some in survey.slices():
+            corrections = self._corrections(some)
+            self.done += Corrected(gone=len(some) - len(corrections))
+            self.done += self.queue.corrections.apply(
+                corrections,
+                what=self.corrector.words,
+                who=self.who,
+                why=self.why,
+                wanted=self.wanted,
+                how=STAGE,
+                job=self.job.id,
+            )
+            yield len(some)
+            if time.monotonic() - heard >= _HEARD_SECONDS:
+                heard = time.monotonic()
+                self.queue.jobs.heard(self.job.id)
 
     def _corrections(self, some: list[Planned]) -> list[Correction]:
         """Of those that are still as they were looked at."""
@@ -127,27 +130,33 @@ def undo(queue: Queue, job_id: str, *, why: str, as_json: bool) -> None:
     job = demand_job(queue, job_id)
     if job.kind is not JobKind.FIX:
         raise CommandError(f"Job {job_id} is a {job.kind}: only a fix can be undone.")
-    if not job.state.is_over:
-        job = queue.jobs.cancel(job_id, who=operator(), why="undone") or job
-    taken = Corrected()
+    undone = 0
     with terminal.progress() as bar:
         task = bar.add_task("Undoing", total=job.named)
-        for numbers in queue.jobs.letters_of(job):
-            corrections = [
-                Correction(letter, letter.fixed.before)
-                for letter in queue.letters.get_many(numbers)
-                if letter.fixed is not None and letter.fixed.job == job_id
-            ]
-            taken += queue.corrections.apply(
-                corrections,
-                what=f"undo fix {job_id}",
-                who=operator(),
-                why=why,
-                how=UNDO,
-                job=job_id,
-            )
-            bar.update(task, advance=len(numbers))
-    _say_undone(demand_job(queue, job_id), taken.moved, as_json=as_json)
+        for looked, moved in put_back(queue, job, who=operator(), why=why):
+            undone += moved
+            bar.update(task, advance=looked)
+    _say_undone(demand_job(queue, job_id), undone, as_json=as_json)
+
+
+def put_back(queue: Queue, job: Job, *, who: str, why: str) -> Iterator[tuple[int, int]]:
+    """Ends a fix, and puts the messages back that its letters had before, some in each step.
+
+    Yields how many letters it looked at, and how many of them have their message again. What was
+    sent and did not fail again is none of them.
+    """
+    if not job.state.is_over:
+        job = queue.jobs.cancel(job.id, who=who, why="undone") or job
+    for numbers in queue.jobs.letters_of(job):
+        corrections = [
+            Correction(letter, letter.fixed.before)
+            for letter in queue.letters.get_many(numbers)
+            if letter.fixed is not None and letter.fixed.job == job.id
+        ]
+        done = queue.corrections.apply(
+            corrections, what=f"undo fix {job.id}", who=who, why=why, how=UNDO, job=job.id
+        )
+        yield len(numbers), done.moved
 
 
 def _say_undone(job: Job, undone: int, *, as_json: bool) -> None:

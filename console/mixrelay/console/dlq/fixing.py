@@ -209,7 +209,10 @@ class _Fixing:
         self.applying = Applying(
             self._queue, self._corrector, wanted, why=asked.why, rate=asked.rate
         )
-        self.applying.correct(self.survey)
+        with terminal.progress() as bar:
+            task = bar.add_task("Correcting", total=len(self.survey.planned))
+            for some in self.applying.correct(self.survey):
+                bar.update(task, advance=some)
         self.applying.send(background=asked.background)
 
     def report(self) -> None:

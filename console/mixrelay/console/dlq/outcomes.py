@@ -41,7 +41,11 @@ def pace(job: Job, now_ms: float) -> str:
     end = job.finished or datetime.fromtimestamp(now_ms / 1000, UTC)
     seconds = max((end - job.started).total_seconds(), 0.001)
     speed = job.moved / seconds
-    said = f"{speed:,.0f} letters a second" if speed >= 1 else f"{count_a_minute(speed)} a minute"
+    said = (
+        f"{count(round(speed), 'letter')} a second"
+        if speed >= 1
+        else f"{count_a_minute(speed)} a minute"
+    )
     left = (job.planned or 0) - job.moved - job.skipped
     if job.state.is_over or left <= 0:
         return said

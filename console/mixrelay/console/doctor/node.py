@@ -96,17 +96,8 @@ def _persistence(redis: Redis, info: dict[str, Any]) -> Iterator[Finding]:
             f"{kept} (appendonly no): a crash of Redis loses messages.",
             "CONFIG SET appendonly yes, and write it into the server's configuration.",
         )
-        return
-    fsync = setting(redis, "appendfsync") or "unknown"
-    if fsync == "no":
-        yield REDIS.warning(
-            "persistence",
-            "The append-only file is synced when the system likes (appendfsync no).",
-            "CONFIG SET appendfsync everysec.",
-        )
     else:
-        loses = {"everysec": "a crash of the machine may lose a second", "always": "no loss"}
-        yield REDIS.ok("persistence", f"Append-only file, fsync {fsync}: {loses.get(fsync, '?')}.")
+        yield _synced(redis)
     for field in ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"):
         if info.get(field, "ok") != "ok":
             yield REDIS.error(
@@ -114,6 +105,18 @@ def _persistence(redis: Redis, info: dict[str, Any]) -> Iterator[Finding]:
                 f"The last write to disk failed ({field}: {info[field]}).",
                 "Look at the server's log and at the room on its disk.",
             )
+
+
+def _synced(redis: Redis) -> Finding:
+    fsync = setting(redis, "appendfsync") or "unknown"
+    if fsync == "no":
+        return REDIS.warning(
+            "persistence",
+            "The append-only file is synced when the system likes (appendfsync no).",
+            "CONFIG SET appendfsync everysec.",
+        )
+    loses = {"everysec": "a crash of the machine may lose a second", "always": "no loss"}
+    return REDIS.ok("persistence", f"Append-only file, fsync {fsync}: {loses.get(fsync, '?')}.")
 
 
 def _eviction(info: dict[str, Any]) -> Finding:

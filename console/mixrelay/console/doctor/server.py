@@ -13,6 +13,7 @@ from mixrelay.console.doctor.partitions import check_partitions
 from mixrelay.console.failures import explain_redis
 from mixrelay.console.health.harm import harm_problems
 from mixrelay.console.status.clock import clock_remarks
+from mixrelay.console.status.writes import refused_writes, writes_problems
 from mixrelay.console.text import count
 from mixrelay.shared.connection import connect, is_cluster, mask
 from mixrelay.shared.errors import MixrelayError
@@ -42,7 +43,17 @@ def _looks(redis: Redis, url: str, queue: Queue) -> Iterator[Finding]:
     else:
         yield round_trip(redis, mask(url))
         yield from look_at(redis)
+    yield from _writes(queue)
     yield from _keys(queue)
+
+
+def _writes(queue: Queue) -> Iterator[Finding]:
+    """Whether it takes any now: it may answer everything else, and refuse these."""
+    problems = writes_problems(refused_writes(queue.redis))
+    if not problems:
+        yield REDIS.ok("writes", "It takes writes.")
+    for problem in problems:
+        yield REDIS.error("writes", problem.summary, problem.what_to_do)
 
 
 def _keys(queue: Queue) -> Iterator[Finding]:

@@ -60,6 +60,7 @@ class Figures(QueueSeen):
             "notices": notices_as_json(books),
             "hot": hot_as_json(books),
             "clock": clock_as_json(books, self.redis_ahead),
+            "persistent": self.persistent,
             "health": health_as_json(self.health()),
             "writes_refused": sorted({one.cause for one in self.refused_writes.values()}),
         }

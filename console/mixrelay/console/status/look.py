@@ -41,6 +41,7 @@ def look(queue: Queue, rq_url: str) -> Figures:
         rq=rq_state(rq_url, rq_queue, seen),
         eviction=_eviction(memory),
         memory_share=_share(memory),
+        persistent=_persistent(memory),
         recent=read_recent(queue, books),
         outlook=queue.retention.outlook(),
         strays=_strays(queue),
@@ -59,9 +60,9 @@ def _strays(queue: Queue) -> dict[str, int]:
 
 
 def _memory(queue: Queue) -> list[dict[str, Any]]:
-    """What the servers say of their memory; nothing where this user may not ask."""
+    """What the servers say of memory and disk; nothing where this user may not ask."""
     try:
-        return infos(queue.redis, "memory")
+        return infos(queue.redis, "memory", "persistence")
     except ResponseError:
         return []  # `doctor` says how to let it.
 
@@ -70,6 +71,12 @@ def _eviction(told: Sequence[Mapping[str, Any]]) -> str | None:
     """The policy of the servers, of several the one that may evict."""
     policies = {str(memory["maxmemory_policy"]) for memory in told if "maxmemory_policy" in memory}
     return min(policies, key=lambda policy: policy == "noeviction", default=None)
+
+
+def _persistent(told: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether each server has its append-only file on; None where one does not tell."""
+    kept = [one.get("aof_enabled") for one in told]
+    return None if not kept or None in kept else all(kept)
 
 
 def _share(told: Sequence[Mapping[str, Any]]) -> float | None:

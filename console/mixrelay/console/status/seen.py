@@ -42,6 +42,8 @@ class QueueSeen:
     """How much failed within the last five minutes, and of which causes."""
     memory_share: float | None = None
     """How much of maxmemory is used, where that is nearly all."""
+    persistent: bool | None = None
+    """Whether Redis keeps an append-only file; None where it does not tell."""
 
     @property
     def oldest_seconds(self) -> float | None:

@@ -18,6 +18,7 @@ _SHOWN_REASON = 80
 _CIRCUITS_SHOWN = 10
 """Destinations: one outage may close hundreds, and the first lines say its cause."""
 _SHOWN_DESTINATION = 48
+_ONLY_MEMORY = "its append-only file is off: a crash of Redis loses messages (mixrelay doctor)"
 _STYLES = {"degraded": "yellow", "note": "", "well": "green"}
 """By state: green where there is nothing to know."""
 
@@ -71,6 +72,8 @@ def _waiting(figures: Figures) -> Table:
         shown.add_row("oldest", duration(oldest) if oldest is not None else "unknown")
     else:
         shown.add_row("oldest", "no backlog")
+    if figures.persistent is False:
+        shown.add_row("redis", _ONLY_MEMORY)
     return shown
 
 

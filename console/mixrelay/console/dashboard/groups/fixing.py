@@ -1,15 +1,16 @@
 """Corrects the letters of a filter within one request: first a survey, then the correction."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mixrelay.console import masking
+from mixrelay.console.dlq.applying import Applying
 from mixrelay.console.dlq.correcting import Corrector
 from mixrelay.console.dlq.operations import Operation
-from mixrelay.console.dlq.survey import Planned, Survey, mark
+from mixrelay.console.dlq.survey import Survey
 from mixrelay.console.text import cut
-from mixrelay.shared.queue import Corrected, Correction, Letter, LetterFilter, Queue
+from mixrelay.shared.queue import Job, Letter, LetterFilter, Queue
 
 LETTERS = 5_000
 """That one request corrects; more take the command, which shows how far it is."""
@@ -65,31 +66,21 @@ def apply(
     *,
     who: str,
     why: str,
-) -> Corrected:
-    """Corrects and re-queues what a survey planned; whatever was changed meanwhile is left alone.
+    rate: float | None = None,
+) -> Job:
+    """Corrects what a survey planned, and has a worker re-queue it: a job that can be undone.
+
+    As `mixrelay dlq fix --background` does it; whatever was changed meanwhile is left alone.
 
     Raises:
-        redis.RedisError: the queue's node is away; what was moved by then, was moved.
+        redis.RedisError: the queue's node is away; the job has what was corrected by then.
     """
     corrector = Corrector(operations, queue.books().now_ms)
-    done = Corrected()
-    for some in survey.slices():
-        corrections = list(_corrections(queue, some, corrector))
-        done += Corrected(gone=len(some) - len(corrections))
-        done += queue.corrections.apply(
-            corrections, what=corrector.words, who=who, why=why, wanted=wanted
-        )
-    return done
-
-
-def _corrections(
-    queue: Queue, some: Sequence[Planned], corrector: Corrector
-) -> Iterator[Correction]:
-    marks = {one.number: one.mark for one in some}
-    for letter in queue.letters.get_many([one.number for one in some]):
-        payload = corrector.judge(letter).payload
-        if payload is not None and mark(letter) == marks[letter.id]:
-            yield Correction(letter, payload)
+    applying = Applying(queue, corrector, wanted, why=why, rate=rate, who=who)
+    for _ in applying.correct(survey):
+        pass
+    applying.send(background=True)
+    return applying.job
 
 
 def _diff(letter: Letter, payload: bytes) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.groups import fixing, form
+from mixrelay.console.dashboard.pages.jobs import NO_RATE, is_rate
 from mixrelay.console.text import cut
 from mixrelay.shared.queue import Letter
 
@@ -81,7 +82,7 @@ def _command(asked: filters.Asked, lines: list[form.Line]) -> str:
 
 
 def apply(call: Call) -> Response:
-    """Corrects and re-queues what the preview showed."""
+    """Corrects what the preview showed, and has a worker re-queue it."""
     asked = filters.asked_for(call.form, call.queue)
     lines = _lines(call.form)
     operations, mistakes = form.read(lines)
@@ -92,12 +93,20 @@ def apply(call: Call) -> Response:
         return _page(call, asked, lines)
     if str(len(seen.survey.planned)) != call.form.get("planned", ""):
         return _page(call, asked, lines, _CHANGED)
-    why = call.form.get("why", "").strip()
-    done = fixing.apply(
-        call.queue, asked.wanted, operations, seen.survey, who=call.user, why=cut(why, 500)
+    rate = call.form.get("rate", "").strip()
+    if rate and not is_rate(rate):
+        return _page(call, asked, lines, NO_RATE)
+    job = fixing.apply(
+        call.queue,
+        asked.wanted,
+        operations,
+        seen.survey,
+        who=call.user,
+        why=cut(call.form.get("why", "").strip(), 500),
+        rate=float(rate) if rate else None,
     )
-    of = len(seen.survey.planned)
-    return call.to("letters", query={"said": "fix", "moved": done.moved, "of": of})
+    told = {"said": "fix", "moved": job.named, "of": len(seen.survey.planned)}
+    return call.to("job", job_id=job.id, query=told)
 
 
 ROUTES = [

@@ -5,17 +5,26 @@ from starlette.responses import Response
 from mixrelay.console.dashboard import filters
 from mixrelay.console.dashboard.call import Call, route
 from mixrelay.console.dashboard.counting import Counted, ambiguous, begin, go_on
+from mixrelay.console.dlq import outcomes
+from mixrelay.console.dlq.applying import put_back
 from mixrelay.console.dlq.background import why_it_waits
 from mixrelay.shared.queue import JobKind, JobState, Plan, new_id
 from mixrelay.shared.queue.base.ids import is_id
 from mixrelay.shared.queue.jobs.jobs import LEAST_RATE, MOST_RATE
 from mixrelay.shared.reading import count as read_count
 
-_NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
+NO_RATE = f"The rate is a number of letters a second, {LEAST_RATE:g} to {MOST_RATE:,.0f}."
 _SAID = {
-    "rate": f"{_NO_RATE} Nothing was changed.",
+    "rate": f"{NO_RATE} Nothing was changed.",
     "over": "The job had ended before: nothing was changed.",
     "runs": "Someone else had resumed it already: nothing was changed.",
+    "no fix": "Only a fix can be undone: nothing was changed.",
+}
+
+
+_COUNTED = {
+    "fix": "{moved:,} of {of:,} corrected. A worker re-queues them.",
+    "undo": "{moved:,} of {of:,} letters are as before the fix.",
 }
 
 
@@ -92,8 +101,8 @@ def start(call: Call) -> Response:
         mistakes.append("Type the number of letters, so that it is the number you mean.")
     if kind == JobKind.DISCARD and not why:
         mistakes.append("Say why the letters are discarded: it is noted in the audit.")
-    if rate and not _is_rate(rate):
-        mistakes.append(_NO_RATE)
+    if rate and not is_rate(rate):
+        mistakes.append(NO_RATE)
     job_id = call.form.get("job_id") or new_id()
     if not is_id(job_id):
         mistakes.append("The form's id of the job is not one of this page's: plan again.")
@@ -111,7 +120,7 @@ def start(call: Call) -> Response:
     return call.to("job", job_id=job.id)
 
 
-def _is_rate(text: str) -> bool:
+def is_rate(text: str) -> bool:
     try:
         return LEAST_RATE <= float(text) <= MOST_RATE
     except ValueError:
@@ -131,11 +140,25 @@ def _job(call: Call, template: str) -> Response:
     found = call.queue.jobs.get(call.path["job_id"])
     if found is None:
         return call.page("gone.html", 404, what="job", number=call.path["job_id"])
-    said = _SAID.get(call.said, "")
     waits = ""
     if found.state is JobState.QUEUED:
         waits = why_it_waits(call.place.settings.rq_url, call.queue.name)
-    return call.page(template, job=found, said=said, waits=waits)
+    return call.page(
+        template,
+        job=found,
+        said=_said(call),
+        waits=waits,
+        outcome=outcomes.words(found),
+        pace=outcomes.pace(found, call.queue.books().now_ms),
+    )
+
+
+def _said(call: Call) -> str:
+    """What the change before came to."""
+    moved, of = (read_count(call.query.get(name, "")) for name in ("moved", "of"))
+    if call.said in _COUNTED and moved is not None and of is not None:
+        return _COUNTED[call.said].format(moved=moved, of=of)
+    return _SAID.get(call.said, "")
 
 
 def change(call: Call) -> Response:
@@ -147,11 +170,25 @@ def change(call: Call) -> Response:
     if found.state is JobState.DONE or found.state.is_over != (what == "resume"):
         return _back(call, "over" if found.state.is_over else "runs")
     rate = call.form.get("rate", "").strip()
-    if rate and not _is_rate(rate):
+    if rate and not is_rate(rate):
         return _back(call, "rate")
     why = call.form.get("why", "").strip()
     _CHANGES[what](call, why, float(rate) if rate else None)
     return _back(call)
+
+
+def undo(call: Call) -> Response:
+    """Takes a fix back, of letters that are not re-queued yet, or failed again."""
+    job_id = call.path["job_id"]
+    found = call.queue.jobs.get(job_id)
+    if found is None:
+        return call.page("gone.html", 404, what="job", number=job_id)
+    if found.kind is not JobKind.FIX:
+        return _back(call, "no fix")
+    why = call.form.get("why", "").strip()
+    undone = sum(n for _, n in put_back(call.queue, found, who=call.user, why=why))
+    told = {"said": "undo", "moved": undone, "of": found.named}
+    return call.to("job", job_id=job_id, query=told)
 
 
 def _cancel(call: Call, why: str, _rate: float | None) -> None:
@@ -184,5 +221,6 @@ ROUTES = [
     route("/jobs/start/{kind}", "job_start", start, "POST"),
     route("/jobs/{job_id}", "job", job),
     route("/jobs/{job_id}/live", "job_live", job_live),
+    route("/jobs/{job_id}/undo", "job_undo", undo, "POST"),
     route("/jobs/{job_id}/{change}", "job_change", change, "POST"),
 ]

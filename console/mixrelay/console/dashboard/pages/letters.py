@@ -17,7 +17,6 @@ PER_PAGE = 50
 SELECTED_AT_MOST = 500
 _IN_ORDER = ("profile_update", "group_update")
 _MOVES = {"replay": "replayed", "discard": "discarded"}
-_DONE = _MOVES | {"fix": "corrected and re-queued"}
 WHY_MISSING = "Say why the letters are discarded: it is noted in the audit."
 
 
@@ -91,14 +90,14 @@ def _said(call: Call) -> str:
         return WHY_MISSING
     if what == "none":
         return "No letter was chosen: nothing was done."
-    if what in _DONE and moved is not None and of is not None:
+    if what in _MOVES and moved is not None and of is not None:
         return outcome(what, moved, of)
     return ""
 
 
 def outcome(move: str, moved: int, of: int) -> str:
     """How many letters a move took, and what became of the others."""
-    done = f"{moved:,} of {of:,} {_DONE[move]}."
+    done = f"{moved:,} of {of:,} {_MOVES[move]}."
     gone = of - moved
     return done if not gone else f"{done} {gone:,} had been moved by someone else before."
 

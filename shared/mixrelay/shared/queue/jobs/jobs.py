@@ -5,6 +5,7 @@ goes on after any death, a second runner does no harm, and what it did can be to
 runs its own job; a worker runs those that are handed over, and those whose runner is gone.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self, cast
@@ -15,6 +16,7 @@ from redis import Redis
 from mixrelay.shared.queue.base.corrupt import reading
 from mixrelay.shared.queue.base.keys import Keys
 from mixrelay.shared.queue.base.scripts import Scripts
+from mixrelay.shared.queue.base.step_size import StepSize
 from mixrelay.shared.queue.jobs.job import Job, JobKind, Step
 from mixrelay.shared.queue.letters.letter import Letter, LetterFilter
 from mixrelay.shared.queue.letters.paging import Place, Slice, milliseconds
@@ -23,8 +25,10 @@ from mixrelay.shared.queue.messages.batch import Lane, Number
 
 _LOOKED_AT = 500
 """Letters that one step looks at."""
-_STEP = 500
-"""Letters that one step moves at most: Redis serves nobody else meanwhile."""
+_STEP, _LEAST_STEP = 100, 25
+"""Letters that one step moves at most; fewer where the server takes long for them."""
+_BYTES = 1_048_576
+"""Of letters, after which a step ends."""
 _ORDERED = frozenset(lane for lane in Lane if lane.ordered)
 _PLACES, _BURIALS = "#", "."
 """What the cursor of a replay begins with: by place, then by burial. That of an older program has
@@ -46,6 +50,7 @@ class Jobs:
         self._scripts = scripts
         self._letters = letters
         self._partition = partition
+        self._size = StepSize(_STEP, _LEAST_STEP)
 
     def start(
         self,
@@ -107,9 +112,11 @@ class Jobs:
             # What an older mixrelay buried is put into the index first, a slice each time.
             self._scripts.run("mend", _LOOKED_AT)
             return Step(job)
+        began = time.monotonic()
         reply = self._scripts.run(
             "job_step", job.id, job.cursor, part.cursor, int(part.last), part.looked, *part.numbers
         )
+        self._size.note(len(part.numbers), time.monotonic() - began, self._ask)
         return Step(self._job(reply[1]), int(reply[0]) / 1000)
 
     def change(
@@ -146,15 +153,19 @@ class Jobs:
 
     def stalled(self, most: int) -> list[str]:
         """As `MergedJobs.stalled`, of this partition."""
-        if not self._redis.exists(self._keys("jobs:live")):
+        if not self._ask():
             return []  # Each worker asks each second.
         return [job_id.decode() for job_id in self._scripts.run("job_stalled", most)]
+
+    def _ask(self) -> bool:
+        """Whether any job is live; also shows how long the way to the server is."""
+        return bool(self._redis.exists(self._keys("jobs:live")))
 
     def _job(self, reply: Sequence[bytes]) -> Job | None:
         return Job.parse(reply, self._partition)
 
     def _next_ids(self, job: Job) -> "_Part":
-        begin, size = int(job.cursor or 0), _step_of(job)
+        begin, size = int(job.cursor or 0), self._step_of(job)
         key = self._keys(f"job:{job.id}:ids")
         ids = cast("list[bytes]", self._redis.lrange(key, begin, begin + size - 1))
         end = begin + len(ids)
@@ -175,10 +186,13 @@ class Jobs:
         cursor = job.cursor.removeprefix(_BURIALS) if by_place else job.cursor
         if cursor.startswith(_PLACES):
             cursor = ""
-        seen = self._letters.look(job.wanted, cursor, size=_LOOKED_AT)
+        size = self._step_of(job)
+        # What indexes choose all matches: more would be looked at for the next step once more.
+        many = min(size, _LOOKED_AT) if job.wanted.is_indexed else _LOOKED_AT
+        seen = self._letters.look(job.wanted, cursor, size=many, most_bytes=_BYTES)
         found = Slice.of(seen, job.wanted, cursor)
         meant = [one for one in found.letters if not (by_place and one.lane in _ORDERED)]
-        size, begin = _step_of(job), _BURIALS if by_place else ""
+        begin = _BURIALS if by_place else ""
         if len(meant) <= size:
             numbers: list[str] = [letter.id for letter in meant]
             return _Part(numbers, begin + found.cursor, found.looked, last=not found.more)
@@ -186,11 +200,13 @@ class Jobs:
 
     def _next_in_order(self, job: Job) -> "_Part | None":
         wanted, after = job.wanted, job.cursor.removeprefix(_PLACES)
-        found = self._letters.in_order(after, size=_LOOKED_AT, whole=wanted.needs_message)
+        found = self._letters.in_order(
+            after, size=_LOOKED_AT, whole=wanted.needs_message, most_bytes=_BYTES
+        )
         if found is None:
             return None
         numbers: list[str] = []
-        size = _step_of(job)
+        size = self._step_of(job)
         for looked, (place, letter) in enumerate(zip(found.places, found.letters, strict=True), 1):
             after = place
             if letter is not None and wanted.matches(letter):
@@ -198,6 +214,13 @@ class Jobs:
             if len(numbers) == size and looked < len(found.places):
                 return _Part(numbers, _PLACES + after, looked, last=False)
         return _Part(numbers, _PLACES + after, len(found.places), last=not found.more)
+
+    def _step_of(self, job: Job) -> int:
+        most = min(_STEP, self._size.size)
+        if job.rate is None:
+            return most
+        # The smaller one first: a record may hold a rate that has no whole number.
+        return max(1, int(min(most, job.rate / _STEPS_A_SECOND)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +238,6 @@ class _Part:
         numbers = [letter.id for letter in letters]
         cursor = begin + Place.of(letters[-1]).cursor
         return cls(list(numbers), cursor, len(numbers), last=False)
-
-
-def _step_of(job: Job) -> int:
-    if job.rate is None:
-        return _STEP
-    # The smaller one first: a record may hold a rate that has no whole number.
-    return max(1, int(min(_STEP, job.rate / _STEPS_A_SECOND)))
 
 
 def rate_text(rate: float | None) -> str:

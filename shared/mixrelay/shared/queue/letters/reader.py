@@ -15,6 +15,8 @@ from mixrelay.shared.queue.letters.paging import Seen, milliseconds
 from mixrelay.shared.queue.messages.batch import Number
 from mixrelay.shared.queue.trash.box import TrashBox
 
+_BYTES = 8_388_608
+"""Of letters in one answer: far below what a client's buffer takes."""
 _GROUPS_READ_AS_ONE = 8
 _LATEST = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
 """Anyone may have written a score: no time behind it can be read, or added to."""
@@ -94,6 +96,7 @@ class LetterBox:
         newest_first: bool = False,
         whole: bool = False,
         head: int = 0,
+        most_bytes: int = _BYTES,
     ) -> Seen:
         """Looks at the next letters that can match, at most `size`, in one call.
 
@@ -104,6 +107,8 @@ class LetterBox:
             newest_first: by burial.
             whole: with their messages, though the filter does without.
             head: in place of whole messages so many bytes of each, at least two.
+            most_bytes: of the letters that it looks at, after which it ends; one is always looked
+                at.
 
         Raises:
             ValueError: the cursor is none of ours.
@@ -119,6 +124,7 @@ class LetterBox:
             at,
             number,
             1 if whole or wanted.needs_message else head,
+            most_bytes,
             *self._indexes(wanted),
         )
         more, told, stored = reply
@@ -131,7 +137,9 @@ class LetterBox:
         pairs = cast("list[tuple[bytes, float]]", found)
         return datetime.fromtimestamp(min(pairs[0][1] / 1000, _LATEST), UTC) if pairs else None
 
-    def in_order(self, after: str = "", *, size: int, whole: bool = False) -> "InOrder | None":
+    def in_order(
+        self, after: str = "", *, size: int, whole: bool = False, most_bytes: int = _BYTES
+    ) -> "InOrder | None":
         """The next letters of ordered lanes as a replay sends them; None while that is not known.
 
         Letters that an older mixrelay buried must be indexed first (`Partition.mend`).
@@ -140,8 +148,9 @@ class LetterBox:
             after: behind which place; empty for all.
             size: letters to look at, at most 500.
             whole: with their messages.
+            most_bytes: as `look` has it.
         """
-        more, *found = self._scripts.run("in_order", size, after, int(whole))
+        more, *found = self._scripts.run("in_order", size, after, int(whole), most_bytes)
         if more < 0:
             return None
         places, stored = found

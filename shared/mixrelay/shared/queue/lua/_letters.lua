@@ -6,18 +6,21 @@ local function parse_letter(stored)
   return cjson.decode(meta), payload
 end
 
--- The letters among the numbers, from the argument `first` on; each once.
-local function find_letters(first)
-  local letters, payloads, seen = {}, {}, {}
+-- The letters among the numbers, from the argument `first` on; each once. With `most` it ends once they
+-- have so many bytes. Also answers which argument was the last.
+local function find_letters(first, most)
+  local letters, payloads, seen, bytes = {}, {}, {}, 0
   for i = first, #ARGV do
     local found = not seen[ARGV[i]] and redis.call("HGET", key("letters"), ARGV[i])
     seen[ARGV[i]] = true
     if found then
       local letter, payload = parse_letter(found)
       letters[#letters + 1], payloads[#letters + 1] = letter, payload
+      bytes = bytes + #found
     end
+    if most and bytes > most then return letters, payloads, i end
   end
-  return letters, payloads
+  return letters, payloads, #ARGV
 end
 
 -- How many letters were replayed so far: what tells two replays apart, whatever a clock shows.

@@ -216,12 +216,15 @@ local function push(command, name, values, from)
   end
 end
 
+local is_minute_kept
 local function tally(field, by)
   if by == 0 then return end
   local minute = key("minute:" .. math.floor(NOW / 60000))
   redis.call("HINCRBY", key("totals"), field, by)
   redis.call("HINCRBY", minute, field, by)
-  redis.call("EXPIRE", minute, MINUTE_KEPT_S)
+  -- Once is enough for a script, which may count hundreds of letters one by one.
+  if not is_minute_kept then redis.call("EXPIRE", minute, MINUTE_KEPT_S) end
+  is_minute_kept = true
 end
 
 -- What one request to Mixpanel was like: {endpoint, class of status, bucket of seconds, ms,

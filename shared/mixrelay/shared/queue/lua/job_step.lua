@@ -1,18 +1,25 @@
 -- One step of a bulk job: moves letters and notes how far the job is, in one. A second runner,
 -- or a repetition after a lost reply, finds another cursor and changes nothing.
 -- ARGV  id, the cursor that these letters follow, the cursor behind them, 1 if they are the
---       last, how many were looked at, then the numbers that match
+--       last, how many were looked at, then the numbers that match. Of letters that the job names
+--       it takes as many as have so many bytes: the others are left to the next step.
 -- Answer  {ms to wait where the rate says so, else 0, the record}
 local id, before, after, last, looked = unpack(ARGV, 1, 5)
 local FIRST = 6
 local job = load_job(id)
 if not job or not is_live(job) or job.cursor ~= before then return { 0, record(id) } end
-local letters, payloads = find_letters(FIRST)
+local BYTES_AT_MOST = 1048576
+local is_named = job.ids ~= "0"
+local letters, payloads, upto = find_letters(FIRST, is_named and BYTES_AT_MOST)
+if upto < #ARGV then
+  looked = upto - FIRST + 1
+  after, last = string.format("%d", (tonumber(before) or 0) + looked), "0"
+end
 local wrong = expect_job(id) or expect_indexes(letters) or expect_trash()
 if wrong then return wrong end
 
 redis.call("ZADD", key("jobs:live"), later(0), id)
-local rate, asked = tonumber(job.rate), #ARGV - FIRST + 1
+local rate, asked = tonumber(job.rate), upto - FIRST + 1
 local next_at = job.started == "" and STEADY or tonumber(job.next_at)
 if rate and asked > 0 then
   if next_at > STEADY then return { math.ceil(next_at - STEADY), record(id) } end
@@ -36,9 +43,9 @@ for i, letter in ipairs(letters) do
   end
 end
 local missing = {}
-if job.ids ~= "0" then
+if is_named then
   for word in string.gmatch(job.missing, "%S+") do missing[#missing + 1] = word end
-  for i = FIRST, #ARGV do
+  for i = FIRST, upto do
     if not found[ARGV[i]] and #missing < SKIPPED_NAMED then missing[#missing + 1] = ARGV[i] end
   end
 end

@@ -2,13 +2,13 @@
 -- read as one. A place stays good whatever is moved meanwhile.
 -- ARGV  most letters, 1 for the newest first, since and until (ms, "" for none; burials at
 --       `since` and later, before `until`), the place's time and number ("" for none),
---       1 to read each letter's message too (more than 1: so many bytes of it), then indexes
+--       1 to read each letter's message too (more than 1: so many bytes of it), bytes of letters
+--       after which it ends, then indexes
 -- Answer  {1 if more follow, numbers and times by turns, the letters (false for one that is gone)}
 local most, newest = tonumber(ARGV[1]), ARGV[2] == "1"
 local since, till, at, number, whole = ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
-local FIRST_INDEX = 8
--- An answer stays far below what a client's buffer takes, and so does what is read for it.
-local BYTES_AT_MOST = 8388608
+local bytes_at_most = tonumber(ARGV[8])
+local FIRST_INDEX = 9
 
 -- Not by <, which follows the server's locale: as Redis orders the members of a zset.
 local function is_behind(a, b)
@@ -61,7 +61,7 @@ end
 
 local places, letters, bytes = {}, {}, 0
 for i = 1, math.min(#found, most) do
-  if bytes > BYTES_AT_MOST then break end
+  if bytes > bytes_at_most then break end
   local stored = redis.call("HGET", key("letters"), found[i][1])
   places[#places + 1], places[#places + 2] = found[i][1], found[i][2]
   letters[i] = stored and (shown(stored) or stored)

@@ -11,11 +11,14 @@ import orjson
 from mixrelay.shared.queue.base.ids import new_id
 from mixrelay.shared.queue.base.keys import Keys
 from mixrelay.shared.queue.base.scripts import Scripts
+from mixrelay.shared.queue.base.step_size import StepSize
 from mixrelay.shared.queue.messages.backlog import Backlog, Store, Waiting, Where
 from mixrelay.shared.tuples import MalformedTupleError, join, read
 
 MOST, LEAST = 100, 1
 """Messages of a slice: a few milliseconds of the server."""
+AT_LEAST = 25
+"""Messages of a slice where the server takes long for each, and they are small."""
 FULL = 1_048_576
 """Bytes of a slice from which on the next is smaller."""
 TOLD_EVERY = 5.0
@@ -87,6 +90,7 @@ class Taking:
     numbers: set[str] = field(default_factory=set)
     """Of `watched`, those that were taken out."""
     watched: AbstractSet[str] = frozenset()
+    _size: StepSize = field(default_factory=lambda: StepSize(MOST, AT_LEAST))
     _untold: int = 0
     _told_at: float | None = None
 
@@ -137,6 +141,11 @@ class Taking:
         one = self.backlog.partitions[partition]
         return Scripts(one.redis, Keys.of(one.name))
 
+    def _ask(self, partition: int) -> object:
+        """A call that does nothing: shows how long the way to the server is."""
+        one = self.backlog.partitions[partition]
+        return one.redis.exists(Keys.of(one.name)("totals"))
+
     def _meant(self, some: Sequence[Waiting]) -> list[tuple[Waiting, Gone]]:
         judged = ((one, self.judge(one.payload)) for one in some)
         return [(one, gone) for one, gone in judged if gone is not None]
@@ -144,11 +153,15 @@ class Taking:
     def _slices(
         self, store: Store, gone: Callable[[], int]
     ) -> Iterator[tuple[int, Sequence[Waiting]]]:
-        """Slices of about a megabyte; of a lane that shortens each begins as much earlier."""
+        """Slices of about a megabyte and a few milliseconds.
+
+        Of a lane that shortens each begins as much earlier.
+        """
         size, looked = 16, 0
         while looked < store.length:
             first = looked - gone()
-            some = self.backlog.read(store, first, min(size, store.length - looked))
+            many = min(size, self._size.size, store.length - looked)
+            some = self.backlog.read(store, first, many)
             if not some:
                 return
             looked += len(some)
@@ -174,7 +187,9 @@ class Taking:
         for number, gone in some:
             told += [number, gone.records, gone.of, gone.left]
         done = Taken(**orjson.loads(self._script(partition).run("take_out", *told)))
-        self.longest_ms = max(self.longest_ms, (time.monotonic() - now) * 1000)
+        took = time.monotonic() - now
+        self.longest_ms = max(self.longest_ms, took * 1000)
+        self._size.note(len(some), took, lambda: self._ask(partition))
         self.taken = self.taken.plus(done)
         self._untold = 0 if tells else self._untold + done.records
         if tells:
