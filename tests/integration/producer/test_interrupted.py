@@ -17,6 +17,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from mixrelay.producer import AsyncTracker, DeliveryError, Tracker
 from mixrelay.producer.push.async_connection import AsyncPushing
+from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.push.connection import Pushing
 from tests.support.processes import finished
 
@@ -134,6 +135,18 @@ def test_a_fault_of_ours_is_told_and_loses_no_message(tmp_path, monkeypatch, kin
     assert done is True
     assert [str(one) for one in told] == ["a fault"]
     assert tracker.counters.spooled == 1
+
+
+def test_what_had_no_turn_is_kept_where_an_ending_comes_at_another_list(tmp_path, monkeypatch):
+    async def push(*_):
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(AsyncPushing, "push", push)
+    sink = AsyncRedisSink(partitions=3, spool_dir=tmp_path)
+    messages = [("profile_update", json.dumps({"$distinct_id": f"u{n}"})) for n in range(30)]
+    with pytest.raises(SoftTimeLimitExceeded):
+        asyncio.run(sink.send_all(messages))
+    assert sink.counters.spooled == 30
 
 
 async def finish(awaited):

@@ -165,6 +165,12 @@ class AsyncRedisSink:
             else:
                 task.add_done_callback(partial(self._ended, parts))
             raise
+        except DeliveryError:
+            raise
+        except BaseException:
+            # The application's own, met at one list: the others' tuples did not have their turn.
+            self._interrupt(parts, os.getpid())
+            raise
 
     def _see_to_its_end(self, task: asyncio.Task[list[int]], parts: list[Part]) -> None:
         """Have the tuples kept where an event loop is closed in the midst of it.
