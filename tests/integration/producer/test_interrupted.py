@@ -149,6 +149,16 @@ def test_what_had_no_turn_is_kept_where_an_ending_comes_at_another_list(tmp_path
     assert sink.counters.spooled == 30
 
 
+def test_an_ending_passes_through_the_making_of_a_dead_letter(tmp_path):
+    class Slow:
+        def __repr__(self):
+            raise SoftTimeLimitExceeded
+
+    tracker = Tracker("token", spool_dir=tmp_path, on_invalid="dead-letter")
+    with pytest.raises(SoftTimeLimitExceeded):
+        tracker.track("1", "Event", {"what": Slow()})
+
+
 async def finish(awaited):
     return await awaited
 

@@ -181,7 +181,9 @@ def _message(error: InvalidPropertyError, rebuild: Rebuild, token: str, call: Ca
         why = {"field": error.path, "message": error.reason}
         record = rebuild(token, given)
         text = json.dumps({"invalid": _Plain().of(why), "data": _Plain().of(record)})
-    except Exception:  # noqa: BLE001 - a value's own repr may raise anything; the call goes on
+    except Exception as trouble:  # a value's own repr may raise anything; the call goes on
+        if is_ending(trouble):
+            raise
         return None
     return text if len(text) <= MAX_BYTES else None
 
