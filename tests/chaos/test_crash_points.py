@@ -1,8 +1,9 @@
-"""Every call of Redis and every request is a crash point: each is met, none is sampled.
+"""Every call of Redis and every request is a crash point: with `make chaos` each is met.
 
 Scripted runs cover what workers, commands and producers do. The calls of a run without faults are
 counted by their moves; then the run is repeated for the k-th call of each move and for each way
-in which that call can go wrong, and all is audited once a healthy process has gone on.
+in which that call can go wrong, and all is audited once a healthy process has gone on. The short
+form meets the first and the last call of each move in each script.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -13,6 +14,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from tests.chaos.conftest import FULL
 from tests.chaos.crash_points.calls import CONNECT
 from tests.chaos.crash_points.points import CUTS, KILLS, SEND, SLOWNESS, Bench, Point, Run
 from tests.chaos.crash_points.scenes import OF_PARTITIONS, OF_TOKENS, SCRIPTS, Script
@@ -46,12 +48,13 @@ def benches(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[l
 
 
 def points(bench: Bench, scripts: Iterable[Script], ways: Iterable[str]) -> Iterator[Point]:
-    """Of every call of Redis in these scripts."""
+    """Of the calls of Redis in these scripts."""
     for script in scripts:
         bench.calls(script)  # the server knows the scripts now: the second run is like all others
         for move, made in bench.calls(script).items():
             if move != SEND and (not script.only or move in script.only):
-                yield from (Point(script, move, k, way) for k in range(1, made + 1) for way in ways)
+                which = range(1, made + 1) if FULL else sorted({1, made})
+                yield from (Point(script, move, k, way) for k in which for way in ways)
 
 
 def requests(bench: Bench, scripts: Iterable[Script], ways: Iterable[str]) -> Iterator[Point]:

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 import webbrowser
 from contextlib import suppress
 from types import FrameType
@@ -16,6 +17,9 @@ from mixrelay.console.demo.story import Story
 from mixrelay.console.demo.verdict import judge
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.helptext import examples
+
+_LOOK_SECONDS = 0.5
+"""How soon it ends at the latest where a signal came in between two waits."""
 
 
 def register(app: typer.Typer) -> None:
@@ -79,7 +83,9 @@ def _keep(parts: Stage, tell: Narrator) -> None:
     tell.say(f"what arrived      {parts.sandbox_url}/")
     tell.say(f"a visit           curl -X POST {parts.web_url}/ann/play/1")
     tell.say(f"the queue         MIXRELAY_REDIS_URL={parts.redis_url} mixrelay status --watch")
-    signal.pause()
+    while True:
+        # Not signal.pause(): a signal that comes just before it would be waited for without end.
+        time.sleep(_LOOK_SECONDS)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
