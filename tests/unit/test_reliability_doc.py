@@ -20,7 +20,7 @@ FOLDER_OF_SECURITY = "tests/integration/security/"
 NAMED = re.compile(r"`(?:(…)|((?:tests/)?[\w/]*test_\w+\.py))(?:::(\w+))?`")
 ATTACK = re.compile(r"^\| (\d+) \|(.*)$", re.MULTILINE)
 FULL_NAME = re.compile(r"`tests/[\w/]+/test_\w+\.py::test_\w+`")
-ATTACKS = range(1, 71)
+ATTACKS = range(1, 109)
 ROW = dict(zip(HEADINGS, ("a|b", "2", "3000", "4", "0", "0", "0", "0", "1.5"), strict=True))
 
 
