@@ -14,7 +14,7 @@ import orjson
 import pytest
 import typer
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from mixrelay.console.exits import ExitCode
 from mixrelay.shared.queue import Queue
 from tests.support.bench import Bench, event
@@ -110,7 +110,7 @@ ENDLESS = {"demo", "worker", "valkey"}
 
 def commands() -> Iterator[tuple[str, list[list[str]]]]:
     """Each command with its parameters: an option's name, or nothing for an argument."""
-    waiting = [((), typer.main.get_command(app))]
+    waiting = [((), typer.main.get_command(command_line()))]
     while waiting:
         path, command = waiting.pop()
         for name, inner in getattr(command, "commands", {}).items():

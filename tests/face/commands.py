@@ -6,13 +6,13 @@ from typing import Any
 
 from typer.main import get_command
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from tests.support.settings_table import every_setting
 
 
 def lines() -> Iterator[str]:
     """Each command with what it takes, in order."""
-    yield from _of(get_command(app), "mixrelay")
+    yield from _of(get_command(command_line()), "mixrelay")
 
 
 def _of(command: Any, name: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from typer.main import get_command
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 
 ROOT = Path(__file__).parents[2]
 HISTORY = {"CHANGELOG.md"}
@@ -125,7 +125,7 @@ def every_text() -> Iterator[Text]:
 
 def help_texts(command: Any = None, path: str = "mixrelay") -> Iterator[Text]:
     """The help of every command, with its options' and its examples."""
-    command = command or get_command(app)
+    command = command or get_command(command_line())
     for text in (command.help, command.short_help, command.epilog):
         yield Text(path, text or "")
     for parameter in command.params:

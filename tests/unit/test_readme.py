@@ -6,7 +6,7 @@ import tomllib
 import pytest
 from typer.main import get_command
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from mixrelay.shared.mixpanel.reasons import Reason
 from tests.support.settings_table import (
     CONFIGURATION,
@@ -87,7 +87,7 @@ def test_every_command_that_is_printed_exists_with_its_options(paper):
 
 def options_of(words, paper):
     """The options of a command given as words; fails where there is none."""
-    command = get_command(app)
+    command = get_command(command_line())
     for word in words:
         if not hasattr(command, "commands"):
             break  # an argument

@@ -8,7 +8,7 @@ import typer
 
 from mixrelay.console.alerting.findings import ALERTS
 from mixrelay.console.alerting.shapes import Extras
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from tests.support.runbook import sections
 
 COMMANDS = sorted({line for lines in sections().values() for line in lines})
@@ -28,7 +28,7 @@ def test_an_alert_links_to_a_part_that_there_is(alert: str) -> None:
 def test_a_command_is_one_with_options_that_it_has(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])
     assert words[0] == "mixrelay"
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(command_line())
     left = words[1:]
     while hasattr(command, "commands") and left:
         command = command.commands[left.pop(0)]

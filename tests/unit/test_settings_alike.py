@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from mixrelay.console.dashboard.options import DashboardSettings
 from mixrelay.producer import ConfigurationError, Consumer, Tracker
 from mixrelay.producer.async_tracker import AsyncTracker
@@ -187,7 +187,7 @@ def settings_reads(
     return reads
 
 
-STATUS = get_command(app).commands["status"]
+STATUS = get_command(command_line()).commands["status"]
 
 
 def of_command(words: list[str], told: Option) -> Any:

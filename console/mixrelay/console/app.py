@@ -1,6 +1,8 @@
 """The command line: its commands, and the one place where an error becomes an exit code."""
 
 import logging
+import sys
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
@@ -8,43 +10,61 @@ import typer
 from rich.markup import escape
 
 from mixrelay.console import terminal
-from mixrelay.console.alerting import command as alerting
-from mixrelay.console.backlog import command as backlog
-from mixrelay.console.backlog import erasing
-from mixrelay.console.config import command as config
-from mixrelay.console.dashboard import command as dashboard
-from mixrelay.console.demo import command as demo
-from mixrelay.console.dlq import commands as dlq
-from mixrelay.console.doctor import command as doctor
 from mixrelay.console.exits import ExitCode
 from mixrelay.console.failures import Failure, explain
 from mixrelay.console.helptext import Group, lines
-from mixrelay.console.holding import command as holding
-from mixrelay.console.lookup import command as lookup
-from mixrelay.console.push import command as push
-from mixrelay.console.running import sandbox, valkey, worker
-from mixrelay.console.status import command as status
 from mixrelay.console.text import cut, safe
 
 _SHOWN = 2_000
 """Characters of an error."""
 
-app = typer.Typer(
-    name="mixrelay",
-    help="A durable queue between your request handlers and Mixpanel.",
-    cls=Group,
-    epilog=lines(
-        "mixrelay demo  # see all of it work, on this machine alone",
-        "mixrelay worker --processes 2  # drain the queue",
-        "mixrelay status  # is all well?",
-        "mixrelay dlq stats  # what Mixpanel refused, and why",
-    ),
-    no_args_is_help=True,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {
+    "worker": "running.worker",
+    "config": "config.command",
+    "status": "status.command",
+    "alert": "alerting.command",
+    "pause": "holding.command",
+    "resume": "holding.command",
+    "queue": "backlog.command",
+    "erase": "backlog.erasing",
+    "dlq": "dlq.commands",
+    "push": "push.command",
+    "lookup": "lookup.command",
+    "dashboard": "dashboard.command",
+    "doctor": "doctor.command",
+    "sandbox": "running.sandbox",
+    "valkey": "running.valkey",
+    "demo": "demo.command",
+}
+"""The module that registers each, in the order of the help."""
+
+
+def command_line(first: str = "") -> typer.Typer:
+    """Build the commands: all, or that one alone which the first word names.
+
+    Most of a short command's time was the import of all the others.
+    """
+    made = typer.Typer(
+        name="mixrelay",
+        help="A durable queue between your request handlers and Mixpanel.",
+        cls=Group,
+        epilog=lines(
+            "mixrelay demo  # see all of it work, on this machine alone",
+            "mixrelay worker --processes 2  # drain the queue",
+            "mixrelay status  # is all well?",
+            "mixrelay dlq stats  # what Mixpanel refused, and why",
+        ),
+        no_args_is_help=True,
+        add_completion=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    modules = [_COMMANDS[first]] if first in _COMMANDS else dict.fromkeys(_COMMANDS.values())
+    for module in modules:
+        import_module(f"mixrelay.console.{module}").register(made)
+    return made
 
 
 def _show_version(wanted: bool) -> None:
@@ -53,7 +73,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     _version: Annotated[
@@ -66,30 +85,13 @@ def _root(
     """Options of the command line itself."""
 
 
-worker.register(app)
-config.register(app)
-status.register(app)
-alerting.register(app)
-holding.register(app)
-backlog.register(app)
-erasing.register(app)
-dlq.register(app)
-push.register(app)
-lookup.register(app)
-dashboard.register(app)
-doctor.register(app)
-sandbox.register(app)
-valkey.register(app)
-demo.register(app)
-
-
 def run() -> int:
     """Carries out the command that was asked for; returns its exit code."""
     terminal.encode_anything()
     # What a command has to say of a node that is away, its error says.
     logging.getLogger("mixrelay").addHandler(logging.NullHandler())
     try:
-        app()
+        command_line("".join(sys.argv[1:2]))()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else ExitCode.FINDING
     except Exception as error:

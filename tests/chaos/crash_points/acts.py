@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from mixrelay.console.app import app
+from mixrelay.console.app import command_line
 from mixrelay.console.failures import CommandError
 from mixrelay.producer import RedisSink, Tracker
 from mixrelay.shared.connection import connect
@@ -27,7 +27,7 @@ from mixrelay.worker.shift import drain
 from tests.support.traffic import TOKEN
 
 DELIVER = "deliver"
-CONSOLE = get_command(app)
+CONSOLE = get_command(command_line())
 WORKER = "attacked"
 DEAD_WORKER = "dead"
 SECONDS = 20.0
