@@ -64,20 +64,17 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
     wait_until(lambda: left_behind(tmp_path) == [], 10, "nothing is left")
 
 
-def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
+@pytest.mark.timeout(240)
+def test_a_demo_can_be_watched_on_the_dashboard_and_runs_on_until_ctrl_c(tmp_path: Path) -> None:
     """Its address is told before the story begins, and the page shows what happens."""
     with Process(
-        DEMO,
+        [*DEMO, "--keep"],
         env=environment(TMPDIR=str(tmp_path)),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
     ) as demo:
         assert demo.stdout
-        told = b""
-        while b"Watch all of it" not in told:
-            line = demo.stdout.readline()
-            assert line, told.decode()
-            told += line
+        told = told_until(demo, b"Watch all of it")
         address = re.findall(rb"(http\S+)", told)[-1].decode()
         seen: list[str] = []
 
@@ -91,20 +88,9 @@ def test_the_outage_can_be_watched_on_the_dashboard(tmp_path: Path) -> None:
         wait_until(lambda: shows(*outage), 40, "the page shows the outage")
         assert "All is well" not in seen[-1]
         wait_until(lambda: not shows("paused-heading"), 40, "and its end")
-        told += demo.stdout.read()
-        assert demo.wait(60) == ExitCode.OK, told.decode()
-    assert left_behind(tmp_path) == []
 
-
-@pytest.mark.timeout(150)
-def test_a_demo_that_is_kept_runs_on_until_ctrl_c(tmp_path: Path) -> None:
-    with Process(
-        [*DEMO, "--keep"], env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE
-    ) as demo:
-        assert demo.stdout
-        told = b""
-        while b"--watch" not in told:
-            told += demo.stdout.readline()
+        told = told_until(demo, b"--watch")
+        assert b"All of it holds" in told
         found = re.search(rb"curl -X POST (http\S+)", told)
         assert found
         request = urllib.request.Request(found[1].decode(), method="POST")
@@ -114,3 +100,12 @@ def test_a_demo_that_is_kept_runs_on_until_ctrl_c(tmp_path: Path) -> None:
         demo.stdout.read()
         assert demo.wait(40) == ExitCode.OK
     assert left_behind(tmp_path) == []
+
+
+def told_until(demo: Process, words: bytes) -> bytes:
+    told = b""
+    while words not in told:
+        line = demo.stdout.readline()
+        assert line, told.decode()
+        told += line
+    return told
