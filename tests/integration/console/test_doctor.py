@@ -389,7 +389,7 @@ def test_the_page_for_people_says_what_to_do_and_ends_with_1(well, redis_url):
     ended = doctor(redis_url, "--no-mixpanel")
 
     assert ended.returncode == 1
-    assert "error    running: None runs." in ended.stdout
+    assert "error    running: No worker runs." in ended.stdout
     assert "→ Start some: mixrelay worker --processes 2." in ended.stdout
 
 

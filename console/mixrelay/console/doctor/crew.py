@@ -41,11 +41,13 @@ def check_workers(rq_redis_url: str, redis_url: str, queue: str) -> Iterator[Fin
     elif others:
         yield WORKERS.error(
             "running",
-            f"None drains {queue!r}; workers run for RQ's queues {', '.join(sorted(others))}.",
+            f"No worker drains {queue!r}; workers run for RQ's queues {', '.join(sorted(others))}.",
             "MIXRELAY_QUEUE must be the same for producers and workers.",
         )
     else:
-        yield WORKERS.error("running", "None runs.", "Start some: mixrelay worker --processes 2.")
+        yield WORKERS.error(
+            "running", "No worker runs.", "Start some: mixrelay worker --processes 2."
+        )
     if state.suspended:
         yield WORKERS.error(
             "rq suspend", "The workers are suspended: nothing is sent.", f"Run {HOW_TO_RESUME}."
