@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.errors import ConfigurationError, ConnectionFailedError, ServerError
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint, base_address
 from mixrelay.shared.options import named_option
@@ -147,6 +148,7 @@ class Consumer:
                 deadline=self._deadline,
                 ca_file=self._ca_file,
                 proxy=self._proxy,
+                ending_in=ending_in,
             )
             self._pid = os.getpid()
         return self._transport

@@ -23,6 +23,7 @@ from uuid import UUID
 import orjson
 
 from mixrelay.producer.consumer import DEADLINE, base_from_settings
+from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -174,6 +175,7 @@ def _put(destination: Destination, body: bytes, deadline: float) -> None:
         deadline=deadline,
         ca_file=CA_FILE.take() or None,
         proxy=PROXY.take() or None,
+        ending_in=ending_in,
     )
     try:
         outcome = transport.put(destination, body, "text/csv")

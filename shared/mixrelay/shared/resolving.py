@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
@@ -75,6 +75,9 @@ class _Resolver:
             silent = SilentError(f"no thread could look it up ({error})")
             silent.__cause__ = error
             self._end(lookup, silent)
+        except BaseException:  # an ending of the application's: the next one begins anew
+            self._end(lookup, SilentError("whoever was to look it up was interrupted"))
+            raise
         return lookup
 
     def _look_up(self, lookup: _Lookup) -> None:
@@ -93,7 +96,9 @@ class _Resolver:
 
     def _end(self, lookup: _Lookup, answer: list[Address] | BaseException) -> None:
         with self._lock:
-            self._under_way.pop((lookup.host, lookup.port), None)
+            if self._under_way.get((lookup.host, lookup.port)) is not lookup:
+                return  # it has ended
+            del self._under_way[lookup.host, lookup.port]
         if isinstance(answer, BaseException):
             lookup.answer.set_exception(answer)
         else:
@@ -123,12 +128,10 @@ def addresses(host: str, port: int, seconds: float) -> list[Address]:
     if numeric:
         return numeric
     lookup, known = _begin(host, port)
-    try:
-        return lookup.answer.result(_patience(lookup, seconds, known))
-    except TimeoutError:
+    # It raises nothing when time is up: a TimeoutError here is the application's.
+    if wait([lookup.answer], _patience(lookup, seconds, known)).not_done:
         return _known_or_silent(known, seconds)
-    except socket.gaierror as error:
-        return _known_or_raise(known, error)
+    return _answer(lookup, known)
 
 
 async def addresses_awaited(host: str, port: int, seconds: float) -> list[Address]:
@@ -141,13 +144,15 @@ async def addresses_awaited(host: str, port: int, seconds: float) -> list[Addres
     if numeric:
         return numeric
     lookup, known = _begin(host, port)
+    waited_for = asyncio.wrap_future(lookup.answer)
     try:
-        async with asyncio.timeout(_patience(lookup, seconds, known)):
-            return await asyncio.wrap_future(lookup.answer)
-    except TimeoutError:
+        await asyncio.wait([waited_for], timeout=_patience(lookup, seconds, known))
+    finally:
+        if not waited_for.cancel():
+            waited_for.exception()  # which asyncio would log as never seen
+    if not lookup.answer.done():
         return _known_or_silent(known, seconds)
-    except socket.gaierror as error:
-        return _known_or_raise(known, error)
+    return _answer(lookup, known)
 
 
 def check_host(host: str) -> str:
@@ -196,11 +201,15 @@ def _patience(lookup: _Lookup, seconds: float, known: list[Address] | None) -> f
 
 def _known_or_silent(known: list[Address] | None, seconds: float) -> list[Address]:
     if known is None:
-        raise SilentError(f"no name server answered within {max(seconds, 0.0):.1f} s") from None
+        raise SilentError(f"no name server answered within {max(seconds, 0.0):.1f} s")
     return known
 
 
-def _known_or_raise(known: list[Address] | None, error: socket.gaierror) -> list[Address]:
-    if known is None or error.errno != socket.EAI_AGAIN:
-        raise error
-    return known
+def _answer(lookup: _Lookup, known: list[Address] | None) -> list[Address]:
+    """Return what a lookup that is over has found, or what is known where it failed for now."""
+    try:
+        return lookup.answer.result()
+    except socket.gaierror as error:
+        if known is None or error.errno != socket.EAI_AGAIN:
+            raise
+        return known

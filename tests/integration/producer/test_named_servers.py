@@ -4,10 +4,13 @@ Failover by DNS: the old server goes on with its open connections, as a replica.
 """
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -283,3 +286,45 @@ def test_a_name_that_does_not_exist_is_said_at_once(dns, pair):
     dns.fails = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with pytest.raises(RedisConnectionError, match="Name or service not known"):
         connect(url_of(pair[0])).ping()
+
+
+class TimeLimit(TimeoutError):
+    """What an application raises after ``signal.alarm``."""
+
+
+def test_an_ending_at_the_start_of_a_lookup_leaves_no_host_silent(dns, monkeypatch):
+    def end(_):
+        raise TimeLimit
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", end)
+        with pytest.raises(TimeLimit):
+            resolving.addresses(NAME, 6379, 1.0)
+    assert resolving.addresses(NAME, 6379, patient(5.0))
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])
+def test_a_time_limit_of_the_application_is_not_that_of_a_lookup(dns, monkeypatch, is_known):
+    monkeypatch.setattr(resolving, "KNOWN_SECONDS", patient(5.0))
+    if is_known:
+        resolving.addresses(NAME, 6379, patient(5.0))
+    dns.is_silent = True
+    with limited_to(0.1), pytest.raises(TimeLimit):
+        resolving.addresses(NAME, 6379, patient(5.0))
+
+
+@contextmanager
+def limited_to(seconds: float) -> Iterator[None]:
+    """By a signal that no test plugin uses."""
+
+    def ring(*_):
+        raise TimeLimit
+
+    former = signal.signal(signal.SIGUSR1, ring)
+    timer = threading.Timer(seconds, os.kill, [os.getpid(), signal.SIGUSR1])
+    timer.start()
+    try:
+        yield
+    finally:
+        joined(timer)
+        signal.signal(signal.SIGUSR1, former)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from redis import Redis
 
 from mixrelay.producer import RedisSink
@@ -126,3 +127,41 @@ def test_a_line_in_a_new_file_with_an_ended_ones_number_is_waited_for(
         guard._look(spool)
     assert to.own
     assert not guard.ready(to, None)
+
+
+@pytest.mark.parametrize("ended_by", ["another process", "an interrupted removal"])
+def test_a_new_file_with_an_ended_ones_number_is_read_from_its_beginning(
+    store: Redis, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    """The system gives the number of a file that is gone to the next one."""
+    spool = Spool(tmp_path / "spool", 10_000, fsync=False)
+    lines = [b'["event","%d"]' % number for number in range(18)]
+    spool.append(lines[:6])
+    with connect(url) as client:
+        one, another = (Drain(spool, Queue(client, "q").loads, Counters(), 20) for _ in range(2))
+        assert one.step() is Left.MORE
+        [segment] = spool.segments()
+        os.link(segment, tmp_path / "same number")
+        if ended_by == "another process":
+            empty(another)
+        else:
+            with monkeypatch.context() as patched:
+                patched.setattr(Spool, "remove", removed_and_interrupted)
+                with pytest.raises(SoftTimeLimitExceeded):
+                    empty(one)
+        spool.append(lines[6:])
+        current = spool.folder / "spool.jsonl"
+        (tmp_path / "same number").write_bytes(current.read_bytes())
+        (tmp_path / "same number").rename(current)
+        empty(one)
+    assert store.lrange("q", 0, -1) == lines
+
+
+def removed_and_interrupted(_: Spool, segment: Path) -> None:
+    segment.unlink()
+    raise SoftTimeLimitExceeded
+
+
+def empty(drain: Drain) -> None:
+    while drain.step() is not Left.NOTHING:
+        pass

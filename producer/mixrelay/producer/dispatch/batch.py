@@ -18,6 +18,7 @@ from weakref import ref
 
 from mixrelay.producer.context.current import current_request, enter, leave
 from mixrelay.producer.dispatch import forks
+from mixrelay.producer.dispatch.collected import Collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -81,9 +82,12 @@ class Batch(Generic[R]):
         self._outer_request: KnownRequest | None = None
         self.outer: Batch[Any] | None = None
         self.is_over = False
-        self._messages: Messages = []
+        self._messages = Collected()
+        self._leaving: list[Collected] = []
+        """On their way to the sink, or there."""
         self._characters = 0
         self._open_in = _NOWHERE
+        self._began_in = _NOWHERE
         # A context's copies, as in a thread pool, share the block.
         # Reentrant: a signal handler may track while this thread does.
         self._lock = threading.RLock()
@@ -110,7 +114,7 @@ class Batch(Generic[R]):
     def flush(self) -> R:
         """Send what was collected so far; returns as a tracking call does."""
         with self._lock:
-            messages = self._take() if self.is_open() else []
+            messages = self._take() if self.is_open() else Collected()
         return self.outlet.send_all(messages) if messages else self.outlet.taken
 
     def __enter__(self) -> Self:
@@ -131,7 +135,7 @@ class Batch(Generic[R]):
             outer = outer.outer  # one that was ended in another context
         self.outer = outer
         if open_batch(self.outlet) is None:
-            self._open_in = forks.count
+            self._open_in = self._began_in = forks.count
         _innermost.set(ref(self))
         if self.request is not None:
             self._outer_request = enter(self.request)
@@ -164,21 +168,25 @@ class Batch(Generic[R]):
                 await sent
 
     def __del__(self) -> None:
-        """Send what is left: the block was ended in between by the application."""
-        if self._messages and self.is_open():
-            self.outlet.send_left(self._end())
+        """Send what nobody took over: the application ended the block, or its sending, midway."""
+        if self._began_in == forks.count:
+            for messages in (*self._leaving, self._messages):
+                if messages and not messages.is_taken:
+                    self.outlet.send_left(messages)
 
-    def _end(self) -> Messages:
+    def _end(self) -> Collected:
         self.is_over = True
         self.leave()
         if not self.is_open():
-            return []
+            return Collected()
         with self._lock:
             self._open_in = _NOWHERE
             return self._take()
 
-    def _take(self) -> Messages:
-        messages, self._messages = self._messages, []
+    def _take(self) -> Collected:
+        messages = self._messages
+        # In one step, between whose parts nothing can come.
+        self._messages, self._leaving = Collected(), [*self._leaving, messages]
         self._characters = 0
         return messages
 

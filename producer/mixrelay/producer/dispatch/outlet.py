@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from mixrelay.producer.dispatch.batch import NOT_TAKEN, TAKEN, Messages, open_batch
+from mixrelay.producer.dispatch.collected import Collected
 from mixrelay.producer.dispatch.counters import Counters
 from mixrelay.producer.dispatch.endings import ending_in, is_ending
 from mixrelay.producer.dispatch.reporting import ErrorHandler, Handler, logger, tell
@@ -168,15 +169,26 @@ class Outlet(Generic[R]):
 
     def send_all(self, messages: Messages) -> R:
         """Hand over many messages; False, or awaitable as such, if one failed."""
+        if isinstance(messages, Collected) and not getattr(self._sink, "takes_over", False):
+            messages.is_taken = True  # what a sink of somebody else's does, nobody knows
         together: Callable[[Messages], Any] | None = getattr(self._sink, "send_all", None)
         if together is not None:
-            returned: R = self._called(together, messages, count=len(messages))
-            return returned
+            returned = self._called(together, messages, count=len(messages))
+            return cast("R", self._noted_as_taken(messages, returned))
         if self.is_async:
             return cast("R", self._one_by_one_awaited(messages))
         with self._each_once(messages) as waiting:
             results = [self.hand_over(self._sink, *message) for message in waiting]
         return cast("R", all(result is not False for result in results))
+
+    def _noted_as_taken(self, messages: Messages, returned: Any) -> Any:
+        """Note it at the end at the latest: a test may have put a sink in the place of ours."""
+        if not isinstance(messages, Collected) or messages.is_taken:
+            return returned
+        if self.is_async:
+            return _then_taken(messages, returned)
+        messages.is_taken = True
+        return returned
 
     def send_left(self, messages: Messages) -> None:
         """Hand over messages that nobody waits for."""
@@ -265,7 +277,11 @@ class Outlet(Generic[R]):
         elif self._counts:
             self.counters.add("failed", count)  # nobody knows
         if ending is not None:
-            raise ending from None
+            try:
+                raise ending from None
+            finally:
+                # Else its traceback would hold itself, and a block that has something left to send.
+                del error, ending
         # No failure to deliver may reach a request.
         return False
 
@@ -300,6 +316,12 @@ _NOT_BEGUN = (
     "The block was cancelled before all of its messages were given to the sink. Give the sink a "
     "method send_all, which takes them at once, or let the block end."
 )
+
+
+async def _then_taken(messages: Collected, sent: Awaitable[Any]) -> Any:
+    returned = await sent
+    messages.is_taken = True
+    return returned
 
 
 async def _then_false(sent: Awaitable[Any]) -> bool:

@@ -16,6 +16,7 @@ from mixrelay.producer.construction.copies import refuse_client
 from mixrelay.producer.construction.shown_options import with_options_shown
 from mixrelay.producer.dispatch.async_threads import in_thread
 from mixrelay.producer.dispatch.attempt import Attempt
+from mixrelay.producer.dispatch.collected import Collected
 from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.dispatch.running_tasks import UnderWay
 from mixrelay.producer.errors import DeliveryError
@@ -45,6 +46,9 @@ class AsyncRedisSink:
     partitions and everything else are those of ``RedisSink``; what touches the spool runs in a
     thread. A push whose task is cancelled goes on.
     """
+
+    takes_over = True
+    """Its ``send_all`` says when it sees to what a block collected (``Collected.is_taken``)."""
 
     @with_options_shown
     def __init__(
@@ -117,7 +121,7 @@ class AsyncRedisSink:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
         groups = self._lists.of_messages(messages)
-        return all(await self._shielded(groups))
+        return all(await self._shielded(groups, messages))
 
     async def push(self, *tuples: bytes) -> int:
         """Push tuples past breaker and spool; as ``RedisSink.push``.
@@ -152,11 +156,13 @@ class AsyncRedisSink:
         """Show where it pushes, without the password."""
         return f"AsyncRedisSink({self._address!r}, {self.queue!r})"
 
-    async def _shielded(self, groups: Groups) -> list[int]:
+    async def _shielded(self, groups: Groups, messages: Messages | None = None) -> list[int]:
         """Deliver each list's tuples, in a task that goes on where the caller's is cancelled."""
         parts = [(to, tuples, Attempt()) for to, tuples in groups]
         task = asyncio.create_task(_each([partial(self._deliver, *part) for part in parts]))
         self._see_to_its_end(task, parts)
+        if isinstance(messages, Collected):
+            messages.is_taken = True
         try:
             return await asyncio.shield(task)
         except (asyncio.CancelledError, GeneratorExit):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 from mixrelay.producer.construction.checks import given_client, read_queue
 from mixrelay.producer.construction.copies import refuse_client
 from mixrelay.producer.construction.shown_options import with_options_shown
 from mixrelay.producer.dispatch.attempt import Attempt
+from mixrelay.producer.dispatch.collected import Collected
 from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.dispatch.reporting import Handler
 from mixrelay.producer.errors import DeliveryError
@@ -17,7 +17,7 @@ from mixrelay.producer.options import QueueOptions
 from mixrelay.producer.push.commands import MAX_TUPLE_BYTES, check_size, too_large
 from mixrelay.producer.push.connection import Pushing
 from mixrelay.producer.push.failover import Guard
-from mixrelay.producer.push.targets import Groups, Lists, QueueList, together
+from mixrelay.producer.push.targets import Lists, QueueList, together
 from mixrelay.shared.tuples import write
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from mixrelay.producer.dispatch.batch import Messages
     from mixrelay.producer.dispatch.counters import Counters
+
+Part: TypeAlias = "tuple[QueueList, Sequence[bytes], Attempt]"
+"""The tuples of one call for one list, and how far they came."""
 
 
 class RedisSink:
@@ -40,6 +43,9 @@ class RedisSink:
     Attributes:
         queue: the list's name; the first one's, with several partitions.
     """
+
+    takes_over = True
+    """Its ``send_all`` says when it sees to what a block collected (``Collected.is_taken``)."""
 
     @with_options_shown
     def __init__(
@@ -101,7 +107,8 @@ class RedisSink:
             DeliveryError: it is in neither, or nobody knows.
         """
         payload = write(kind, message)
-        return self._deliver(self.lists.only or self.lists.of(kind, message), (payload,))
+        to = self.lists.only or self.lists.of(kind, message)
+        return self._deliver(to, (payload,), Attempt())
 
     def send_all(self, messages: Messages) -> bool:
         """Push many messages in one command for each partition, in order; else as for one.
@@ -109,13 +116,22 @@ class RedisSink:
         Raises:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
+        parts: list[Part] = []
         try:
-            groups = self.lists.of_messages(messages)
-        except BaseException:  # the application's own
-            for group in self.lists.of_messages(messages):
-                self._keep(*group)
+            if isinstance(messages, Collected):
+                messages.is_taken = True
+            parts = self._parts(messages)
+            return all(_each([partial(self._deliver, *part) for part in parts]))
+        except DeliveryError:
             raise
-        return all(_each(self._deliver, groups, self._keep))
+        except BaseException:
+            # The application's own, which may come before any of them, or at one list's.
+            for part in parts or self._parts(messages):
+                self.guard.interrupted(*part)
+            raise
+
+    def _parts(self, messages: Messages) -> list[Part]:
+        return [(to, tuples, Attempt()) for to, tuples in self.lists.of_messages(messages)]
 
     def push(self, *tuples: bytes) -> int:
         """Push tuples in one command for each partition, in order, past breaker and spool.
@@ -131,7 +147,8 @@ class RedisSink:
             NotDurableError: they were pushed, and ``durability`` was not acknowledged.
         """
         check_size(tuples)
-        return sum(_each(self.pushing.push, self.lists.of_tuples(tuples)))
+        groups = self.lists.of_tuples(tuples)
+        return sum(_each([partial(self.pushing.push, *group) for group in groups]))
 
     def close(self) -> None:
         """Close this process's connections; the next push opens one again."""
@@ -147,10 +164,8 @@ class RedisSink:
         """Show where it pushes, without the password."""
         return f"RedisSink({self._address!r}, {self.queue!r})"
 
-    def _deliver(self, to: QueueList, tuples: Sequence[bytes]) -> bool:
-        attempt, outer = None, sys.exception()
+    def _deliver(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         try:
-            attempt = Attempt()
             if max(map(len, tuples)) > MAX_TUPLE_BYTES:
                 return self._deliver_but_large(to, tuples, attempt)
             return self._push_or_keep(to, tuples, attempt)
@@ -158,10 +173,10 @@ class RedisSink:
             raise
         except BaseException as error:
             # The application's own, such as a time limit; it goes on once they are safe.
-            self.guard.interrupted(to, tuples, attempt or Attempt())
+            self.guard.interrupted(to, tuples, attempt)
             self.pushing.drop_idle()
             # A codec, as that of host names, makes another exception of one that it meets.
-            ending = ending_in(error, outer)
+            ending = ending_in(error, attempt.outer)
             if ending is None and isinstance(error, Exception):
                 self.guard.tell(error)  # nobody's: a fault that loses no message
                 return True
@@ -184,10 +199,6 @@ class RedisSink:
         guard.pushed(to, len(tuples), attempt)
         return True
 
-    def _keep(self, to: QueueList, tuples: Sequence[bytes]) -> None:
-        """Keep tuples for whose push there is no time."""
-        self.guard.interrupted(to, tuples, Attempt())
-
     def _deliver_but_large(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
         if fitting:
@@ -204,32 +215,18 @@ def masked(url: str) -> str:
     return mask(url)
 
 
-def _each(
-    act: Callable[[QueueList, list[bytes]], int],
-    groups: Groups,
-    keep: Callable[[QueueList, list[bytes]], None] | None = None,
-) -> list[int]:
+def _each(acts: Sequence[Callable[[], int]]) -> list[int]:
     """Return what came of each list's tuples; trouble with one keeps no other from its own.
-
-    Args:
-        act: sees to the tuples of one list.
-        groups: of all lists.
-        keep: called with each of those that are left when the application ends the call.
 
     Raises:
         DeliveryError: some failed.
     """
     results, errors = [], []
-    for done, (to, tuples) in enumerate(groups, 1):
+    for act in acts:
         try:
-            results.append(act(to, tuples))
+            results.append(act())
         except DeliveryError as error:
             errors.append(error)
-        except BaseException:
-            if keep is not None:
-                for left in groups[done:]:
-                    keep(*left)
-            raise
     if errors:
         raise together(errors)
     return results

@@ -114,14 +114,16 @@ class Drain:
                 # Someone with ``mixrelay push`` was faster; the next step sees how far.
                 return
             self._counters.add("drained", len(part.tuples))
-            self._known = whole.st_ino, start.behind(part)
+            if part.offset < whole.st_size:
+                self._known = whole.st_ino, start.behind(part)
+                return
         elif remembered:
             # The number of a file that another process ended may be a new file's by now: only
             # what was read from the beginning says that all of this one is in.
             return
-        if part is None or part.offset >= whole.st_size:
-            self._spool.remove(segment)
-            self._known = None
+        # Nothing is remembered of it by now: a new file may have its number, and this may be
+        # interrupted.
+        self._spool.remove(segment)
 
     def _remembered(self, inode: int) -> Start | None:
         known = self._known

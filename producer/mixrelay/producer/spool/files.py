@@ -11,6 +11,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.spool.trusted_folder import READ, check_own, check_own_file, open_own_folder
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class SpoolFiles:
             return None
         try:
             folder = os.open(self._folder, READ)
-        except OSError:
+        except OSError as error:
+            if is_ending(error):  # as a TimeoutError of the application's
+                raise
             return None
         try:
             found = os.fstat(folder)

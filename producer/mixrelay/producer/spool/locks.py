@@ -7,15 +7,6 @@ import os
 import time
 
 
-def release(file: int) -> None:
-    """Unlock a file and close it."""
-    try:
-        # By itself: a fork may have left a copy of the file to a child.
-        fcntl.flock(file, fcntl.LOCK_UN)
-    finally:
-        os.close(file)
-
-
 def lock(file: int, deadline: float) -> bool:
     """Lock a file; return False where another holds it until that monotonic time."""
     while not _try_lock(file):

@@ -31,7 +31,7 @@ from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.errors import SpoolError
 from mixrelay.producer.spool.errors import UntrustedFolderError
 from mixrelay.producer.spool.files import SpoolFiles
-from mixrelay.producer.spool.locks import flush, lock, release
+from mixrelay.producer.spool.locks import flush, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,8 +124,8 @@ class Spool:
             self._late.append(lines)
             attempt.is_kept = True
             return -1, None
-        self._writers.add(me)
         try:
+            self._writers.add(me)
             return self._append_locked(lines, attempt)
         finally:
             self._writers.discard(me)
@@ -161,7 +161,11 @@ class Spool:
                 self._close_segment()
             return before.st_ino, os.dup(file) if self._fsync else None
         finally:
-            release(file)
+            # Here, by calls of the system alone: an ending may come where a function begins.
+            try:
+                fcntl.flock(file, fcntl.LOCK_UN)
+            finally:
+                os.close(file)
 
     def inodes(self) -> set[int]:
         """Return the files that hold lines, by what they keep when they are renamed.
@@ -200,13 +204,16 @@ class Spool:
         if me in self._writers:
             # A signal handler's, in the middle of this thread's own: it must not wait for that.
             return None
-        self._writers.add(me)
         try:
+            self._writers.add(me)
             file = self._open_locked()
             try:
                 self._close_segment()
             finally:
-                release(file)
+                try:
+                    fcntl.flock(file, fcntl.LOCK_UN)
+                finally:
+                    os.close(file)
         finally:
             self._writers.discard(me)
             self._write_late()

@@ -22,6 +22,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from mixrelay.producer.dispatch.endings import is_ending
 from mixrelay.producer.spool.errors import UntrustedFolderError
 
 _SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -69,7 +70,9 @@ def why_untrusted(path: Path) -> str:
         way.go(path, make=False)
     except UntrustedFolderError as error:
         return str(error)
-    except OSError:
+    except OSError as error:
+        if is_ending(error):
+            raise
         return ""  # it can be made, or whoever makes it says why not
     finally:
         way.close()
