@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
+from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.errors import ConfigurationError, ConnectionFailedError, ServerError
 from mixrelay.shared.mixpanel.endpoints import Credentials, Destination, Endpoint, base_address
 from mixrelay.shared.options import named_option
@@ -126,8 +128,9 @@ class Consumer:
         read_message = read(write(type, message))
         destination = self._destination(read_message)
         body = f"[{','.join(read_message.texts())}]".encode()
+        outer = sys.exception()
         outcome = self._open_transport().post(destination, body)
-        _check(outcome, destination.endpoint)
+        _check(outcome, destination.endpoint, outer)
         return True
 
     def _destination(self, message: Message) -> Destination:
@@ -189,15 +192,32 @@ def _token(message: Message) -> str:
     return token if isinstance(token, str) else ""
 
 
-def _check(outcome: Answer | Failure, endpoint: Endpoint) -> None:
+def raise_unanswered(failure: Failure, path: str, outer: BaseException | None) -> NoReturn:
+    """Raise what a request without a whole answer means to its caller.
+
+    Args:
+        failure: of the request.
+        path: of the endpoint, for the error.
+        outer: what the caller was handling as it asked.
+
+    Raises:
+        ConnectionFailedError: no whole answer came.
+        BaseException: the application's own ending, such as a time limit, came in the midst.
+    """
+    ending = ending_in(failure.error, outer)
+    if ending is not None:
+        raise ending from None
+    raise ConnectionFailedError(
+        f"No answer from Mixpanel's {path}: {failure.detail}.", maybe_delivered=failure.sent
+    )
+
+
+def _check(outcome: Answer | Failure, endpoint: Endpoint, outer: BaseException | None) -> None:
     """Raise unless Mixpanel accepted the message, every record of it."""
     from mixrelay.shared.mixpanel.failures import Failure  # noqa: PLC0415 - loaded with requests
 
     if isinstance(outcome, Failure):
-        raise ConnectionFailedError(
-            f"No answer from Mixpanel's /{endpoint}: {outcome.detail}.",
-            maybe_delivered=outcome.sent,
-        )
+        raise_unanswered(outcome, f"/{endpoint}", outer)
     body = outcome.body.decode(errors="replace")
     if outcome.status != _OK or not _accepted(outcome.body):
         raise ServerError(

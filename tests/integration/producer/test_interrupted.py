@@ -9,13 +9,24 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from greenlet import GreenletExit
 
-from mixrelay.producer import AsyncTracker, DeliveryError, Tracker
+from mixrelay.producer import (
+    AsyncTracker,
+    ConnectionFailedError,
+    Consumer,
+    Credentials,
+    DeliveryError,
+    Tracker,
+)
+from mixrelay.producer.lookup import replace_lookup_table
 from mixrelay.producer.push.async_connection import AsyncPushing
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.push.connection import Pushing
@@ -67,7 +78,10 @@ def busy(*_):
         pass
 
 
-@pytest.mark.parametrize("kind", [SoftTimeLimitExceeded, TimeoutError, ValueError, SystemExit])
+KINDS = [SoftTimeLimitExceeded, TimeoutError, ValueError, SystemExit, GreenletExit]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("where", ["sink", "hook", "default", "handler"])
 def test_an_ending_passes_through_whatever_the_caller_gave(kind, where):
     def refuse(*_):
@@ -191,3 +205,60 @@ def test_a_block_that_was_never_ended_sends_what_it_has_and_collects_no_more():
     assert len(sent) == 2
     tracker.track("1", "After")
     assert len(sent) == 3
+
+
+@contextmanager
+def silence():
+    """Yield the address of a server that takes requests and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def ringing_while_it_waits(kind, seconds=0.2):
+    """Raise it in what follows, which waits for something."""
+
+    def ring(*_):
+        raise kind("rings")
+
+    former = signal.signal(signal.SIGUSR1, ring)
+    timer = threading.Timer(
+        seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGUSR1]
+    )
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join(30)
+        signal.signal(signal.SIGUSR1, former)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", ["send", "sink", "lookup"])
+def test_an_ending_passes_through_a_request_to_mixpanel(kind, what):
+    account = Credentials.service_account("user", "secret", "42")
+    message = '{"data":{"event":"A","properties":{"token":"0123456789abcdef"}}}'
+    rows = [["id", "genre"], ["1", "pop"]]
+    with silence() as address:
+        consumer = Consumer(api_host=address)
+        calls = {
+            "send": lambda: consumer.send("event", message),
+            "sink": lambda: Tracker("token", consumer.send).track("1", "Event"),
+            "lookup": lambda: replace_lookup_table(
+                "d1b6d2e0-1330-4ad6-b520-d948ede3b1a7", rows, credentials=account, api_host=address
+            ),
+        }
+        with pytest.raises(kind, match="rings"), ringing_while_it_waits(kind):
+            calls[what]()
+
+
+def test_a_request_while_an_ending_is_handled_fails_for_its_own_reason():
+    with silence() as address:
+        consumer = Consumer(api_host=address, deadline=0.1)
+        try:
+            with ringing(TimeoutError):
+                busy()
+        except TimeoutError:
+            with pytest.raises(ConnectionFailedError):
+                consumer.send("event", '{"data":{"event":"A","properties":{}}}')
