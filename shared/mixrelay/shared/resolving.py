@@ -13,7 +13,8 @@ import os
 import socket
 import threading
 import time
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
@@ -58,26 +59,32 @@ class _Resolver:
 
     def begun(self, host: str, port: int) -> _Lookup:
         """Return the lookup of a host that is under way; begin one where none is."""
-        with self._lock:
-            lookup = self._under_way.get((host, port))
-            if lookup is not None:
-                return lookup
-            lookup = _Lookup(host, port)
-            if len(self._under_way) >= MOST_LOOKUPS:
-                lookup.answer.set_exception(SilentError("too many lookups wait for a name server"))
-                return lookup
-            self._under_way[host, port] = lookup
+        lookup = _Lookup(host, port)
         try:
-            threading.Thread(
-                target=self._look_up, args=[lookup], name="mixrelay-resolve", daemon=True
-            ).start()
+            return self._joined_or_begun(lookup)
         except RuntimeError as error:  # none may begin, as at the end of the interpreter
             silent = SilentError(f"no thread could look it up ({error})")
             silent.__cause__ = error
             self._end(lookup, silent)
-        except BaseException:  # an ending of the application's: the next one begins anew
-            self._end(lookup, SilentError("whoever was to look it up was interrupted"))
+        except BaseException:
+            # The application's own, as a time limit. Perhaps nobody looks it up: who waits for it
+            # would wait in vain, and so would everyone after.
+            self._end(lookup, SilentError("its lookup was interrupted"))
             raise
+        return lookup
+
+    def _joined_or_begun(self, lookup: _Lookup) -> _Lookup:
+        with self._lock:
+            known = self._under_way.setdefault((lookup.host, lookup.port), lookup)
+            if known is not lookup:
+                return known
+            are_too_many = len(self._under_way) > MOST_LOOKUPS
+        if are_too_many:
+            self._end(lookup, SilentError("too many lookups wait for a name server"))
+            return lookup
+        threading.Thread(
+            target=self._look_up, args=[lookup], name="mixrelay-resolve", daemon=True
+        ).start()
         return lookup
 
     def _look_up(self, lookup: _Lookup) -> None:
@@ -95,14 +102,16 @@ class _Resolver:
             self._end(lookup, found)
 
     def _end(self, lookup: _Lookup, answer: list[Address] | BaseException) -> None:
+        """Answer whoever waits for a lookup; the first answer counts."""
         with self._lock:
-            if self._under_way.get((lookup.host, lookup.port)) is not lookup:
-                return  # it has ended
-            del self._under_way[lookup.host, lookup.port]
-        if isinstance(answer, BaseException):
-            lookup.answer.set_exception(answer)
-        else:
-            lookup.answer.set_result(answer)
+            if self._under_way.get((lookup.host, lookup.port)) is lookup:
+                del self._under_way[lookup.host, lookup.port]
+        # Not under the lock: who waits may hold the answer's own while a signal handler tracks.
+        with suppress(InvalidStateError):
+            if isinstance(answer, BaseException):
+                lookup.answer.set_exception(answer)
+            else:
+                lookup.answer.set_result(answer)
 
 
 _resolver = _Resolver()

@@ -9,16 +9,28 @@ import json
 import os
 import random
 import signal
+import socket
 import sys
+import threading
 from contextlib import contextmanager
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
+from greenlet import GreenletExit
 
-from mixrelay.producer import AsyncTracker, DeliveryError, Tracker
+from mixrelay.producer import (
+    AsyncTracker,
+    ConnectionFailedError,
+    Consumer,
+    Credentials,
+    DeliveryError,
+    Tracker,
+)
+from mixrelay.producer.lookup import replace_lookup_table
 from mixrelay.producer.push.async_connection import AsyncPushing
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.push.connection import Pushing
+from mixrelay.producer.push.targets import Lists
 from tests.support.processes import finished
 
 CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
@@ -67,7 +79,10 @@ def busy(*_):
         pass
 
 
-@pytest.mark.parametrize("kind", [SoftTimeLimitExceeded, TimeoutError, ValueError, SystemExit])
+KINDS = [SoftTimeLimitExceeded, TimeoutError, ValueError, SystemExit, GreenletExit]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("where", ["sink", "hook", "default", "handler"])
 def test_an_ending_passes_through_whatever_the_caller_gave(kind, where):
     def refuse(*_):
@@ -149,6 +164,75 @@ def test_what_had_no_turn_is_kept_where_an_ending_comes_at_another_list(tmp_path
     assert sink.counters.spooled == 30
 
 
+# Of a task that was not made, since the ending came instead.
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning"
+)
+@pytest.mark.parametrize("where", ["lists", "task", "shield", "register"])
+def test_a_batch_that_is_ended_around_its_delivery_is_kept_once(
+    url, store, tmp_path, monkeypatch, where
+):
+    owner, name = {
+        "lists": (Lists, "of_messages"),
+        "task": (asyncio, "create_task"),
+        "shield": (asyncio, "shield"),
+        "register": (AsyncRedisSink, "_see_to_its_end"),
+    }[where]
+    inner, rung = getattr(owner, name), []
+
+    def ring(*args):
+        if not rung and "send_all" in names_of(sys._getframe(1)):
+            rung.append(1)
+            raise SoftTimeLimitExceeded
+        return inner(*args)
+
+    async def main():
+        with pytest.raises(SoftTimeLimitExceeded):
+            await sink.send_all(messages)
+        await all_others()
+
+    sink = AsyncRedisSink(url, "q", partitions=3, spool_dir=tmp_path)
+    messages = [("profile_update", json.dumps({"$distinct_id": f"u{n}"})) for n in range(30)]
+    monkeypatch.setattr(owner, name, ring)
+    asyncio.run(main())
+    assert rung
+    found = sink.counters.as_dict()
+    assert found["spooled"] + found["queued"] == 30
+    lines = [one for file in tmp_path.rglob("*.jsonl") for one in file.read_bytes().splitlines()]
+    assert len(lines) + sum(store.llen(name) for name in store.keys("q*")) == 30
+
+
+def names_of(frame):
+    """Return the names of the functions that a frame is in."""
+    names = []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
+
+
+def test_what_had_no_turn_is_kept_where_nobody_waits_for_the_ending(tmp_path, monkeypatch):
+    began = asyncio.Event()
+
+    async def push(*_):
+        began.set()
+        await asyncio.sleep(0.01)
+        raise SoftTimeLimitExceeded
+
+    async def main():
+        call = asyncio.create_task(sink.send_all(messages))
+        await began.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await all_others()
+
+    monkeypatch.setattr(AsyncPushing, "push", push)
+    sink = AsyncRedisSink(partitions=3, spool_dir=tmp_path, error_handler=lambda _: None)
+    messages = [("profile_update", json.dumps({"$distinct_id": f"u{n}"})) for n in range(30)]
+    asyncio.run(main())
+    assert sink.counters.spooled == 30
+
+
 def test_an_ending_passes_through_the_making_of_a_dead_letter(tmp_path):
     class Slow:
         def __repr__(self):
@@ -161,6 +245,13 @@ def test_an_ending_passes_through_the_making_of_a_dead_letter(tmp_path):
 
 async def finish(awaited):
     return await awaited
+
+
+async def all_others():
+    """Wait for the end of the tasks that nobody waits for."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)
 
 
 def test_a_failure_while_an_ending_is_handled_is_not_that_ending():
@@ -191,3 +282,60 @@ def test_a_block_that_was_never_ended_sends_what_it_has_and_collects_no_more():
     assert len(sent) == 2
     tracker.track("1", "After")
     assert len(sent) == 3
+
+
+@contextmanager
+def silence():
+    """Yield the address of a server that takes requests and answers none."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def ringing_while_it_waits(kind, seconds=0.2):
+    """Raise it in what follows, which waits for something."""
+
+    def ring(*_):
+        raise kind("rings")
+
+    former = signal.signal(signal.SIGUSR1, ring)
+    timer = threading.Timer(
+        seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGUSR1]
+    )
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join(30)
+        signal.signal(signal.SIGUSR1, former)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("what", ["send", "sink", "lookup"])
+def test_an_ending_passes_through_a_request_to_mixpanel(kind, what):
+    account = Credentials.service_account("user", "secret", "42")
+    message = '{"data":{"event":"A","properties":{"token":"0123456789abcdef"}}}'
+    rows = [["id", "genre"], ["1", "pop"]]
+    with silence() as address:
+        consumer = Consumer(api_host=address)
+        calls = {
+            "send": lambda: consumer.send("event", message),
+            "sink": lambda: Tracker("token", consumer.send).track("1", "Event"),
+            "lookup": lambda: replace_lookup_table(
+                "d1b6d2e0-1330-4ad6-b520-d948ede3b1a7", rows, credentials=account, api_host=address
+            ),
+        }
+        with pytest.raises(kind, match="rings"), ringing_while_it_waits(kind):
+            calls[what]()
+
+
+def test_a_request_while_an_ending_is_handled_fails_for_its_own_reason():
+    with silence() as address:
+        consumer = Consumer(api_host=address, deadline=0.1)
+        try:
+            with ringing(TimeoutError):
+                busy()
+        except TimeoutError:
+            with pytest.raises(ConnectionFailedError):
+                consumer.send("event", '{"data":{"event":"A","properties":{}}}')

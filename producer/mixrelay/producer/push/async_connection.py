@@ -224,13 +224,10 @@ class _Exchange:
         """Why it may not be safe although it was."""
 
     async def __call__(self, connection: Any) -> int:
-        self.is_out = True
         try:
-            await connection.send_packed_command([self._text])
-            length = int(await connection.read_response() or 0)
-            self.is_answered = True
+            return await self._exchanged(connection)
         except answers():
-            self.is_out = False
+            self.is_out = self.is_answered
             if self._wait is not None:
                 await connection.disconnect(nowait=True)  # the second answer is still on its way
             raise
@@ -238,6 +235,12 @@ class _Exchange:
             # Or the answer of a push that was interrupted would be taken for that of the next.
             await connection.disconnect(nowait=True)
             raise
+
+    async def _exchanged(self, connection: Any) -> int:
+        self.is_out = True
+        await connection.send_packed_command([self._text])
+        length = int(await connection.read_response() or 0)
+        self.is_answered = True
         if self._wait is not None:
             await self._wait_on(connection, self._wait)
         return length

@@ -120,7 +120,14 @@ class AsyncRedisSink:
         Raises:
             DeliveryError: some are in neither queue nor spool; ``count`` says how many.
         """
-        groups = self._lists.of_messages(messages)
+        try:
+            groups = self._lists.of_messages(messages)
+        except BaseException:  # the application's own
+            if isinstance(messages, Collected):
+                messages.is_taken = True
+            for to, tuples in self._lists.of_messages(messages):
+                self._interrupt_one(to, tuples, Attempt())
+            raise
         return all(await self._shielded(groups, messages))
 
     async def push(self, *tuples: bytes) -> int:
@@ -158,24 +165,29 @@ class AsyncRedisSink:
 
     async def _shielded(self, groups: Groups, messages: Messages | None = None) -> list[int]:
         """Deliver each list's tuples, in a task that goes on where the caller's is cancelled."""
-        parts = [(to, tuples, Attempt()) for to, tuples in groups]
-        task = asyncio.create_task(_each([partial(self._deliver, *part) for part in parts]))
-        self._see_to_its_end(task, parts)
-        if isinstance(messages, Collected):
-            messages.is_taken = True
+        parts: list[Part] = []
+        task = None
         try:
+            if isinstance(messages, Collected):
+                messages.is_taken = True
+            parts += [(to, tuples, Attempt()) for to, tuples in groups]
+            task = asyncio.create_task(_each([partial(self._deliver, *part) for part in parts]))
+            self._see_to_its_end(task, parts)
             return await asyncio.shield(task)
-        except (asyncio.CancelledError, GeneratorExit):
-            if task.done():  # a loop that is closed calls nobody back
-                self._ended(parts, task)
-            else:
-                task.add_done_callback(partial(self._ended, parts))
-            raise
         except DeliveryError:
             raise
-        except BaseException:
-            # The application's own, met at one list: the others' tuples did not have their turn.
-            self._interrupt(parts, os.getpid())
+        except BaseException as error:
+            # The caller's cancellation, or the application's own: met here, at one of the lists,
+            # whose others then had no turn, or before any had.
+            if task is None:
+                parts = parts or [(to, tuples, Attempt()) for to, tuples in groups]
+                self._interrupt(parts, os.getpid())
+            elif not task.done():
+                task.add_done_callback(partial(self._ended, parts))
+            elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+                self._ended(parts, task)  # a loop that is closed calls nobody back
+            else:
+                self._interrupt(parts, os.getpid())
             raise
 
     def _see_to_its_end(self, task: asyncio.Task[list[int]], parts: list[Part]) -> None:
@@ -205,9 +217,12 @@ class AsyncRedisSink:
 
     def _ended(self, parts: list[Part], task: asyncio.Future[list[int]]) -> None:
         """See to the end of a delivery that nobody waits for any more."""
-        if task.cancelled():  # as the event loop ends, perhaps before it began
+        error = None if task.cancelled() else task.exception()
+        # Cancelled as the event loop ends, perhaps before it began; or an ending at one list, and
+        # others had no turn.
+        if task.cancelled() or not isinstance(error, DeliveryError | None):
             self._interrupt(parts, os.getpid())
-        elif isinstance(error := task.exception(), Exception):
+        if isinstance(error, Exception):
             self.guard.tell(error)
 
     def _interrupt(self, parts: list[Part], process: int) -> None:
@@ -233,6 +248,8 @@ class AsyncRedisSink:
         attempt.is_settled = True
 
     async def _deliver(self, to: QueueList, tuples: Sequence[bytes], attempt: Attempt) -> bool:
+        if attempt.is_settled:  # an ending came as the task had been made
+            return True
         fitting = [one for one in tuples if len(one) <= MAX_TUPLE_BYTES]
         kept = await self._deliver_fitting(to, fitting, attempt) if fitting else True
         if len(fitting) < len(tuples):

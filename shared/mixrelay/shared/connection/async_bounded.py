@@ -45,6 +45,10 @@ class _Renewed:
             await super().connect()  # type: ignore[misc]
         except MasterNotFoundError as error:
             raise without_clients(error, self.connection_pool) from None  # type: ignore[attr-defined]
+        except BaseException:
+            # In the midst of a handshake; its answers would be taken for those of the next command.
+            await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+            raise
 
     def _is_over(self) -> bool:
         """Whether the other end closed it or reset it, which redis-py does not look at."""

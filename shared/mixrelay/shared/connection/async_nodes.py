@@ -94,8 +94,7 @@ class AsyncNodes:
             connection: Any = await pool.get_connection(*FOR_COMMAND)  # type: ignore[no-untyped-call]
             try:
                 if asking:
-                    await connection.send_command("ASKING")
-                    await connection.read_response()
+                    await _ask(connection)
                 return await exchange(connection)
             finally:
                 await pool.release(connection)
@@ -112,3 +111,12 @@ class AsyncNodes:
             **self._options,
             **for_cluster(is_async=True),
         )
+
+
+async def _ask(connection: Any) -> None:
+    try:
+        await connection.send_command("ASKING")
+        await connection.read_response()
+    except BaseException:
+        await connection.disconnect(nowait=True)  # else the next would read this answer
+        raise

@@ -19,7 +19,7 @@ from mixrelay.shared.mixpanel.reading import read_body
 from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 GZIP_ENDPOINTS = frozenset({Endpoint.TRACK, Endpoint.IMPORT})
 """Mixpanel: Set Property says that gzip is not supported on ``/engage``."""
@@ -64,7 +64,6 @@ class Transport:
         pool_size: int = 10,
         gzip_level: int = 1,
         gzip_endpoints: frozenset[Endpoint] = GZIP_ENDPOINTS,
-        ending_in: Callable[[BaseException], BaseException | None] = lambda _: None,
     ) -> None:
         """Times are in seconds.
 
@@ -78,8 +77,6 @@ class Transport:
             pool_size: connections kept alive; at least as many as threads that send.
             gzip_level: 1 (fast) to 9 (small); 0 sends plain.
             gzip_endpoints: who is sent gzip at all.
-            ending_in: finds in what a library raised an exception by which the application ends
-                what it does, such as its time limit; that one is raised.
         """
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
@@ -87,14 +84,10 @@ class Transport:
         self._max_answer_bytes = max_answer_bytes
         self._gzip_level = gzip_level
         self._gzip_endpoints = gzip_endpoints if gzip_level else frozenset()
-        self._ending_in = ending_in
         self._session = _session(pool_size, ca_file, proxy)
 
     def post(self, destination: Destination, body: bytes) -> Answer | Failure:
-        """Send one JSON body and return what came of it.
-
-        Raises nothing, whatever is answered, but the application's endings where it knows them.
-        """
+        """Send one JSON body and return what came of it; raises nothing, whatever is answered."""
         headers = {"Content-Type": "application/json"}
         return self._answer("POST", destination, body, headers, time.monotonic())
 
@@ -118,8 +111,6 @@ class Transport:
                 body = self._packed(method, destination, body, headers)
                 return self._exchanged(method, destination, body, headers, began)
             except Exception as error:  # noqa: BLE001 - an answer may make a library raise anything
-                if ending := self._ending_in(error):
-                    raise ending  # noqa: B904 - it led to the error, not the other way
                 return explain(exchange, error, time.monotonic() - began)
 
     def _packed(

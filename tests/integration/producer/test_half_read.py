@@ -1,0 +1,73 @@
+"""A connection that an awaited push left in the middle of an exchange is used no more.
+
+It has an answer to come, which the next push would take for its own: it would be told of another
+length, or of a fault, and be kept although Redis has it.
+"""
+
+import asyncio
+import itertools
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from mixrelay.producer.push.async_sink import AsyncRedisSink
+from mixrelay.shared.connection.async_bounded import BoundedConnection
+
+
+class Server:
+    """Answers pushes, but on its first connection in the middle of something late."""
+
+    def __init__(self, late):
+        self.late, self.is_met, self.connections = late, asyncio.Event(), 0
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        is_first = self.connections == 1
+        while asked := await reader.read(65536):
+            if self.is_met.is_set() and is_first:
+                writer.write(b"+OK\r\n:7\r\n")
+            elif self.late in asked and is_first:
+                self.is_met.set()
+                writer.write(b":1\r\n" if b"RPUSH" in asked else b"")
+            else:
+                writer.write(b":1\r\n" if b"RPUSH" in asked else b"+OK\r\n")
+                writer.write(b":1\r\n" if b"WAIT" in asked else b"")
+        writer.close()
+
+
+@pytest.fixture
+def end_at(monkeypatch):
+    """Has an ending come as the answer of this number is about to be read."""
+    inner, reads = BoundedConnection.read_response, itertools.count(1)
+
+    def begin(number):
+        async def read_response(*args, **options):
+            if next(reads) == number:
+                raise SoftTimeLimitExceeded
+            return await inner(*args, **options)
+
+        monkeypatch.setattr(BoundedConnection, "read_response", read_response)
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    ("late", "number", "durability"),
+    [(b"SELECT", 2, "queued"), (b"WAIT", 4, "replica")],
+    ids=["select", "wait"],
+)
+def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durability, end_at):
+    async def main():
+        server = Server(late)
+        async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            sink = AsyncRedisSink(f"redis://127.0.0.1:{port}/1", "q", durability=durability)
+            end_at(number)
+            with pytest.raises(SoftTimeLimitExceeded):
+                await sink.push(b"1")
+            await server.is_met.wait()
+            assert await sink.push(b"2") == 1
+            await sink.aclose()
+        assert server.connections == 2
+
+    asyncio.run(main())
