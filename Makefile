@@ -23,7 +23,7 @@ test: $(READY)
 
 # The dashboard in a real Chromium.
 browser: $(READY)
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile
 
 # 50,000 cases for each reader; what fails is kept in .fuzz/.
 fuzz: $(READY)

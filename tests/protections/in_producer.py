@@ -169,6 +169,16 @@ IN_PRODUCER = (
         test="test_a_new_file_with_the_number_of_an_ended_one_is_read_from_its_beginning",
     ),
     Protection(
+        name="the end of a spool's file is not remembered",
+        against="a new file with its number loses its beginning where the removal was interrupted",
+        file=f"{PRODUCER}/spool/drain.py",
+        old="            if part.offset < whole.st_size:\n",
+        new="            self._known = whole.st_ino, start.behind(part)\n"
+        "            if part.offset < whole.st_size:\n",
+        proof="integration/producer/test_spool_races.py",
+        test="test_a_new_file_with_an_ended_ones_number_is_read_from_its_beginning",
+    ),
+    Protection(
         name="the spool is its owner's",
         against="another user's lines are pushed, or read",
         file=f"{PRODUCER}/spool/trusted_folder.py",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -128,9 +127,8 @@ class Consumer:
         read_message = read(write(type, message))
         destination = self._destination(read_message)
         body = f"[{','.join(read_message.texts())}]".encode()
-        outer = sys.exception()
         outcome = self._open_transport().post(destination, body)
-        _check(outcome, destination.endpoint, outer)
+        _check(outcome, destination.endpoint)
         return True
 
     def _destination(self, message: Message) -> Destination:
@@ -150,6 +148,7 @@ class Consumer:
                 deadline=self._deadline,
                 ca_file=self._ca_file,
                 proxy=self._proxy,
+                ending_in=ending_in,
             )
             self._pid = os.getpid()
         return self._transport
@@ -192,32 +191,15 @@ def _token(message: Message) -> str:
     return token if isinstance(token, str) else ""
 
 
-def raise_unanswered(failure: Failure, path: str, outer: BaseException | None) -> NoReturn:
-    """Raise what a request without a whole answer means to its caller.
-
-    Args:
-        failure: of the request.
-        path: of the endpoint, for the error.
-        outer: what the caller was handling as it asked.
-
-    Raises:
-        ConnectionFailedError: no whole answer came.
-        BaseException: the application's own ending, such as a time limit, came in the midst.
-    """
-    ending = ending_in(failure.error, outer)
-    if ending is not None:
-        raise ending from None
-    raise ConnectionFailedError(
-        f"No answer from Mixpanel's {path}: {failure.detail}.", maybe_delivered=failure.sent
-    )
-
-
-def _check(outcome: Answer | Failure, endpoint: Endpoint, outer: BaseException | None) -> None:
+def _check(outcome: Answer | Failure, endpoint: Endpoint) -> None:
     """Raise unless Mixpanel accepted the message, every record of it."""
     from mixrelay.shared.mixpanel.failures import Failure  # noqa: PLC0415 - loaded with requests
 
     if isinstance(outcome, Failure):
-        raise_unanswered(outcome, f"/{endpoint}", outer)
+        raise ConnectionFailedError(
+            f"No answer from Mixpanel's /{endpoint}: {outcome.detail}.",
+            maybe_delivered=outcome.sent,
+        )
     body = outcome.body.decode(errors="replace")
     if outcome.status != _OK or not _accepted(outcome.body):
         raise ServerError(

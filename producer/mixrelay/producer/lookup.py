@@ -13,7 +13,6 @@ Source: Mixpanel's reference page Replace a Lookup Table, and its guide Lookup T
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,9 +22,11 @@ from uuid import UUID
 
 import orjson
 
-from mixrelay.producer.consumer import DEADLINE, base_from_settings, raise_unanswered
+from mixrelay.producer.consumer import DEADLINE, base_from_settings
+from mixrelay.producer.dispatch.endings import ending_in
 from mixrelay.producer.errors import (
     ConfigurationError,
+    ConnectionFailedError,
     InvalidPropertyError,
     ServerError,
 )
@@ -174,14 +175,17 @@ def _put(destination: Destination, body: bytes, deadline: float) -> None:
         deadline=deadline,
         ca_file=CA_FILE.take() or None,
         proxy=PROXY.take() or None,
+        ending_in=ending_in,
     )
-    outer = sys.exception()
     try:
         outcome = transport.put(destination, body, "text/csv")
     finally:
         transport.close()
     if isinstance(outcome, Failure):
-        raise_unanswered(outcome, "/lookup-tables", outer)
+        raise ConnectionFailedError(
+            f"No answer from Mixpanel's /lookup-tables: {outcome.detail}.",
+            maybe_delivered=outcome.sent,
+        )
     text = outcome.body.decode(errors="replace")
     if outcome.status != _OK or not _accepted(outcome.body):
         said = _REFUSALS.get(outcome.status, "Mixpanel did not accept the table.")

@@ -7,6 +7,7 @@ import threading
 from urllib.parse import parse_qs
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 
 from mixrelay.producer import (
     BufferedConsumer,
@@ -223,6 +224,15 @@ def test_an_alias_that_fails_is_false_and_the_handler_hears(mixpanel):
     tracker = Tracker("token", lambda *_: None, heard.append, api_host=mixpanel.address)
     assert tracker.alias("new_id", "original_id") is False
     assert heard[0].status == 503
+
+
+def test_a_failure_while_a_time_limit_is_handled_is_a_failure():
+    handled = SoftTimeLimitExceeded()
+    try:
+        raise handled
+    except SoftTimeLimitExceeded:
+        with pytest.raises(ConnectionFailedError):
+            Consumer(api_host="http://127.0.0.1:1").send("event", EVENT)
 
 
 @pytest.mark.parametrize("kind", [TimeoutError, ValueError, SystemExit])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from http.client import HTTPException
 from typing import TYPE_CHECKING
@@ -54,15 +54,12 @@ class Failure:
             alive and reset counts as sent, since nobody can know.
         detail: what happened, in words; holds neither credentials nor the request.
         seconds: how long the exchange took.
-        error: what was raised, for whoever must pass it on, such as an application's time limit;
-            its text and traceback may hold the address and the request, so no log gets it.
     """
 
     kind: FailureKind
     sent: bool
     detail: str
     seconds: float = 0.0
-    error: Exception | None = field(default=None, repr=False, compare=False)
 
 
 def explain(exchange: Exchange, error: Exception, seconds: float) -> Failure:
@@ -72,7 +69,7 @@ def explain(exchange: Exchange, error: Exception, seconds: float) -> Failure:
     kind = _kind_whenever(exchange, causes) or (
         _kind_after(exchange, causes, seconds) if sent else _kind_before(exchange, causes)
     )
-    return Failure(kind, sent, _detail(kind, exchange, causes), seconds, error)
+    return Failure(kind, sent, _detail(kind, exchange, causes), seconds)
 
 
 def _kind_whenever(exchange: Exchange, causes: list[BaseException]) -> FailureKind | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import requests
 
@@ -19,7 +20,9 @@ from mixrelay.shared.mixpanel.reading import read_body
 from mixrelay.shared.mixpanel.sockets import BoundedAdapter, PlainSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+EndingIn: TypeAlias = "Callable[[BaseException, BaseException | None], BaseException | None]"
 
 GZIP_ENDPOINTS = frozenset({Endpoint.TRACK, Endpoint.IMPORT})
 """Mixpanel: Set Property says that gzip is not supported on ``/engage``."""
@@ -64,6 +67,7 @@ class Transport:
         pool_size: int = 10,
         gzip_level: int = 1,
         gzip_endpoints: frozenset[Endpoint] = GZIP_ENDPOINTS,
+        ending_in: EndingIn = lambda _error, _outer: None,
     ) -> None:
         """Times are in seconds.
 
@@ -77,6 +81,9 @@ class Transport:
             pool_size: connections kept alive; at least as many as threads that send.
             gzip_level: 1 (fast) to 9 (small); 0 sends plain.
             gzip_endpoints: who is sent gzip at all.
+            ending_in: finds in what a library raised, and before what the caller was handling, an
+                exception by which the application ends what it does, such as its time limit; that
+                one is raised.
         """
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
@@ -84,10 +91,14 @@ class Transport:
         self._max_answer_bytes = max_answer_bytes
         self._gzip_level = gzip_level
         self._gzip_endpoints = gzip_endpoints if gzip_level else frozenset()
+        self._ending_in = ending_in
         self._session = _session(pool_size, ca_file, proxy)
 
     def post(self, destination: Destination, body: bytes) -> Answer | Failure:
-        """Send one JSON body and return what came of it; raises nothing, whatever is answered."""
+        """Send one JSON body and return what came of it.
+
+        Raises nothing, whatever is answered, but the application's endings where it knows them.
+        """
         headers = {"Content-Type": "application/json"}
         return self._answer("POST", destination, body, headers, time.monotonic())
 
@@ -106,11 +117,14 @@ class Transport:
     ) -> Answer | Failure:
         if destination.authorization:
             headers["Authorization"] = destination.authorization
+        outer = sys.exception()
         with running(self._exchange(began)) as exchange:
             try:
                 body = self._packed(method, destination, body, headers)
                 return self._exchanged(method, destination, body, headers, began)
             except Exception as error:  # noqa: BLE001 - an answer may make a library raise anything
+                if ending := self._ending_in(error, outer):
+                    raise ending from None
                 return explain(exchange, error, time.monotonic() - began)
 
     def _packed(
