@@ -1,7 +1,7 @@
-"""A connection that an awaited push left in the middle of an exchange is used no more.
+"""What an ending left in the middle, a connection or a turn, harms no later awaited push.
 
-It has an answer to come, which the next push would take for its own: it would be told of another
-length, or of a fault, and be kept although Redis has it.
+A connection has an answer to come, which the next push would take for its own: it would be told
+of another length, or of a fault, and be kept although Redis has it.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import itertools
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from mixrelay.producer import AsyncTracker
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.connection.async_bounded import BoundedConnection
 
@@ -71,3 +72,27 @@ def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durabi
         assert server.connections == 2
 
     asyncio.run(main())
+
+
+def test_a_turn_that_was_ended_as_it_was_taken_holds_up_no_later_push(url, store, monkeypatch):
+    inner, rung = asyncio.Semaphore.acquire, []
+
+    async def acquire(self):
+        await inner(self)
+        if not rung:
+            rung.append(1)
+            raise SoftTimeLimitExceeded
+        return True
+
+    async def main():
+        with pytest.raises(SoftTimeLimitExceeded):
+            await tracker.track("1", "Ended")
+        assert await tracker.track("1", "After") is True
+        await tracker.aclose()
+
+    monkeypatch.setattr(asyncio.Semaphore, "acquire", acquire)
+    tracker = AsyncTracker("token", redis_url=url, queue="q", connections=1)
+    asyncio.run(main())
+    assert rung
+    assert tracker.counters.as_dict()["spooled"] == tracker.counters.as_dict()["drained"] == 1
+    assert store.llen("q") == 2
