@@ -1,4 +1,4 @@
-"""A host that can be none, such as ``redis..svc``, raises no UnicodeError, whoever wrote it where."""
+"""A host that can be none, such as ``redis..svc``, is said in words, wherever it was written."""
 
 import asyncio
 
