@@ -38,15 +38,21 @@ class Server:
 
 @pytest.fixture
 def end_at(monkeypatch):
-    """Has an ending come as the answer of this number is about to be read."""
-    inner, reads = BoundedConnection.read_response, itertools.count(1)
+    """Has an ending come as the answer of this number to such a command is about to be read."""
+    send, read = BoundedConnection.send_packed_command, BoundedConnection.read_response
+    sent, reads = [b""], itertools.count(1)
 
-    def begin(number):
+    def begin(late, number):
+        async def send_packed_command(self, command, *args, **options):
+            sent.append(command if isinstance(command, bytes) else b"".join(command))
+            await send(self, command, *args, **options)
+
         async def read_response(*args, **options):
-            if next(reads) == number:
+            if late in sent[-1] and next(reads) == number:
                 raise SoftTimeLimitExceeded
-            return await inner(*args, **options)
+            return await read(*args, **options)
 
+        monkeypatch.setattr(BoundedConnection, "send_packed_command", send_packed_command)
         monkeypatch.setattr(BoundedConnection, "read_response", read_response)
 
     return begin
@@ -54,7 +60,7 @@ def end_at(monkeypatch):
 
 @pytest.mark.parametrize(
     ("late", "number", "durability"),
-    [(b"SELECT", 2, "queued"), (b"WAIT", 4, "replica")],
+    [(b"SELECT", 1, "queued"), (b"WAIT", 2, "replica")],
     ids=["select", "wait"],
 )
 def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durability, end_at):
@@ -63,7 +69,7 @@ def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durabi
         async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
             sink = AsyncRedisSink(f"redis://127.0.0.1:{port}/1", "q", durability=durability)
-            end_at(number)
+            end_at(late, number)
             with pytest.raises(SoftTimeLimitExceeded):
                 await sink.push(b"1")
             await server.is_met.wait()
