@@ -1,6 +1,6 @@
 """Tracking calls that an application's endings interrupt at random moments: a program to be run.
 
-python -m tests.support.interrupting URL SPOOL CALLS SEED sync|batch|async
+python -m tests.support.interrupting URL SPOOL CALLS SEED sync|batch|async|awaited|awaited-batch
 
 Signal handlers raise what Celery, RQ, the interpreter and applications raise, wherever a call is at
 that moment, before a Redis whose proxy is slow and now and then cuts. Prints what it found as JSON.
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -55,8 +56,22 @@ SWALLOWING = ("importlib", "redis/observability")
 for theirs. What comes there goes no further, whoever calls."""
 
 
+MACHINERY = (
+    "/asyncio/",
+    "/concurrent/",
+    "threading.py",
+    "selectors.py",
+    "contextlib.py",
+    "weakref",
+)
+"""Raised in there, an exception breaks the event loop itself, whoever calls: a task's step is gone,
+or a lock stays taken. asyncio has its own handler of SIGINT for that reason."""
+
+
 class Alarm:
     """Raises one of the kinds, once, some time after it was set."""
+
+    is_awaited = False
 
     def __init__(self, of):
         self._of = of
@@ -70,6 +85,10 @@ class Alarm:
         signal.setitimer(signal.ITIMER_REAL, self._of.uniform(1e-6, most))
 
     def ring(self, _number, frame):
+        inner = frame.f_code.co_filename if frame is not None else ""
+        if self.is_awaited and any(part in inner for part in MACHINERY):
+            signal.setitimer(signal.ITIMER_REAL, 0.0002)
+            return
         if any(part in one for one in files(frame) for part in SWALLOWING):
             signal.setitimer(signal.ITIMER_REAL, 0.0002)
             return
@@ -185,9 +204,85 @@ def interrupt_awaited(url, spool, calls, of, found):
     return sink.counters.as_dict()
 
 
+class Awaited:
+    """Awaited calls in one event loop, which an alarm interrupts wherever that is."""
+
+    def __init__(self, url, spool, found):
+        self.sink = AsyncRedisSink(url, QUEUE, found.hear, spool_dir=spool, partitions=3)
+        self.tracker = Tracker("token", sink=self.sink)
+        self.loop = asyncio.new_event_loop()
+
+    def call(self, names, *, in_batch):
+        self.loop.run_until_complete(self._call(names, in_batch=in_batch))
+
+    async def _call(self, names, *, in_batch):
+        if not in_batch:
+            assert await self.tracker.track(names[0], names[0]) is True
+            return
+        async with self.tracker.batch():
+            for name in names:
+                assert await self.tracker.track(name, name) is True
+
+    def has_begun(self, error):
+        """Whether the sink had the messages as the alarm rang."""
+        return went_through(error, "_push_or_keep", "async_sink.py") or any(
+            task.get_coro().__name__ == "_each" for task in asyncio.all_tasks(self.loop)
+        )
+
+    def tidy(self):
+        """End what is left, as asyncio.run does."""
+        for _ in range(20):
+            left = asyncio.all_tasks(self.loop)
+            for task in left:
+                task.cancel()
+            # What ends a program comes up again through each task that waited for another.
+            with suppress(KeyboardInterrupt, SystemExit):
+                self.loop.run_until_complete(_all(left))
+
+    def close(self):
+        self.loop.run_until_complete(self.sink.aclose())
+        self.loop.close()
+
+
+async def _all(tasks):
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def interrupt_at_alarms(url, spool, calls, of, *, in_batch, found):
+    awaited, alarm = Awaited(url, spool, found), Alarm(of)
+    alarm.is_awaited = True
+    # Nor does what rings in a callback of the loop, as Python has it.
+    awaited.loop.set_exception_handler(lambda *_: setattr(alarm, "raised", None))
+    for number in range(calls):
+        names = [f"E{number}.{part}" for part in range(6 if in_batch else 1)]
+        time.sleep(awaited.sink._lists.first.breaker.seconds_left)
+        began = time.monotonic()
+        try:
+            alarm.set(of.choice([0.001, 0.01, 0.1]))
+            awaited.call(names, in_batch=in_batch)
+            alarm.stop()
+            if alarm.raised is not None:
+                found.swallowed.append(repr(alarm.raised))
+            found.due.update(names)
+        except BaseException as error:  # noqa: BLE001 - whatever rang
+            alarm.stop()
+            found.interrupted += 1
+            if type(error) is not type(alarm.raised):
+                found.strange.append(error)
+            (found.due if awaited.has_begun(error) else found.maybe).update(names)
+            awaited.tidy()
+        found.longest = max(found.longest, time.monotonic() - began)
+        found.calls += 1
+    awaited.close()
+    return awaited.sink.counters.as_dict()
+
+
 def everywhere(url, spool):
     """Return how often each event is in the queue and in the spool."""
-    tuples = Redis.from_url(url).lrange(QUEUE, 0, -1)
+    redis = Redis.from_url(url)
+    lists = redis.scan_iter(f"*{QUEUE}*", _type="list")
+    tuples = [one for name in lists for one in redis.lrange(name, 0, -1)]
     for file in Path(spool).rglob("*.jsonl"):
         tuples += [line for line in file.read_bytes().splitlines() if line.strip()]
     messages = [orjson.loads(orjson.loads(one)[1]) for one in tuples]
@@ -200,6 +295,15 @@ def main(url, spool, calls, seed, manner):
     with FaultProxy(url, at_random(0.4, faults, of.random())) as proxy:
         if manner == "async":
             counters = interrupt_awaited(proxy.url, spool, calls, of, found)
+        elif manner.startswith("awaited"):
+            counters = interrupt_at_alarms(
+                proxy.url,
+                spool,
+                calls,
+                of,
+                in_batch=manner == "awaited-batch",
+                found=found,
+            )
         else:
             counters = interrupt(
                 proxy.url, spool, calls, of, manner=manner, found=found, direct=Redis.from_url(url)

@@ -1,7 +1,7 @@
-"""A connection that an awaited push left in the middle of an exchange is used no more.
+"""What an ending left in the middle, a connection or a turn, harms no later awaited push.
 
-It has an answer to come, which the next push would take for its own: it would be told of another
-length, or of a fault, and be kept although Redis has it.
+A connection has an answer to come, which the next push would take for its own: it would be told
+of another length, or of a fault, and be kept although Redis has it.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import itertools
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
+from mixrelay.producer import AsyncTracker
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.shared.connection.async_bounded import BoundedConnection
 
@@ -37,15 +38,21 @@ class Server:
 
 @pytest.fixture
 def end_at(monkeypatch):
-    """Has an ending come as the answer of this number is about to be read."""
-    inner, reads = BoundedConnection.read_response, itertools.count(1)
+    """Has an ending come as the answer of this number to such a command is about to be read."""
+    send, read = BoundedConnection.send_packed_command, BoundedConnection.read_response
+    sent, reads = [b""], itertools.count(1)
 
-    def begin(number):
+    def begin(late, number):
+        async def send_packed_command(self, command, *args, **options):
+            sent.append(command if isinstance(command, bytes) else b"".join(command))
+            await send(self, command, *args, **options)
+
         async def read_response(*args, **options):
-            if next(reads) == number:
+            if late in sent[-1] and next(reads) == number:
                 raise SoftTimeLimitExceeded
-            return await inner(*args, **options)
+            return await read(*args, **options)
 
+        monkeypatch.setattr(BoundedConnection, "send_packed_command", send_packed_command)
         monkeypatch.setattr(BoundedConnection, "read_response", read_response)
 
     return begin
@@ -53,7 +60,7 @@ def end_at(monkeypatch):
 
 @pytest.mark.parametrize(
     ("late", "number", "durability"),
-    [(b"SELECT", 2, "queued"), (b"WAIT", 4, "replica")],
+    [(b"SELECT", 1, "queued"), (b"WAIT", 2, "replica")],
     ids=["select", "wait"],
 )
 def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durability, end_at):
@@ -62,7 +69,7 @@ def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durabi
         async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
             sink = AsyncRedisSink(f"redis://127.0.0.1:{port}/1", "q", durability=durability)
-            end_at(number)
+            end_at(late, number)
             with pytest.raises(SoftTimeLimitExceeded):
                 await sink.push(b"1")
             await server.is_met.wait()
@@ -71,3 +78,27 @@ def test_what_was_ended_in_the_middle_answers_no_later_push(late, number, durabi
         assert server.connections == 2
 
     asyncio.run(main())
+
+
+def test_a_turn_that_was_ended_as_it_was_taken_holds_up_no_later_push(url, store, monkeypatch):
+    inner, rung = asyncio.Semaphore.acquire, []
+
+    async def acquire(self):
+        await inner(self)
+        if not rung:
+            rung.append(1)
+            raise SoftTimeLimitExceeded
+        return True
+
+    async def main():
+        with pytest.raises(SoftTimeLimitExceeded):
+            await tracker.track("1", "Ended")
+        assert await tracker.track("1", "After") is True
+        await tracker.aclose()
+
+    monkeypatch.setattr(asyncio.Semaphore, "acquire", acquire)
+    tracker = AsyncTracker("token", redis_url=url, queue="q", connections=1)
+    asyncio.run(main())
+    assert rung
+    assert tracker.counters.as_dict()["spooled"] == tracker.counters.as_dict()["drained"] == 1
+    assert store.llen("q") == 2

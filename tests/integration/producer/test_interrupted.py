@@ -37,7 +37,16 @@ CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("manner", ["sync", "batch", "async"])
+@pytest.mark.parametrize(
+    "manner",
+    [
+        "sync",
+        "batch",
+        "async",
+        pytest.param("awaited", marks=pytest.mark.soak),
+        pytest.param("awaited-batch", marks=pytest.mark.soak),
+    ],
+)
 def test_endings_pass_through_and_their_messages_are_kept(url, store, tmp_path, manner):
     seed = os.environ.get("MIXRELAY_INTERRUPTED_SEED") or str(random.randrange(10**9))
     command = [sys.executable, "-m", "tests.support.interrupting"]

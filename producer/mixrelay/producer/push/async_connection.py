@@ -73,6 +73,19 @@ class AsyncPushing:
         if lines is not None:
             await lines.close()
 
+    def begin_anew(self) -> None:
+        """Use no more what this event loop has: an ending may have left it in the middle.
+
+        A turn that nobody gives back, or redis-py's lock that nobody opens, would hold up every
+        later push. What other tasks have under way goes on.
+        """
+        loop = asyncio.get_running_loop()
+        former = self._lines.pop(loop, None)
+        if former is not None:
+            now = self._lines[loop] = _Lines(self._nodes(), self._settings.connections)
+            # Held, or its end would be taken for the loop's.
+            now.end, former.end = former.end, None
+
     async def _send(self, to: QueueList, command: Command, attempt: Attempt | None) -> int:
         lines, exchange = await self._lines_kept_to_the_end(), _Exchange(command, self._wait)
         if attempt is not None:

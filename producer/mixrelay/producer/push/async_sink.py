@@ -273,6 +273,8 @@ class AsyncRedisSink:
             if ending is None and isinstance(error, Exception):
                 self.guard.tell(error)  # nobody's: a fault that loses no message
                 return True
+            if not isinstance(error, asyncio.CancelledError | GeneratorExit):
+                self._pushing.begin_anew()
             if ending is not None and ending is not error:
                 raise ending from None
             raise
