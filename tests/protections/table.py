@@ -5,6 +5,7 @@ from tests.protections.in_merged import IN_MERGED
 from tests.protections.in_mixpanel import IN_MIXPANEL
 from tests.protections.in_producer import IN_PRODUCER
 from tests.protections.in_queue import IN_QUEUE
+from tests.protections.in_requests import IN_REQUESTS
 from tests.protections.in_worker import IN_WORKER
 
 PROTECTIONS = (
@@ -13,5 +14,6 @@ PROTECTIONS = (
     *IN_WORKER,
     *IN_MIXPANEL,
     *IN_PRODUCER,
+    *IN_REQUESTS,
     *IN_CLUSTER,
 )

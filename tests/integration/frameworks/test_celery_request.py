@@ -100,16 +100,27 @@ def test_tasks_know_the_request_that_sent_them(app: Any, sink: MemorySink) -> No
         assert (one.properties["$browser"], one.properties["ip"]) == ("Chrome", "8.8.8.8")
 
 
+def test_tasks_of_a_visitor_who_refused_track_nothing_of_theirs(app: Any, sink: MemorySink) -> None:
+    before = app.tracker.counters.ignored
+    refused = RequestContext(user=lambda _: "17", consent=lambda _: False)
+    with request_context(environ(cookie=f"mixrelay_device={DEVICE}"), app.tracker, refused):
+        app.tasks["order"].delay()  # which sends a task of its own
+        app.tasks["again"].delay()  # and which is tried twice
+    wait_until(lambda: app.tracker.counters.ignored == before + 4, 60, "four refusals")
+    assert sink.events == []
+
+
 def test_a_task_without_a_request_knows_none_after_one_that_had_one(
     app: Any, sink: MemorySink
 ) -> None:
     with request_context(environ(), app.tracker, RequestContext(user=lambda _: "17")):
         app.tasks["pay"].delay()
     wait_until(lambda: len(sink.events) == 1, 60, "the first")
+    before = app.tracker.counters.ignored
     ignored = environ(user_agent="Googlebot/2.1")
     with request_context(ignored, app.tracker):
         app.tasks["pay"].delay()
-    wait_until(lambda: app.tracker.counters.ignored == 1, 60, "the bot's")
+    wait_until(lambda: app.tracker.counters.ignored == before + 1, 60, "the bot's")
 
     app.tasks["alone"].delay()
     wait_until(lambda: len(sink.events) == 2, 60, "the last")

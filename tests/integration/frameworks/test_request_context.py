@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from mixrelay.shared.queue import Queue
 from tests.support.shops import ROUTES, SHOPS
@@ -72,19 +73,24 @@ def test_a_visitor_signs_up_pays_and_leaves_and_another_one_comes(
     assert "initial_utm_source" not in box.profiles[BOB]
 
 
-@pytest.mark.parametrize("framework", ["wsgi", "django", "fastapi"])  # each sets cookies its way
+@pytest.mark.parametrize("framework", SHOPS)
 def test_consent_refused_leaves_no_cookie_no_event_and_no_trace(
-    framework: str, opened: Opens
+    framework: str, opened: Opens, redis_url: str, tmp_path: Path
 ) -> None:
     def consent(request: Any) -> bool:
         return request.cookie("consent") == "yes"
 
     street = opened(framework, "simplified", page_views=True, first_touch=True, consent=consent)
     browser = street.visitor()
+    with Redis.from_url(redis_url) as redis:
+        before = set(redis.scan_iter())
     for path in ("/invoice/7", "/invoice/8"):
         browser.cookies.set("session_of", ANN)
         assert browser.get(path).status_code == 200
     assert set(browser.cookies) == {"session_of"}
+    with Redis.from_url(redis_url) as redis:
+        assert set(redis.scan_iter()) == before
+    assert [one for one in (tmp_path / "spool").rglob("*") if one.is_file()] == []
     browser.cookies.set("consent", "yes")
     browser.get("/prices")
     box = street.drain(events=2)

@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from mixrelay.producer.context.answers import says_yes
 from mixrelay.producer.context.browsers import browser, is_bot
 from mixrelay.producer.context.campaigns import (
     as_cookie,
@@ -21,13 +22,14 @@ from mixrelay.producer.context.devices import (
     own_device_id,
 )
 from mixrelay.producer.context.known import KnownRequest, id_text
-from mixrelay.producer.context.masking import is_public, masked
+from mixrelay.producer.context.masking import is_public, masked, plain_address
 from mixrelay.producer.context.page_addresses import page_address, referrer
 from mixrelay.producer.context.web_request import query_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mixrelay.producer.context.options import Asked
     from mixrelay.producer.context.site import Site
     from mixrelay.producer.context.web_request import WebRequest
     from mixrelay.producer.records.events import Id
@@ -74,13 +76,16 @@ class LiveRequest(KnownRequest):
         if part("consent", False, opted_out, self._web, self._site.token):
             return False
         # A function that fails has not said yes.
-        return options.consent is None or bool(part("consent", False, options.consent, self._web))
+        return options.consent is None or self._says("consent", options.consent)
+
+    def _says(self, name: str, asked: Asked) -> bool:
+        return self.part(name, False, says_yes, asked, self._web)
 
     def _is_unwanted(self) -> bool:
         part, options = self.part, self.options
         if options.bots and part("bots", False, self._is_bot):
             return True
-        if options.ignore is not None and part("ignore", False, options.ignore, self._web):
+        if options.ignore is not None and self._says("ignore", options.ignore):
             return True
         return bool(options.networks) and part("address", False, self._is_of_network)
 
@@ -117,7 +122,7 @@ class LiveRequest(KnownRequest):
     def _address(self) -> str | None:
         proxies = self._site.proxies
         if proxies is None:
-            return self._web.peer
+            return plain_address(self._web.peer)
         return proxies.of(self._web.peer, self._web.header("x-forwarded-for"))
 
     def user_id(self) -> str | None:
@@ -129,7 +134,7 @@ class LiveRequest(KnownRequest):
         if user is False or self.is_ignored():
             return None
         find = self._site.find_user if user is True else user
-        return id_text(self.part("user", None, find, self._web))
+        return self.part("user", None, lambda: id_text(find(self._web)))
 
     def set_user(self, user_id: Id) -> None:
         """Say who is signed in, where the framework does not; None for what the framework says."""

@@ -21,6 +21,7 @@ Asked: TypeAlias = "Callable[[WebRequest], Any]"
 PAGE_VIEW = "Page View"
 
 _FUNCTIONS = ("device", "user", "consent", "ignore")
+_ALSO_SWITCHES = ("device", "user")
 _SWITCHES = (
     "browser",
     "referrer",
@@ -90,7 +91,9 @@ class RequestContext:
     def __post_init__(self) -> None:
         for name in _FUNCTIONS:
             value = getattr(self, name)
-            if value is not None and not isinstance(value, bool):
+            # True and False switch the parts of an event; what is asked yes or no has no such form.
+            is_switch = isinstance(value, bool) and name in _ALSO_SWITCHES
+            if value is not None and not is_switch:
                 object.__setattr__(self, name, check_function(value, f"context.{name}", "request"))
         self._check_switches()
         for name in ("query", "ignore_networks"):

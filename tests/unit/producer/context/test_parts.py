@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 
 from mixrelay.producer import (
     ConfigurationError,
@@ -191,6 +192,20 @@ def test_an_address_is_masked_and_a_proxy_that_nobody_named_places_nobody(site, 
     assert event["ip"] == "8.8.8.8"
 
 
+def test_an_address_of_ipv4_that_is_written_as_ipv6_is_read_as_ipv4(site, viewed):
+    mapped = "::ffff:8.8.8.8"  # what a server sees that listens on IPv6
+    (event,) = site.ask(viewed, RequestContext(ip="masked"), REMOTE_ADDR=mapped)
+    assert event["ip"] == "8.8.8.0"
+    ours = RequestContext(ignore_networks=["8.8.8.0/24"])
+    assert site.ask(viewed, ours, REMOTE_ADDR=mapped) == []
+
+
+def test_a_peer_that_has_no_address_is_no_error(site, viewed):
+    (event,) = site.ask(viewed, REMOTE_ADDR="testclient")
+    assert "ip" not in event
+    assert site.errors == []
+
+
 def test_updates_of_profiles_have_the_address_too(site):
     site.ask(
         lambda: site.tracker.people.set("17", {"a": 1}),
@@ -347,6 +362,34 @@ def test_a_consent_that_fails_is_a_refusal(site, viewed):
     assert len(site.errors) == 1
 
 
+class Unreadable:
+    """An answer that fails only when somebody looks, as Django's lazy objects do."""
+
+    def __bool__(self):
+        raise LookupError("no database")
+
+
+async def said_later():
+    return False
+
+
+@pytest.mark.parametrize("consent", [lambda _: said_later(), lambda _: Unreadable()])
+def test_an_answer_that_nobody_can_read_is_no_consent(site, viewed, consent):
+    assert site.ask(viewed, RequestContext(consent=consent)) == []
+    assert site.cookies == []
+    assert str(site.errors[0]).startswith("The request's consent could not be read:")
+
+
+@pytest.mark.parametrize(
+    ("part", "answer"),
+    [("ignore", lambda _: Unreadable()), ("user", lambda _: SimpleLazyObject(lambda: fails(_)))],
+)
+def test_an_answer_that_fails_when_it_is_looked_at_fails_no_request(site, viewed, part, answer):
+    (event,) = site.ask(viewed, RequestContext(**{part: answer}))
+    assert event["$browser"] == "Chrome"
+    assert str(site.errors[0]).startswith(f"The request's {part} could not be read:")
+
+
 def test_an_applications_ending_passes_through(site, viewed):
     class SoftTimeLimitExceeded(Exception):
         __module__ = "celery.exceptions"
@@ -363,6 +406,9 @@ def test_an_applications_ending_passes_through(site, viewed):
     [
         ({"consent": "no.such.function"}, "context.consent"),
         ({"ignore": 7}, "context.ignore"),
+        ({"ignore": True}, "context.ignore"),
+        ({"consent": True}, "context.consent"),
+        ({"consent": False}, "context.consent"),
         ({"browser": "yes"}, "context.browser"),
         ({"ip": "some"}, "context.ip"),
         ({"ignore_networks": "10.0.0.0/8"}, "context.ignore_networks"),

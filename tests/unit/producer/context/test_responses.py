@@ -114,6 +114,19 @@ def test_consent_refused_leaves_no_trace(site, viewed):
     assert site.tracker.counters.ignored == 2
 
 
+def test_code_that_asks_for_the_device_gets_none_where_consent_is_refused(site):
+    asked = []
+
+    def view():
+        request = current_request()
+        asked.extend([request.device_id(), request.reset_device(), request.ip()])
+        asked.extend([request.user_id(), {**request.properties()}, request.carry()])
+
+    site.ask(view, RequestContext(first_touch=True, consent=lambda _: False), REMOTE_USER="17")
+    assert asked == [None, None, None, None, {}, {"ignored": True}]
+    assert site.cookies == []
+
+
 def test_a_tracker_that_is_off_sets_no_cookie(site, viewed):
     site.tracker._outlet.is_off = True
     assert site.ask(viewed, PAGES, kind="text/html") == []
