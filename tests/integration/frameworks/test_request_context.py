@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from mixrelay.shared.queue import Queue
+from tests.support.fleet import wait_until
 from tests.support.shops import ROUTES, SHOPS
 from tests.support.streets import ADDRESS, ANN, BOB, BOTS, Street, streets, whose
 
@@ -28,27 +29,32 @@ def opened(
 @pytest.mark.parametrize("id_merge", ["simplified", "original"])
 @pytest.mark.parametrize("framework", SHOPS)
 def test_a_visitor_signs_up_pays_and_leaves_and_another_one_comes(
-    framework: str, id_merge: str, opened: Opens
+    framework: str, id_merge: str, opened: Opens, queue: Queue
 ) -> None:
     street = opened(framework, id_merge, page_views=True, first_touch=True)
     browser = street.visitor()
+    signed_up = 1 + (id_merge == "original")
     browser.get(f"/prices{FROM_NEWS}", headers={"Referer": "https://news.example/a?q=1"})
     for agent in BOTS:
         bot = street.visitor(agent)
         assert bot.get("/prices").status_code == 200
         assert not bot.cookies
-    for method, path in [
-        ("POST", f"/signup/{ANN}"),
-        ("GET", "/invoice/7"),
-        ("POST", "/pay"),
-        ("POST", "/signout"),
+    tracked = 2
+    for method, path, events in [
+        ("POST", f"/signup/{ANN}", signed_up),
+        ("GET", "/invoice/7", 2),
+        ("POST", "/pay", 1),
+        ("POST", "/signout", 1),
         # Somebody else, at the same browser.
-        ("GET", "/prices"),
-        ("POST", f"/signup/{BOB}"),
+        ("GET", "/prices", 2),
+        ("POST", f"/signup/{BOB}", signed_up),
     ]:
         assert browser.request(method, path).status_code == 200
-        street.desk.close()  # else she may sign out before her payment is tracked
-    box = street.drain(events=10 + 2 * (id_merge == "original"))
+        street.desk.close()
+        # After the response: else she may sign out before her payment is tracked.
+        tracked += events
+        wait_until(lambda least=tracked: events_in(queue) >= least, 20, f"events of {path}")
+    box = street.drain(events=tracked)
     names = [
         *("Viewed Prices", "Page View", "Signed Up", "Viewed Invoice", "Page View"),
         *("Invoice Paid", "Signed Out"),
@@ -71,6 +77,10 @@ def test_a_visitor_signs_up_pays_and_leaves_and_another_one_comes(
         *("news", "news.example"),
     )
     assert "initial_utm_source" not in box.profiles[BOB]
+
+
+def events_in(queue: Queue) -> int:
+    return sum(one.startswith(b'["event"') for one in queue.redis.lrange(queue.name, 0, -1))
 
 
 @pytest.mark.parametrize("framework", SHOPS)
