@@ -23,7 +23,9 @@ CALLS = {
 KEYWORDS = {"shell": True, "verify": False, "check_hostname": False, "assert_hostname": False}
 ATTRIBUTES = {"CERT_NONE", "PickleSerializer", "DefaultSerializer"}
 IMPORT_MODULE = {
+    "worker/mixrelay/worker/__init__.py",
     "worker/mixrelay/worker/rq/job.py",
+    "console/mixrelay/console/app.py",
     "console/mixrelay/console/dashboard/__init__.py",
     "console/mixrelay/console/config/frameworks.py",
     "producer/mixrelay/__init__.py",
