@@ -169,7 +169,7 @@ class Outlet(Generic[R]):
 
     def send_all(self, messages: Messages) -> R:
         """Hand over many messages; False, or awaitable as such, if one failed."""
-        if isinstance(messages, Collected) and not getattr(self._sink, "takes_over", False):
+        if isinstance(messages, Collected) and not getattr(self._sink, "_takes_over", False):
             messages.is_taken = True  # what a sink of somebody else's does, nobody knows
         together: Callable[[Messages], Any] | None = getattr(self._sink, "send_all", None)
         if together is not None:

@@ -47,7 +47,7 @@ class AsyncRedisSink:
     thread. A push whose task is cancelled goes on.
     """
 
-    takes_over = True
+    _takes_over = True
     """Its ``send_all`` says when it sees to what a block collected (``Collected.is_taken``)."""
 
     @with_options_shown

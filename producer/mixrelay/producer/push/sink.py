@@ -44,7 +44,7 @@ class RedisSink:
         queue: the list's name; the first one's, with several partitions.
     """
 
-    takes_over = True
+    _takes_over = True
     """Its ``send_all`` says when it sees to what a block collected (``Collected.is_taken``)."""
 
     @with_options_shown
