@@ -1,13 +1,10 @@
 import base64
 import json
 import os
-import signal
 import socket
-import threading
 from urllib.parse import parse_qs
 
 import pytest
-from billiard.exceptions import SoftTimeLimitExceeded
 
 from mixrelay.producer import (
     BufferedConsumer,
@@ -18,7 +15,7 @@ from mixrelay.producer import (
     ServerError,
     Tracker,
 )
-from tests.support.patience import joined, within
+from tests.support.patience import within
 from tests.support.processes import status_of
 
 EVENT = (
@@ -224,33 +221,3 @@ def test_an_alias_that_fails_is_false_and_the_handler_hears(mixpanel):
     tracker = Tracker("token", lambda *_: None, heard.append, api_host=mixpanel.address)
     assert tracker.alias("new_id", "original_id") is False
     assert heard[0].status == 503
-
-
-def test_a_failure_while_a_time_limit_is_handled_is_a_failure():
-    handled = SoftTimeLimitExceeded()
-    try:
-        raise handled
-    except SoftTimeLimitExceeded:
-        with pytest.raises(ConnectionFailedError):
-            Consumer(api_host="http://127.0.0.1:1").send("event", EVENT)
-
-
-@pytest.mark.parametrize("kind", [TimeoutError, ValueError, SystemExit])
-def test_a_time_limit_of_the_application_passes_through_a_request(kind):
-    """As a TimeoutError after ``signal.alarm``, which requests takes for one of the network's."""
-
-    def end(*_):
-        raise kind("the application's")
-
-    former = signal.signal(signal.SIGUSR1, end)
-    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGUSR1])
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            timer.start()
-            with pytest.raises(kind, match="the application's"):
-                Consumer(api_host=f"http://127.0.0.1:{silent.getsockname()[1]}").send(
-                    "event", EVENT
-                )
-    finally:
-        joined(timer)
-        signal.signal(signal.SIGUSR1, former)

@@ -31,6 +31,7 @@ from mixrelay.producer.push.async_connection import AsyncPushing
 from mixrelay.producer.push.async_sink import AsyncRedisSink
 from mixrelay.producer.push.connection import Pushing
 from mixrelay.producer.push.targets import Lists
+from tests.support.patience import joined
 from tests.support.processes import finished
 
 CALLS = os.environ.get("MIXRELAY_INTERRUPTED_CALLS", "150")
@@ -302,22 +303,32 @@ def silence():
 
 @contextmanager
 def ringing_while_it_waits(kind, seconds=0.2):
-    """Raise it in what follows, which waits for something."""
+    """Raise it in what follows, which waits for something.
+
+    In a finalizer, which may run at any time, it goes nowhere, as Python has it: it rings again.
+    """
+    is_over = threading.Event()
 
     def ring(*_):
         raise kind("rings")
 
-    former = signal.signal(signal.SIGUSR1, ring)
-    timer = threading.Timer(
-        seconds, signal.pthread_kill, [threading.main_thread().ident, signal.SIGUSR1]
-    )
-    timer.start()
+    def ring_until_over():
+        if not is_over.wait(seconds):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        while not is_over.wait(3):
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    former = signal.signal(signal.SIGUSR1, ring), sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    thread = threading.Thread(target=ring_until_over)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join(30)
-        signal.signal(signal.SIGUSR1, former)
+        is_over.set()
+        joined(thread)
+        sys.unraisablehook = former[1]
+        signal.signal(signal.SIGUSR1, former[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
