@@ -1,6 +1,7 @@
 """What an operator discards can be restored for a time, within bounds (rules 1 and 10)."""
 
 import pytest
+from redis.exceptions import ResponseError
 
 from mixrelay.shared.errors import WrongKeyType
 from mixrelay.shared.queue import JobKind, Letter, LetterFilter, Queue, new_job_id
@@ -130,3 +131,18 @@ def test_a_person_is_erased_from_the_trash_and_nobody_else(queue: Queue) -> None
     assert queue.books().difference == 0
     queue.letters.trash.empty(who="eve")
     assert queue.letters.trash.size().bytes == 0
+
+
+def test_what_cannot_be_counted_is_neither_restored_nor_discarded_and_stays(bench: Bench) -> None:
+    """Where another program wrote text into the trash's count of bytes."""
+    one, another = (letter.id for letter in buried(bench, 2))
+    assert bench.queue.discard([one]) == 1
+    bench.redis.set(bench.key("trash:bytes"), "text")
+    with pytest.raises(ResponseError):
+        bench.queue.letters.trash.restore([one], who="ann", why="")
+    with pytest.raises(ResponseError):
+        bench.queue.discard([another])
+    bench.redis.set(bench.key("trash:bytes"), 1_000)
+    assert [letter.id for letter in letters(bench)] == [another]
+    assert bench.queue.letters.trash.restore([one], who="ann", why="") == 1
+    assert {letter.id for letter in letters(bench)} == {one, another}

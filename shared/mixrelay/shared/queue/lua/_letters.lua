@@ -78,10 +78,10 @@ end
 
 -- note: {who, why, job} where they go into the trash.
 local function discard(letters, why, payloads, note)
+  if note then throw_away(letters, payloads, note) end
   for _, letter in ipairs(letters) do take_out(letter) end
   tally("discarded", #letters)
   tally("discarded:" .. why, #letters)
-  if note then throw_away(letters, payloads, note) end
 end
 
 local function numbers_of(letters)

@@ -25,17 +25,17 @@ local function trash_bytes() return tonumber(redis.call("GET", TRASH_BYTES) or 0
 -- What it was, as it was stored; nil where it is there no more.
 local function take_from_trash(number)
   local stored = redis.call("HGET", TRASH, number)
+  -- First, since it alone can fail: where the text is no number.
+  if stored then redis.call("INCRBY", TRASH_BYTES, -(#stored + TRASH_ENTRY)) end
   redis.call("ZREM", TRASH_AT, number)
-  if not stored then return end
   redis.call("HDEL", TRASH, number)
-  redis.call("INCRBY", TRASH_BYTES, -(#stored + TRASH_ENTRY))
   return stored
 end
 
 local function put_into_trash(number, text, at)
+  redis.call("INCRBY", TRASH_BYTES, #text + TRASH_ENTRY)
   redis.call("HSET", TRASH, number, text)
   redis.call("ZADD", TRASH_AT, at, number)
-  redis.call("INCRBY", TRASH_BYTES, #text + TRASH_ENTRY)
 end
 
 -- The oldest that are over a limit, at most so many; how many went.
@@ -51,7 +51,7 @@ local function shrink_trash(age, bytes, most)
   return gone
 end
 
--- Of letters that were just taken out.
+-- Of letters that are about to be taken out.
 local function throw_away(letters, payloads, note)
   local age, bytes = trash_limits()
   if age == 0 or bytes == 0 then return end
