@@ -9,12 +9,9 @@ What another library is measured as: `capture` and `track` only append to a list
 later, so their clock is not their cost; their CPU, with that thread's, is.
 """
 
-import os
 import statistics
-import time
 from collections.abc import Iterator
 
-import orjson
 from redis import Redis
 
 from benchmarks import events
@@ -29,6 +26,7 @@ from benchmarks.benchmark import (
     measured,
     table,
 )
+from benchmarks.copying import build
 from benchmarks.others import calls
 from benchmarks.stand import MEASURED_CORE, Stand, pinned, stand
 from benchmarks.way import Way
@@ -76,21 +74,6 @@ def take_turns(ways: list[Way], rounds: int) -> Iterator[Row]:
             "cpus": cpus[name],
             "medians": medians[name],
         }
-
-
-def build() -> bytes:
-    """The least that a producer does: an event, encoded into its message and that into a tuple."""
-    properties = {
-        "distinct_id": calls.USER,
-        "token": events.TOKEN,
-        "time": time.time_ns() // 1_000_000,
-        "$insert_id": os.urandom(16).hex(),
-        "mp_lib": "baseline",
-        "$lib_version": "0.0.0",
-        **events.PROPERTIES,
-    }
-    message = orjson.dumps({"data": {"event": events.NAME, "properties": properties}})
-    return orjson.dumps(["event", message.decode()])
 
 
 def floor_ways(client: Redis) -> list[Way]:
